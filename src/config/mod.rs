@@ -1,0 +1,178 @@
+//! What the owner asked for: INI text in, [`Config`] out, or every error at once with file, line and key.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything irsync was told, from the INI file and its includes or from a drop-in command line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Keys that hold for the whole program.
+    pub global: Global,
+    /// The jobs, in the order of the file; disabled ones included.
+    pub jobs: Vec<Job>,
+}
+
+/// Keys that hold for the whole program.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Global {
+    /// `log`
+    pub log: LogTarget,
+    /// `log_level`
+    pub log_level: log::LevelFilter,
+    /// `log_max_size`, bytes
+    pub log_max_size: u64,
+    /// `status_file`
+    pub status_file: PathBuf,
+    /// `metrics_file`
+    pub metrics_file: Option<PathBuf>,
+    /// `state_dir`
+    pub state_dir: Option<PathBuf>,
+    /// `watchdog_device`
+    pub watchdog_device: Option<PathBuf>,
+    /// `watchdog_timeout`, whole seconds
+    pub watchdog_timeout: Duration,
+    /// `reboot_limit`, reboots per 24 h
+    pub reboot_limit: u32,
+    /// `lock_memory`: mlockall, so that the watchdog is fed while the card is busy
+    pub lock_memory: bool,
+}
+
+/// Where the log goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogTarget {
+    /// Standard error.
+    Stderr,
+    /// `/dev/log`, by syslog(3).
+    Syslog,
+    /// A file, rotated at `log_max_size`, one `.old` kept.
+    File(PathBuf),
+}
+
+/// One job: a section of the INI file, defaults and `${…}` resolved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// The section's name.
+    pub name: String,
+    /// What rsync is run with.
+    pub arguments: Arguments,
+    /// `rsync`: the program, looked up in PATH
+    pub rsync: String,
+    /// `enabled`
+    pub enabled: bool,
+    /// `interval`: end of one sync to start of the next
+    pub interval: Duration,
+    /// `jitter`
+    pub jitter: Jitter,
+    /// `activity_timeout`; None: never
+    pub activity_timeout: Option<Duration>,
+    /// `max_runtime`; None: no limit
+    pub max_runtime: Option<Duration>,
+    /// `stop_timeout`: from SIGTERM to SIGKILL
+    pub stop_timeout: Duration,
+    /// `backoff_initial`
+    pub backoff_initial: Duration,
+    /// `backoff_max`
+    pub backoff_max: Duration,
+    /// `stale_after`, its default already worked out; None (`off`): never
+    pub stale_after: Option<Duration>,
+    /// `password_file` or `password`
+    pub password: Option<Password>,
+    /// `progress`
+    pub progress: bool,
+    /// `user`, `group`, `nice`, `io_class`
+    pub run_as: RunAs,
+    /// `require_mount`
+    pub require_mount: Option<PathBuf>,
+    /// `min_free`, bytes
+    pub min_free: Option<u64>,
+    /// `run_before`, `run_after`, `run_on_change`, `run_on_failure`, `run_recover`
+    pub hooks: Hooks,
+    /// `hook_timeout`
+    pub hook_timeout: Duration,
+    /// `recover_after`; None: never
+    pub recover_after: Option<Duration>,
+    /// `reboot_after`; None: never
+    pub reboot_after: Option<Duration>,
+}
+
+/// rsync's arguments.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Arguments {
+    /// Given on irsync's own command line: handed on untouched, in order.
+    DropIn(Vec<OsString>),
+    /// Put together from the INI file.
+    Ini {
+        /// `options`, split as a shell would
+        options: Vec<String>,
+        /// `source`, split as a shell would; never empty
+        source: Vec<String>,
+        /// `destination`
+        destination: String,
+    },
+}
+
+/// `jitter`: a uniform random addition to waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Jitter {
+    /// Percent of the wait it is added to, 0 to 100.
+    Percent(u8),
+    /// At most this long.
+    Duration(Duration),
+}
+
+/// Where the daemon password comes from. Debug output never shows it.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Password {
+    /// `password_file`: read when rsync is started, its first line.
+    File(PathBuf),
+    /// `password`
+    Text(String),
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Password::File(path) => write!(f, "File({path:?})"),
+            Password::Text(_) => f.write_str("Text(***)"),
+        }
+    }
+}
+
+/// How rsync runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunAs {
+    /// `user`: name or number; its groups are not kept
+    pub user: Option<String>,
+    /// `group`: name or number
+    pub group: Option<String>,
+    /// `nice`: -20 to 19
+    pub nice: Option<i32>,
+    /// `io_class`
+    pub io_class: Option<IoClass>,
+}
+
+/// `io_class`, see ioprio_set(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IoClass {
+    /// Only when nobody else wants the disk.
+    Idle,
+    /// Best effort, with level 0 (first) to 7.
+    BestEffort(u8),
+}
+
+/// Commands, already split as a shell would, run without a shell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hooks {
+    /// `run_before`
+    pub before: Option<Vec<String>>,
+    /// `run_after`
+    pub after: Option<Vec<String>>,
+    /// `run_on_change`
+    pub on_change: Option<Vec<String>>,
+    /// `run_on_failure`
+    pub on_failure: Option<Vec<String>>,
+    /// `run_recover`
+    pub recover: Option<Vec<String>>,
+}

@@ -1,0 +1,85 @@
+//! How a sync ended, and what that means for the next one.
+
+/// The outcome of one finished sync. `rsync::outcome` derives it from rsync's exit code and messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Code 0.
+    Success,
+    /// Code 24: files vanished on the sender while it ran; nothing to repair.
+    Warning,
+    /// Codes 23 and 25: some files were not transferred, or the deletion limit was reached.
+    Partial,
+    /// The daemon has no free connection (`max connections`).
+    Busy,
+    /// The network, the server or a process failed in a way that may pass by itself.
+    Transient,
+    /// Usage, authentication, unknown module: will not pass until somebody changes something.
+    Permanent,
+    /// No space left on the destination.
+    Disk,
+    /// Killed by irsync because of a limit.
+    Stalled,
+    /// Not started: a guard, a lock or `run_before` said no.
+    Skipped,
+}
+
+/// What follows a sync.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Wait for the interval.
+    Interval,
+    /// Wait for the exponential back-off.
+    Backoff,
+    /// Wait for the longest back-off at once.
+    LongestBackoff,
+}
+
+impl Outcome {
+    /// Every outcome, in the order of the documentation.
+    pub const ALL: [Outcome; 9] = [
+        Outcome::Success,
+        Outcome::Warning,
+        Outcome::Partial,
+        Outcome::Busy,
+        Outcome::Transient,
+        Outcome::Permanent,
+        Outcome::Disk,
+        Outcome::Stalled,
+        Outcome::Skipped,
+    ];
+
+    /// The name in logs, status file and `IRSYNC_RESULT`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Success => "success",
+            Outcome::Warning => "warning",
+            Outcome::Partial => "partial",
+            Outcome::Busy => "busy",
+            Outcome::Transient => "transient",
+            Outcome::Permanent => "permanent",
+            Outcome::Disk => "disk",
+            Outcome::Stalled => "stalled",
+            Outcome::Skipped => "skipped",
+        }
+    }
+
+    /// Success and warning: the destination is in step with the source.
+    pub fn is_success(self) -> bool {
+        matches!(self, Outcome::Success | Outcome::Warning)
+    }
+
+    /// When the next sync follows.
+    pub fn pace(self) -> Pace {
+        match self {
+            Outcome::Success | Outcome::Warning | Outcome::Partial => Pace::Interval,
+            Outcome::Busy | Outcome::Transient | Outcome::Disk | Outcome::Stalled | Outcome::Skipped => Pace::Backoff,
+            Outcome::Permanent => Pace::LongestBackoff,
+        }
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,132 @@
+//! The board: what every job is doing now, written by its worker, read by the main thread for the status file, the
+//! metrics, SIGUSR2 and the progress bars. Workers hold its lock for a few assignments only.
+
+use crate::job::{Outcome, Time};
+use std::time::{Duration, SystemTime};
+
+/// What a job is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    /// `enabled = no`
+    Disabled,
+    /// Waiting for its next run.
+    #[default]
+    Waiting,
+    /// rsync runs.
+    Syncing,
+    /// A hook runs (its key is in `JobStatus::step`).
+    Hook,
+    /// rsync or a hook was told to end and has not ended yet.
+    Stopping,
+    /// It was killed and has not ended yet: it hangs in the kernel (D state).
+    Unkillable,
+    /// The job has ended: irsync is stopping.
+    Stopped,
+}
+
+impl State {
+    /// The name in the status file.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Disabled => "disabled",
+            State::Waiting => "waiting",
+            State::Syncing => "syncing",
+            State::Hook => "hook",
+            State::Stopping => "stopping",
+            State::Unkillable => "unkillable",
+            State::Stopped => "stopped",
+        }
+    }
+}
+
+/// A moment for people and for arithmetic: wall clock to show, monotonic to count with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// CLOCK_MONOTONIC
+    pub mono: Time,
+    /// For display; may be years off.
+    pub wall: SystemTime,
+}
+
+/// How the last sync ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastRun {
+    /// When it ended.
+    pub ended: Stamp,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// rsync's exit code; None when it was not started or died of a signal.
+    pub code: Option<i32>,
+    /// The code's name, the signal's, or what refused the run, e.g. `RERR_SOCKETIO`, `SIGKILL`, `require_mount`.
+    pub reason: String,
+    /// How long rsync ran.
+    pub duration: Duration,
+    /// Regular files transferred, where rsync said.
+    pub files: Option<u64>,
+    /// Bytes sent and received, where rsync said.
+    pub bytes: Option<u64>,
+}
+
+/// A running transfer, from rsync's `--info=progress2` records.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Progress {
+    /// Bytes of file data so far.
+    pub bytes: u64,
+    /// 0 to 100, of the file list known so far.
+    pub percent: u8,
+    /// Bytes per second as rsync says.
+    pub rate: u64,
+    /// Seconds left, or elapsed at a file's end, as rsync says.
+    pub seconds: u64,
+    /// `xfr#N`: files transferred so far
+    pub transferred: Option<u64>,
+    /// `to-chk=A/B` or `ir-chk=A/B`: files left to check, and known files
+    pub to_check: Option<(u64, u64)>,
+    /// The list still grows (`ir-chk`): percent and time left are of what is known so far.
+    pub list_growing: bool,
+}
+
+/// One job as seen from outside.
+#[derive(Clone, Debug, Default)]
+pub struct JobStatus {
+    /// The section's name.
+    pub name: String,
+    /// What it is doing.
+    pub state: State,
+    /// The key of the running hook (`run_before`, …), when `state` is `Hook`.
+    pub step: Option<&'static str>,
+    /// Since when.
+    pub since: Option<Stamp>,
+    /// When the next run starts, while waiting.
+    pub next_run: Option<Stamp>,
+    /// Process id of rsync or the hook.
+    pub pid: Option<i32>,
+    /// The running transfer.
+    pub progress: Option<Progress>,
+    /// The file rsync named last (with `-v` or `-i`).
+    pub current_file: Option<String>,
+    /// How the last sync ended.
+    pub last: Option<LastRun>,
+    /// The last success.
+    pub last_success: Option<Stamp>,
+    /// When the job was started, to count `stale_after` from before the first success.
+    pub started: Option<Stamp>,
+    /// `stale_after`
+    pub stale_after: Option<Duration>,
+    /// Failures (outcomes other than success, warning, partial) since the last one of these.
+    pub failures: u32,
+    /// Syncs finished since irsync started, skipped ones included.
+    pub runs: u64,
+    /// Finished syncs by outcome, in the order of `Outcome::ALL`.
+    pub outcomes: [u64; 9],
+    /// Syncs killed for a limit (`stalled`).
+    pub stalls: u64,
+    /// SIGKILLs sent because SIGTERM was not enough.
+    pub kills: u64,
+    /// Files transferred by all finished syncs.
+    pub files_total: u64,
+    /// Bytes sent and received by all finished syncs.
+    pub bytes_total: u64,
+    /// The version of rsync in use.
+    pub rsync_version: Option<String>,
+}

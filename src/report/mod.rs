@@ -1,0 +1,3 @@
+//! What the outside sees of irsync.
+
+pub mod board;
