@@ -1,8 +1,13 @@
 //! One job's decisions. Pure: std only, no clock, no I/O; time is an argument.
 #![forbid(unsafe_code)]
 
+pub mod backoff;
+pub mod machine;
 pub mod outcome;
+pub mod settings;
 pub mod time;
 
+pub use machine::{Action, Cause, Event, Job, Step};
 pub use outcome::{Outcome, Pace};
+pub use settings::{Jitter, Settings};
 pub use time::Time;

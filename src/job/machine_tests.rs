@@ -1,0 +1,545 @@
+//! Stories of the state machine, and every order of events to a depth.
+
+use super::*;
+use std::collections::HashSet;
+
+fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+fn at(n: u64) -> Time {
+    Time(secs(1_000_000) + secs(n))
+}
+
+fn settings() -> Settings {
+    Settings {
+        repeat: true,
+        interval: secs(30),
+        jitter: super::super::Jitter::Percent(0),
+        activity_timeout: Some(secs(100)),
+        max_runtime: None,
+        stop_timeout: secs(5),
+        backoff_initial: secs(5),
+        backoff_max: secs(300),
+        hook_timeout: secs(60),
+        recover_after: None,
+        probe: false,
+        before: false,
+        on_change: false,
+        on_failure: false,
+        after: false,
+    }
+}
+
+fn job(settings: Settings) -> Job {
+    Job::new(settings, at(0), 42, 0)
+}
+
+/// Feeds an event and answers the actions that need no child: begins, concludes.
+fn drive(job: &mut Job, event: Event, now: Time) -> Vec<Action> {
+    let mut actions = Vec::new();
+    let mut event = Some(event);
+    while let Some(e) = event.take() {
+        let action = job.handle(e, now);
+        actions.push(action);
+        event = match action {
+            Action::Begin => Some(Event::Began),
+            Action::Start(_) => Some(Event::Started),
+            Action::Conclude(_) => Some(Event::Concluded),
+            _ => None,
+        };
+    }
+    actions
+}
+
+fn conclusion(actions: &[Action]) -> Conclusion {
+    let found = actions.iter().find_map(|a| if let Action::Conclude(c) = a { Some(*c) } else { None });
+    found.unwrap_or_else(|| panic!("no conclusion in {actions:?}"))
+}
+
+fn synced(outcome: Outcome) -> Event {
+    Event::Synced { outcome, changed: false }
+}
+
+/// Runs one whole sync with this outcome, starting at `now`, lasting a second.
+fn sync(job: &mut Job, outcome: Outcome, now: Time) -> Conclusion {
+    assert!(drive(job, Event::SyncNow, now).contains(&Action::Start(Step::Rsync)));
+    conclusion(&drive(job, synced(outcome), now + secs(1)))
+}
+
+#[test]
+fn interval_is_counted_from_the_end_of_a_sync() {
+    let mut job = job(settings());
+    assert_eq!(job.deadline(), Some(at(0)));
+    assert_eq!(drive(&mut job, Event::Tick, at(0)), [Action::Begin, Action::Start(Step::Rsync), Action::Wait]);
+    let done = conclusion(&drive(&mut job, synced(Outcome::Success), at(1000)));
+    assert_eq!(done.next, Some(secs(30)));
+    assert_eq!(job.deadline(), Some(at(1030)));
+    assert_eq!(drive(&mut job, Event::Tick, at(1029)), [Action::Wait], "a tick before the deadline is a no-op");
+    assert!(drive(&mut job, Event::Tick, at(1030)).contains(&Action::Start(Step::Rsync)));
+}
+
+#[test]
+fn jitter_is_added_to_the_first_wait_and_to_every_interval_and_never_exceeded() {
+    let jitter = super::super::Jitter::Percent(10);
+    let with = Settings { jitter, ..settings() };
+    assert_eq!(Job::new(with.clone(), at(0), 1, u64::MAX).deadline(), Some(at(3)));
+    assert_eq!(Job::new(with.clone(), at(0), 1, 0).deadline(), Some(at(0)));
+    let mut job = Job::new(with, at(0), 1, 0);
+    let mut waits = HashSet::new();
+    for n in 0..100 {
+        let next = sync(&mut job, Outcome::Success, at(100 * n)).next.unwrap();
+        assert!((secs(30)..=secs(33)).contains(&next), "{next:?}");
+        waits.insert(next);
+    }
+    assert!(waits.len() > 90, "not random: {} different waits of 100", waits.len());
+}
+
+#[test]
+fn failures_back_off_exponentially_with_full_jitter_and_success_resets() {
+    let mut longest = [Duration::ZERO; 8];
+    let mut shortest = [Duration::MAX; 8];
+    for seed in 0..500 {
+        let mut job = Job::new(settings(), at(0), seed, 0);
+        for n in 0..8usize {
+            let c = sync(&mut job, Outcome::Transient, at(1000 * n as u64));
+            assert_eq!(c.failures as usize, n + 1);
+            longest[n] = longest[n].max(c.next.unwrap());
+            shortest[n] = shortest[n].min(c.next.unwrap());
+        }
+        assert_eq!(sync(&mut job, Outcome::Success, at(9000)).next, Some(secs(30)));
+        let c = sync(&mut job, Outcome::Busy, at(9100));
+        assert!(c.next.unwrap() <= secs(5) && c.failures == 1, "back-off was not reset: {c:?}");
+    }
+    for (n, ceiling) in [5u64, 10, 20, 40, 80, 160, 300, 300].into_iter().enumerate() {
+        assert!(longest[n] <= secs(ceiling) && longest[n] > secs(ceiling) * 9 / 10, "{n}: {:?}", longest[n]);
+        assert!(shortest[n] < secs(ceiling) / 10, "{n}: {:?} is not full jitter", shortest[n]);
+    }
+}
+
+#[test]
+fn every_outcome_is_followed_by_its_wait() {
+    for outcome in Outcome::ALL {
+        let mut job = job(settings());
+        let next = if outcome == Outcome::Skipped {
+            job.handle(Event::SyncNow, at(0));
+            conclusion(&drive(&mut job, Event::Refused, at(0))).next.unwrap()
+        } else {
+            sync(&mut job, outcome, at(0)).next.unwrap()
+        };
+        match outcome.pace() {
+            Pace::Interval => assert_eq!(next, secs(30), "{outcome}"),
+            Pace::Backoff => assert!(next <= secs(5), "{outcome}: {next:?}"),
+            Pace::LongestBackoff => assert_eq!(next, secs(300), "{outcome}"),
+        }
+    }
+}
+
+#[test]
+fn partial_counts_as_failure_but_not_for_the_back_off() {
+    let mut job = job(settings());
+    for n in 1..=3 {
+        let c = sync(&mut job, Outcome::Partial, at(100 * u64::from(n)));
+        assert_eq!((c.failures, c.next), (n, Some(secs(30))));
+    }
+    assert!(sync(&mut job, Outcome::Transient, at(1000)).next.unwrap() <= secs(5));
+}
+
+#[test]
+fn silent_child_is_terminated_then_killed_then_retried() {
+    let mut job = job(settings());
+    drive(&mut job, Event::Tick, at(0));
+    assert_eq!(job.handle(Event::Tick, at(100)), Action::Sample, "never killed on old knowledge");
+    assert_eq!(job.handle(Event::Sampled(false), at(100)), Action::Terminate(Cause::NoProgress(secs(100))));
+    assert_eq!(job.handle(Event::Tick, at(104)), Action::Wait);
+    assert_eq!(job.deadline(), Some(at(105)));
+    assert_eq!(job.handle(Event::Tick, at(105)), Action::Kill);
+    let c = conclusion(&drive(&mut job, synced(Outcome::Transient), at(106)));
+    assert_eq!((c.outcome, c.cause), (Outcome::Stalled, Some(Cause::NoProgress(secs(100)))));
+    assert!(c.next.unwrap() <= secs(5));
+}
+
+#[test]
+fn output_and_reading_count_as_progress() {
+    let mut job = job(settings());
+    drive(&mut job, Event::Tick, at(0));
+    job.handle(Event::Activity, at(90));
+    assert_eq!(job.handle(Event::Tick, at(100)), Action::Sample);
+    assert_eq!(job.handle(Event::Sampled(false), at(100)), Action::Wait);
+    assert_eq!(job.handle(Event::Sampled(true), at(180)), Action::Wait);
+    assert_eq!(job.handle(Event::Sampled(false), at(279)), Action::Wait);
+    assert!(matches!(job.handle(Event::Sampled(false), at(280)), Action::Terminate(_)));
+}
+
+#[test]
+fn limit_that_strikes_again_and_again_doubles_to_the_cap_and_falls_back_on_success() {
+    let mut job = job(Settings { activity_timeout: Some(secs(1000)), ..settings() });
+    let mut now = at(0);
+    for expected in [1000, 2000, 4000, 7200, 7200] {
+        assert_eq!(job.activity_limit(), Some(secs(expected)));
+        drive(&mut job, Event::SyncNow, now);
+        now = now + secs(expected);
+        assert_eq!(job.handle(Event::Sampled(false), now), Action::Terminate(Cause::NoProgress(secs(expected))));
+        drive(&mut job, synced(Outcome::Transient), now);
+    }
+    sync(&mut job, Outcome::Success, now);
+    assert_eq!(job.activity_limit(), Some(secs(1000)));
+    job.settings.activity_timeout = Some(secs(10_000));
+    job.stalls = 3;
+    assert_eq!(job.activity_limit(), Some(secs(10_000)), "a larger configured value is its own cap");
+}
+
+#[test]
+fn activity_timeout_off_never_strikes_and_max_runtime_does() {
+    let mut job = job(Settings { activity_timeout: None, max_runtime: Some(secs(500)), ..settings() });
+    drive(&mut job, Event::Tick, at(0));
+    assert_eq!(job.deadline(), Some(at(500)));
+    assert_eq!(job.handle(Event::Tick, at(500)), Action::Terminate(Cause::TooLong(secs(500))));
+    let c = conclusion(&drive(&mut job, synced(Outcome::Transient), at(501)));
+    assert_eq!(c.outcome, Outcome::Stalled);
+    let mut job = super::tests::job(Settings { activity_timeout: None, ..settings() });
+    drive(&mut job, Event::Tick, at(0));
+    assert_eq!(job.deadline(), None, "nothing to wake up for");
+}
+
+#[test]
+fn success_in_the_moment_of_the_limit_is_a_success() {
+    let mut job = job(settings());
+    drive(&mut job, Event::Tick, at(0));
+    job.handle(Event::Sampled(false), at(100));
+    assert_eq!(conclusion(&drive(&mut job, synced(Outcome::Success), at(100))).outcome, Outcome::Success);
+}
+
+#[test]
+fn stop_ends_a_waiting_job_at_once_and_a_running_one_within_the_limit() {
+    let mut waiting = job(settings());
+    assert_eq!(waiting.handle(Event::Stop, at(0)), Action::Exit);
+    let mut job = job(settings());
+    drive(&mut job, Event::Tick, at(0));
+    assert_eq!(job.handle(Event::Stop, at(10)), Action::Terminate(Cause::Stop));
+    assert_eq!(job.deadline(), Some(at(15)));
+    assert_eq!(job.handle(Event::Tick, at(15)), Action::Kill);
+    assert_eq!(drive(&mut job, synced(Outcome::Transient), at(15)), [Action::Exit]);
+}
+
+#[test]
+fn second_stop_kills_at_once() {
+    let mut job = job(settings());
+    drive(&mut job, Event::Tick, at(0));
+    job.handle(Event::Stop, at(1));
+    assert_eq!(job.handle(Event::Stop, at(2)), Action::Kill);
+}
+
+#[test]
+fn child_that_survives_sigkill_is_reported_and_never_joined_by_a_second() {
+    let mut job = job(settings());
+    drive(&mut job, Event::Tick, at(0));
+    job.handle(Event::Sampled(false), at(100));
+    job.handle(Event::Tick, at(105));
+    assert_eq!(job.handle(Event::Tick, at(110)), Action::ReportUnkillable);
+    assert_eq!(job.deadline(), None);
+    for event in [Event::Tick, Event::SyncNow, Event::Activity] {
+        assert_eq!(job.handle(event, at(9999)), Action::Wait);
+    }
+    let mut stopped = job.clone();
+    assert_eq!(stopped.handle(Event::Stop, at(9999)), Action::Exit, "stopping does not wait for it");
+    assert!(drive(&mut job, synced(Outcome::Transient), at(10_000)).iter().any(|a| matches!(a, Action::Conclude(_))));
+}
+
+#[test]
+fn hooks_run_in_order_and_a_refusing_run_before_skips_the_sync() {
+    let all = Settings { before: true, on_change: true, on_failure: true, after: true, ..settings() };
+    let mut job = job(all);
+    assert!(drive(&mut job, Event::Tick, at(0)).contains(&Action::Start(Step::Before)));
+    assert!(drive(&mut job, Event::Exited(true), at(1)).contains(&Action::Start(Step::Rsync)));
+    let actions = drive(&mut job, Event::Synced { outcome: Outcome::Partial, changed: true }, at(2));
+    assert!(actions.contains(&Action::Start(Step::OnChange)), "{actions:?}");
+    assert!(drive(&mut job, Event::Exited(false), at(3)).contains(&Action::Start(Step::OnFailure)));
+    assert!(drive(&mut job, Event::Exited(true), at(4)).contains(&Action::Start(Step::After)));
+    assert_eq!(drive(&mut job, Event::Exited(true), at(5)), [Action::Wait]);
+    assert_eq!(job.deadline(), Some(at(32)), "the interval counts from rsync's end");
+
+    drive(&mut job, Event::Tick, at(32));
+    let actions = drive(&mut job, Event::Exited(false), at(33));
+    assert_eq!(conclusion(&actions).outcome, Outcome::Skipped);
+    assert!(actions.contains(&Action::Start(Step::OnFailure)));
+    assert_eq!(drive(&mut job, Event::Exited(true), at(34)), [Action::Wait], "no run_after without run_before");
+}
+
+#[test]
+fn change_in_a_failed_sync_is_not_forgotten_by_run_on_change() {
+    let mut job = job(Settings { on_change: true, ..settings() });
+    drive(&mut job, Event::Tick, at(0));
+    let actions = drive(&mut job, Event::Synced { outcome: Outcome::Transient, changed: true }, at(1));
+    assert!(!actions.contains(&Action::Start(Step::OnChange)), "the set is half way: {actions:?}");
+    drive(&mut job, Event::SyncNow, at(2));
+    let actions = drive(&mut job, synced(Outcome::Success), at(3));
+    assert!(actions.contains(&Action::Start(Step::OnChange)), "{actions:?}");
+    drive(&mut job, Event::Exited(true), at(4));
+    drive(&mut job, Event::SyncNow, at(5));
+    assert!(!drive(&mut job, synced(Outcome::Success), at(6)).contains(&Action::Start(Step::OnChange)));
+}
+
+#[test]
+fn hook_that_hangs_is_ended_as_rsync_would_be() {
+    let mut job = job(Settings { before: true, ..settings() });
+    drive(&mut job, Event::Tick, at(0));
+    assert_eq!(job.deadline(), Some(at(60)));
+    assert_eq!(job.handle(Event::Tick, at(60)), Action::Terminate(Cause::TooLong(secs(60))));
+    assert_eq!(job.handle(Event::Tick, at(65)), Action::Kill);
+    let c = conclusion(&drive(&mut job, Event::Exited(true), at(65)));
+    assert_eq!(c.outcome, Outcome::Skipped, "a killed run_before has not said yes");
+}
+
+#[test]
+fn recover_runs_each_period_without_success_and_never_while_rsync_runs() {
+    let mut job = job(Settings { recover_after: Some(secs(1000)), backoff_max: secs(5), ..settings() });
+    let (mut recovered, mut now) = (Vec::new(), at(0));
+    while now < at(3500) {
+        now = now.max(job.deadline().unwrap());
+        for action in drive(&mut job, Event::Tick, now) {
+            match action {
+                Action::Start(Step::Rsync) => {
+                    drive(&mut job, synced(Outcome::Transient), now + secs(3));
+                    now = now + secs(3);
+                }
+                Action::Start(Step::Recover) => {
+                    recovered.push(now.since(at(0)).as_secs());
+                    drive(&mut job, Event::Exited(false), now + secs(1));
+                }
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(recovered.len(), 3, "{recovered:?}");
+    for (n, second) in recovered.iter().enumerate() {
+        assert!((1000..1010).contains(&(second - 1000 * n as u64)), "{recovered:?}");
+    }
+    sync(&mut job, Outcome::Success, now);
+    assert_eq!(job.recover_at, Some(now + secs(1001)));
+}
+
+#[test]
+fn sync_now_cuts_a_wait_short_and_queues_one_behind_a_running_sync() {
+    let mut job = job(settings());
+    sync(&mut job, Outcome::Permanent, at(0));
+    assert!(drive(&mut job, Event::SyncNow, at(2)).contains(&Action::Start(Step::Rsync)));
+    assert_eq!(job.handle(Event::SyncNow, at(3)), Action::Wait);
+    assert_eq!(conclusion(&drive(&mut job, synced(Outcome::Success), at(4))).next, Some(Duration::ZERO));
+    assert!(drive(&mut job, Event::Tick, at(4)).contains(&Action::Start(Step::Rsync)));
+    assert_eq!(conclusion(&drive(&mut job, synced(Outcome::Success), at(5))).next, Some(secs(30)));
+}
+
+#[test]
+fn new_settings_leave_a_running_sync_alone_and_the_next_follows_as_a_first() {
+    let mut job = job(settings());
+    drive(&mut job, Event::Tick, at(0));
+    let new = Settings { interval: secs(900), activity_timeout: Some(secs(10)), ..settings() };
+    assert_eq!(job.handle(Event::Reconfigure(new.clone()), at(1)), Action::Wait);
+    assert_eq!(job.handle(Event::Sampled(false), at(10)), Action::Terminate(Cause::NoProgress(secs(10))));
+    assert_eq!(conclusion(&drive(&mut job, synced(Outcome::Transient), at(11))).next, Some(Duration::ZERO));
+    let mut waiting = super::tests::job(settings());
+    sync(&mut waiting, Outcome::Success, at(0));
+    waiting.handle(Event::Reconfigure(new), at(2));
+    assert_eq!(waiting.deadline(), Some(at(2)), "not after the old interval");
+}
+
+#[test]
+fn once_runs_one_sync_with_its_hooks_and_ends() {
+    let mut job = job(Settings { repeat: false, after: true, ..settings() });
+    drive(&mut job, Event::Tick, at(0));
+    let actions = drive(&mut job, synced(Outcome::Transient), at(1));
+    assert_eq!(conclusion(&actions).next, None);
+    assert!(actions.contains(&Action::Start(Step::After)));
+    assert_eq!(drive(&mut job, Event::Exited(true), at(2)), [Action::Exit]);
+}
+
+/// A world around the machine: what a worker and the kernel could say next.
+#[derive(Clone)]
+struct World {
+    job: Job,
+    now: Time,
+    child: Option<Step>,
+    asked: Option<Action>,
+    stopped: bool,
+}
+
+impl World {
+    fn possible(&self) -> Vec<Event> {
+        let mut events = match self.asked {
+            Some(Action::Begin) => vec![Event::Began, Event::Refused],
+            Some(Action::Start(Step::Rsync)) => vec![Event::Started, Event::NotStarted, Event::Refused],
+            Some(Action::Start(_)) => vec![Event::Started, Event::NotStarted],
+            Some(Action::Conclude(_)) => vec![Event::Concluded],
+            Some(Action::Sample) => vec![Event::Sampled(true), Event::Sampled(false)],
+            _ => match self.child {
+                Some(Step::Rsync) => vec![
+                    Event::Synced { outcome: Outcome::Success, changed: true },
+                    Event::Synced { outcome: Outcome::Transient, changed: false },
+                    Event::Activity,
+                ],
+                Some(_) => vec![Event::Exited(true), Event::Exited(false)],
+                None => vec![],
+            },
+        };
+        // From outside, at any time, expected or not.
+        events.extend([Event::Tick, Event::Stop, Event::SyncNow, Event::Reconfigure(settings())]);
+        events
+    }
+
+    fn feed(&mut self, event: Event, path: &[Event]) {
+        let answers = |asked: &Option<Action>, e: &Event| {
+            matches!(
+                (asked, e),
+                (Some(Action::Begin), Event::Began | Event::Refused)
+                    | (Some(Action::Start(_)), Event::Started | Event::NotStarted | Event::Refused)
+                    | (Some(Action::Conclude(_)), Event::Concluded)
+                    | (Some(Action::Sample), Event::Sampled(_))
+            )
+        };
+        let ends = matches!(event, Event::Synced { .. } | Event::Exited(_));
+        if event == Event::Tick && self.asked.is_none() {
+            if let Some(deadline) = self.job.deadline() {
+                self.now = self.now.max(deadline);
+            }
+        }
+        if answers(&self.asked, &event) {
+            if let (Some(Action::Start(step)), Event::Started) = (self.asked, &event) {
+                self.child = Some(step);
+            }
+            self.asked = None;
+        }
+        if ends {
+            self.child = None;
+        }
+        self.stopped |= event == Event::Stop;
+        let was_tick = event == Event::Tick && self.asked.is_none();
+        let action = self.job.handle(event, self.now);
+        match action {
+            Action::Start(_) => assert_eq!(self.child, None, "two children: {path:?}"),
+            Action::Terminate(_) | Action::Kill => assert!(self.child.is_some(), "nobody to kill: {path:?}"),
+            Action::Begin | Action::Conclude(_) => assert_eq!(self.child, None, "child left: {path:?}"),
+            Action::Exit => assert!(
+                self.child.is_none() || matches!(self.job.phase, Phase::Finished) && self.stopped,
+                "left alone: {path:?}"
+            ),
+            Action::Wait | Action::Sample | Action::ReportUnkillable => {}
+        }
+        if was_tick && action == Action::Wait {
+            let deadline = self.job.deadline();
+            assert!(deadline.map_or(true, |d| d > self.now), "a deadline in the past would spin: {path:?}");
+        }
+        if matches!(action, Action::Begin | Action::Start(_) | Action::Conclude(_) | Action::Sample) {
+            // Looking twice does no harm; beginning, starting or concluding twice would.
+            let first = matches!(self.asked, None | Some(Action::Sample));
+            assert!(first, "asked twice: {path:?}");
+            self.asked = Some(action);
+        }
+    }
+
+    /// From here on the world is kind: answers are given, children die when killed. Stop must end the job.
+    fn stop_ends(mut self, path: &[Event]) {
+        let mut killed = false;
+        let mut event = Event::Stop;
+        for _ in 0..20 {
+            let action = self.job.handle(event, self.now);
+            event = match action {
+                Action::Exit => return,
+                Action::Start(step) => {
+                    self.child = Some(step);
+                    Event::Started
+                }
+                Action::Begin => Event::Began,
+                Action::Conclude(_) => Event::Concluded,
+                Action::Sample => Event::Sampled(false),
+                Action::Kill => {
+                    killed = true;
+                    Event::Tick
+                }
+                _ => match (self.asked.take(), self.child) {
+                    (Some(Action::Begin), _) => Event::Began,
+                    (Some(Action::Start(step)), _) => {
+                        self.child = Some(step);
+                        Event::Started
+                    }
+                    (Some(Action::Conclude(_)), _) => Event::Concluded,
+                    (Some(Action::Sample), _) => Event::Sampled(false),
+                    (_, Some(step)) if killed => {
+                        self.child = None;
+                        match step {
+                            Step::Rsync => Event::Synced { outcome: Outcome::Transient, changed: false },
+                            _ => Event::Exited(false),
+                        }
+                    }
+                    _ => {
+                        if let Some(deadline) = self.job.deadline() {
+                            self.now = self.now.max(deadline);
+                        }
+                        killed |= matches!(self.job.phase, Phase::Killed { .. });
+                        Event::Tick
+                    }
+                },
+            };
+        }
+        panic!("stop does not end {:?} after {path:?}", self.job.phase);
+    }
+}
+
+fn explore(world: &World, path: &mut Vec<Event>, depth: usize, seen: &mut u64) {
+    *seen += 1;
+    if world.job.phase == Phase::Finished {
+        return;
+    }
+    world.clone().stop_ends(path);
+    if depth == 0 {
+        return;
+    }
+    for event in world.possible() {
+        let mut next = world.clone();
+        path.push(event.clone());
+        next.feed(event, path);
+        explore(&next, path, depth - 1, seen);
+        path.pop();
+    }
+}
+
+#[test]
+fn every_order_of_events_keeps_the_promises() {
+    let all = Settings {
+        before: true,
+        on_change: true,
+        after: true,
+        recover_after: Some(secs(50)),
+        max_runtime: Some(secs(200)),
+        ..settings()
+    };
+    let mut seen = 0;
+    for settings in [settings(), all.clone(), Settings { repeat: false, probe: true, ..all }] {
+        let world = World { job: job(settings), now: at(0), child: None, asked: None, stopped: false };
+        explore(&world, &mut Vec::new(), 7, &mut seen);
+    }
+    assert!(seen > 100_000, "only {seen} states were visited");
+}
+
+#[test]
+fn long_random_walks_keep_the_promises() {
+    let mut rng = Rng::new(2026);
+    for seed in 0..200 {
+        let settings = Settings { before: seed % 2 == 0, on_failure: true, recover_after: Some(secs(9)), ..settings() };
+        let mut world =
+            World { job: Job::new(settings, at(0), seed, 0), now: at(0), child: None, asked: None, stopped: false };
+        let mut path = Vec::new();
+        for _ in 0..500 {
+            let mut events = world.possible();
+            if rng.draw() % 100 > 2 {
+                events.retain(|e| *e != Event::Stop);
+            }
+            let event = events.swap_remove((rng.draw() % events.len() as u64) as usize);
+            path.push(event.clone());
+            world.feed(event, &path);
+            if world.job.phase == Phase::Finished {
+                break;
+            }
+        }
+    }
+}

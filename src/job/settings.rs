@@ -1,0 +1,57 @@
+//! The limits and waits one job's decisions are made with.
+
+use std::time::Duration;
+
+/// What a job's state machine needs to know of its configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// False for `irsync once`: the job ends after one sync.
+    pub repeat: bool,
+    /// End of one sync to start of the next.
+    pub interval: Duration,
+    /// Random addition to waits.
+    pub jitter: Jitter,
+    /// rsync that makes no progress for this long is ended; None: never.
+    pub activity_timeout: Option<Duration>,
+    /// rsync that runs this long is ended; None: no limit.
+    pub max_runtime: Option<Duration>,
+    /// From SIGTERM to SIGKILL.
+    pub stop_timeout: Duration,
+    /// Wait after the first failure.
+    pub backoff_initial: Duration,
+    /// Longest wait after a failure.
+    pub backoff_max: Duration,
+    /// A hook that runs this long is ended.
+    pub hook_timeout: Duration,
+    /// Run `run_recover` after this long without success, and every such period again; None: never.
+    pub recover_after: Option<Duration>,
+    /// Ask the program for its version before the first sync.
+    pub probe: bool,
+    /// `run_before` is set.
+    pub before: bool,
+    /// `run_on_change` is set.
+    pub on_change: bool,
+    /// `run_on_failure` is set.
+    pub on_failure: bool,
+    /// `run_after` is set.
+    pub after: bool,
+}
+
+/// A uniform random addition to waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Jitter {
+    /// Percent of the wait it is added to, 0 to 100.
+    Percent(u8),
+    /// At most this long.
+    Duration(Duration),
+}
+
+impl Jitter {
+    /// The longest addition to a wait of this length.
+    pub fn span(self, wait: Duration) -> Duration {
+        match self {
+            Jitter::Percent(percent) => wait.saturating_mul(u32::from(percent)) / 100,
+            Jitter::Duration(span) => span,
+        }
+    }
+}
