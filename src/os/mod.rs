@@ -1,1 +1,11 @@
-//! The operating system: the only room with unsafe code (`sys`).
+//! The operating system, wrapped: the only room with unsafe code, and that only in [`sys`].
+
+pub mod child;
+pub mod clock;
+pub mod guard;
+pub mod lock;
+pub mod procfs;
+pub mod reaper;
+pub mod signals;
+pub mod sys;
+pub mod wake;

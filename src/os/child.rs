@@ -1,0 +1,118 @@
+//! A child process in a session of its own, and how all of it is ended.
+
+use super::sys::{self, Setup};
+use super::{procfs, reaper};
+use nix::fcntl::{fcntl, FcntlArg, OFlag};
+use nix::sys::signal::{kill, killpg, Signal};
+use nix::sys::wait::WaitStatus;
+use nix::unistd::Pid;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::{Command, Stdio};
+
+/// The variable that marks rsync and all it starts, so that what leaves the session is found as well.
+pub const RUN_VARIABLE: &str = "IRSYNC_RUN";
+
+/// What to start.
+#[derive(Debug)]
+pub struct Spec<'a> {
+    /// The program, looked up in PATH.
+    pub program: &'a OsStr,
+    /// Its arguments.
+    pub arguments: &'a [OsString],
+    /// Variables to set, beside `LC_ALL=C`.
+    pub environment: Vec<(&'static str, OsString)>,
+    /// Variables to remove.
+    pub hidden: &'static [&'static str],
+    /// Handed over on stdin; without it stdin is `/dev/null`.
+    pub secret: Option<Vec<u8>>,
+    /// Between fork and exec.
+    pub setup: Setup,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// With this exit code.
+    Code(i32),
+    /// By this signal.
+    Signal(Signal),
+}
+
+/// A running child. It leads its session and process group.
+#[derive(Debug)]
+pub struct Child {
+    /// Process, process group and session id.
+    pub pid: i32,
+    /// Its standard output, not blocking.
+    pub stdout: OwnedFd,
+    /// Its standard error, not blocking.
+    pub stderr: OwnedFd,
+}
+
+impl Child {
+    /// Starts it. The calling thread must live as long as the child: the parent-death signal follows the thread.
+    ///
+    /// # Errors
+    /// Those of fork(2) and execve(2), e.g. ENOENT when there is no such program.
+    pub fn start(spec: &Spec<'_>) -> io::Result<Child> {
+        let mut command = Command::new(spec.program);
+        command.args(spec.arguments).env("LC_ALL", "C");
+        for name in spec.hidden {
+            command.env_remove(name);
+        }
+        command.envs(spec.environment.iter().map(|(name, value)| (name, value)));
+        command.stdin(if spec.secret.is_some() { Stdio::piped() } else { Stdio::null() });
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        sys::set_up(&mut command, spec.setup);
+        let mut child = command.spawn()?;
+        if let (Some(secret), Some(mut stdin)) = (&spec.secret, child.stdin.take()) {
+            // It fits into the pipe's buffer (a password has at most 511 bytes), so this cannot block. If rsync has
+            // died already, its exit code tells more than EPIPE.
+            let _ = stdin.write_all(secret);
+        }
+        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        };
+        let (stdout, stderr) = (OwnedFd::from(stdout), OwnedFd::from(stderr));
+        for pipe in [&stdout, &stderr] {
+            fcntl(pipe.as_fd(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        }
+        Ok(Child { pid: child.id() as i32, stdout, stderr })
+    }
+
+    /// Reaps the child if it has ended.
+    pub fn try_wait(&self) -> Option<End> {
+        match reaper::try_wait(self.pid)? {
+            WaitStatus::Exited(_, code) => Some(End::Code(code)),
+            WaitStatus::Signaled(_, signal, _) => Some(End::Signal(signal)),
+            _ => None,
+        }
+    }
+
+    /// SIGTERM to the leader, which tells its own children; SIGCONT to all, because a stopped process cannot die.
+    pub fn terminate(&self) {
+        terminate(self.pid);
+    }
+
+    /// SIGKILL to the whole group.
+    pub fn kill_group(&self) {
+        let _ = killpg(Pid::from_raw(self.pid), Signal::SIGKILL);
+    }
+}
+
+/// See [`Child::terminate`].
+pub fn terminate(pid: i32) {
+    let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+    let _ = killpg(Pid::from_raw(pid), Signal::SIGCONT);
+}
+
+/// SIGKILL to every process that carries this run's marker, in whatever session; gives how many there were.
+pub fn kill_marked(run: &str) -> usize {
+    let marked = procfs::with_environ(format!("{RUN_VARIABLE}={run}").as_bytes());
+    for pid in &marked {
+        let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
+    }
+    marked.len()
+}

@@ -1,0 +1,25 @@
+//! The clocks. Only the shells of threads call these; decisions get the time as an argument.
+
+use crate::job::Time;
+use nix::time::{clock_gettime, ClockId};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// CLOCK_MONOTONIC now. It is the same for all processes of a boot, so `irsync status` can count with our stamps.
+pub fn now() -> Time {
+    let t = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("every Linux has CLOCK_MONOTONIC");
+    Time(Duration::new(t.tv_sec() as u64, t.tv_nsec() as u32))
+}
+
+/// Wall time, for display only.
+pub fn wall() -> SystemTime {
+    SystemTime::now()
+}
+
+/// A seed for random waits: differs between processes, boots and devices. Not for secrets.
+pub fn seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    let mut hasher = std::collections::hash_map::RandomState::new().build_hasher();
+    hasher.write_u128(wall().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos());
+    hasher.write_u128(now().0.as_nanos());
+    hasher.finish()
+}

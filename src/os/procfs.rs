@@ -1,0 +1,136 @@
+//! What `/proc` tells of other processes, see proc(5). Everything here is a snapshot that may be old when it is used.
+
+use std::fs;
+use std::io::Read;
+
+/// Fields of `/proc/PID/stat`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// File name of the program, at most 15 bytes.
+    pub comm: String,
+    /// `R`, `S`, `D` (hangs in the kernel), `T` (stopped), `Z` (dead, not reaped), …
+    pub state: char,
+    /// Parent.
+    pub ppid: i32,
+    /// Session.
+    pub session: i32,
+    /// Start, in clock ticks since boot: with the pid it names a process for ever.
+    pub start: u64,
+}
+
+/// The process ids there are now; empty without `/proc`.
+pub fn pids() -> impl Iterator<Item = i32> {
+    fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// None if it has gone, or without `/proc`.
+pub fn stat(pid: i32) -> Option<Stat> {
+    parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// The program's name stands in parentheses and may itself contain any of them and spaces.
+fn parse_stat(text: &str) -> Option<Stat> {
+    let (open, close) = (text.find('(')?, text.rfind(')')?);
+    let fields: Vec<&str> = text.get(close + 1..)?.split_ascii_whitespace().collect();
+    Some(Stat {
+        comm: text.get(open + 1..close)?.to_owned(),
+        state: fields.first()?.chars().next()?,
+        ppid: fields.get(1)?.parse().ok()?,
+        session: fields.get(3)?.parse().ok()?,
+        start: fields.get(19)?.parse().ok()?,
+    })
+}
+
+/// Bytes the process has asked to read so far; None where the kernel does not count (CONFIG_TASK_IO_ACCOUNTING) or
+/// does not let us see it.
+pub fn rchar(pid: i32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
+    text.lines().next()?.strip_prefix("rchar: ")?.trim().parse().ok()
+}
+
+/// Whether the environment the process was started with has an entry that begins with `entry`.
+pub fn environ_has(pid: i32, entry: &[u8]) -> bool {
+    let mut environ = Vec::new();
+    let read =
+        fs::File::open(format!("/proc/{pid}/environ")).and_then(|file| file.take(1 << 20).read_to_end(&mut environ));
+    read.is_ok() && environ.split(|&b| b == 0).any(|e| e.starts_with(entry))
+}
+
+/// Live processes (zombies left out) whose environment has an entry that begins with `entry`.
+pub fn with_environ(entry: &[u8]) -> Vec<i32> {
+    pids().filter(|&pid| environ_has(pid, entry) && stat(pid).is_some_and(|s| s.state != 'Z')).collect()
+}
+
+/// Looks whether rsync reads: the better half of the progress signal. rsync alone is looked at, because ssh reads its
+/// own keepalives while nothing moves.
+#[derive(Debug)]
+pub struct ReadSampler {
+    leader: i32,
+    program: String,
+    known: Vec<(i32, u64)>,
+}
+
+impl ReadSampler {
+    /// Watches the session of `leader`: that process, and those named `rsync` or like `program`.
+    pub fn new(leader: i32, program: &str) -> ReadSampler {
+        let name = program.rsplit('/').next().unwrap_or(program);
+        ReadSampler { leader, program: name.chars().take(15).collect(), known: Vec::new() }
+    }
+
+    /// Whether any of them has read something since the last call. Walks the whole of `/proc` only when the ones known
+    /// from last time have not.
+    pub fn grew(&mut self) -> bool {
+        let mut grew = false;
+        self.known.retain_mut(|(pid, last)| match rchar(*pid) {
+            Some(now) => {
+                grew |= now > *last;
+                *last = now;
+                true
+            }
+            None => false,
+        });
+        grew || self.find_new()
+    }
+
+    fn find_new(&mut self) -> bool {
+        let mut grew = false;
+        for pid in pids() {
+            if self.known.iter().any(|(known, _)| *known == pid) {
+                continue;
+            }
+            let ours = stat(pid).is_some_and(|s| {
+                s.session == self.leader && (pid == self.leader || s.comm == "rsync" || s.comm == self.program)
+            });
+            if let (true, Some(read)) = (ours, rchar(pid)) {
+                self.known.push((pid, read));
+                grew |= read > 0;
+            }
+        }
+        grew
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stat_survives_any_program_name() {
+        let text = "42 (a) b (c)) S 7 41 40 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 31337 1000 200";
+        let stat = parse_stat(text).unwrap();
+        assert_eq!(stat.comm, "a) b (c)");
+        assert_eq!((stat.state, stat.ppid, stat.session, stat.start), ('S', 7, 40, 31337));
+        for broken in ["", "42", "42 (x", "42 (x) S", ")(", "42 (x) S 1 2 3"] {
+            assert_eq!(parse_stat(broken), None, "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn own_process_is_seen() {
+        let me = std::process::id() as i32;
+        assert!(pids().any(|pid| pid == me));
+        assert!(stat(me).unwrap().start > 0);
+        assert!(!environ_has(me, b"IRSYNC_NO_SUCH_VARIABLE="));
+        assert!(environ_has(me, b"PATH="));
+    }
+}

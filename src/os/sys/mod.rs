@@ -1,0 +1,141 @@
+//! The only unsafe code. Each function here is safe to call, and says why.
+#![allow(unsafe_code)]
+
+use nix::libc;
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::unistd::{ForkResult, Gid, Pid, Uid};
+use std::io;
+use std::os::fd::RawFd;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// How a child is set up between fork and exec. Plain numbers only: nothing may be allocated there.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Setup {
+    /// Handed on to the program, although it is close-on-exec in irsync.
+    pub inherit: Option<RawFd>,
+    /// oom_score_adj; None: as irsync's.
+    pub oom_score_adj: Option<i16>,
+    /// The soft limit of open files that irsync was started with; select(2) in old programs cannot cope with a larger one.
+    pub open_files: Option<u64>,
+    /// Nice value.
+    pub nice: Option<i32>,
+    /// ioprio_set(2) value.
+    pub io_priority: Option<i32>,
+    /// The group and no supplementary ones.
+    pub gid: Option<Gid>,
+    /// The user.
+    pub uid: Option<Uid>,
+    /// The signal this child gets when the thread that started it ends.
+    pub parent_death: Option<Signal>,
+}
+
+/// Makes `command` start in a session of its own, set up as `setup` says.
+pub fn set_up(command: &mut Command, setup: Setup) {
+    let parent = Pid::this();
+    // SAFETY: between fork and exec only async-signal-safe system calls are made; no memory is allocated, no lock taken.
+    unsafe { command.pre_exec(move || in_child(&setup, parent)) };
+}
+
+fn in_child(setup: &Setup, parent: Pid) -> io::Result<()> {
+    nix::unistd::setsid()?;
+    if let Some(fd) = setup.inherit {
+        // SAFETY: the descriptor is open in the parent and so in this copy of it.
+        check(unsafe { libc::fcntl(fd, libc::F_SETFD, 0) })?;
+    }
+    if let Some(score) = setup.oom_score_adj {
+        // Before the user changes, afterwards the file is not ours. A kernel or container without it is no failure.
+        let _ = write_oom_score(score);
+    }
+    if let Some(soft) = setup.open_files {
+        let (_, hard) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE)?;
+        nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, soft as libc::rlim_t, hard)?;
+    }
+    if let Some(nice) = setup.nice {
+        // SAFETY: setpriority takes numbers only.
+        check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) })?;
+    }
+    if let Some(priority) = setup.io_priority {
+        const IOPRIO_WHO_PROCESS: libc::c_int = 1;
+        // SAFETY: ioprio_set takes numbers only.
+        check(unsafe { libc::syscall(libc::SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, priority) } as libc::c_int)?;
+    }
+    if setup.gid.is_some() || setup.uid.is_some() {
+        if Uid::effective().is_root() {
+            // SAFETY: a list of no groups is read from nowhere.
+            check(unsafe { libc::setgroups(0, std::ptr::null()) })?;
+        }
+        if let Some(gid) = setup.gid {
+            nix::unistd::setgid(gid)?;
+        }
+        if let Some(uid) = setup.uid {
+            nix::unistd::setuid(uid)?;
+        }
+    }
+    // After the user has changed, which clears it; see prctl(2).
+    if let Some(signal) = setup.parent_death {
+        prctl::set_pdeathsig(signal)?;
+        if Pid::parent() != parent {
+            // irsync died before the line above: its death will not be signalled any more.
+            return Err(io::Error::from_raw_os_error(libc::ESRCH));
+        }
+    }
+    Ok(())
+}
+
+fn write_oom_score(score: i16) -> nix::Result<()> {
+    let mut digits = [0u8; 8];
+    let mut at = digits.len();
+    let mut rest = score.unsigned_abs();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if score < 0 {
+        at -= 1;
+        digits[at] = b'-';
+    }
+    // SAFETY: the path is a C string; the descriptor is closed by the exec that follows.
+    let fd = unsafe { libc::open(b"/proc/self/oom_score_adj\0".as_ptr().cast(), libc::O_WRONLY | libc::O_CLOEXEC) };
+    if fd < 0 {
+        return Err(nix::errno::Errno::last());
+    }
+    // SAFETY: pointer and length are those of the array's used part; fd was opened above.
+    unsafe { libc::write(fd, digits[at..].as_ptr().cast(), digits.len() - at) };
+    Ok(())
+}
+
+/// Ignores a signal from now on.
+///
+/// # Errors
+/// EINVAL for SIGKILL and SIGSTOP.
+pub fn ignore(signal: Signal) -> nix::Result<()> {
+    // SAFETY: no handler is installed that could run at a bad moment.
+    unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigIgn) }.map(drop)
+}
+
+fn check(result: libc::c_int) -> io::Result<()> {
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
+/// fork(2), for a process that has one thread only.
+///
+/// # Errors
+/// EAGAIN, ENOMEM; EBUSY when there are other threads.
+pub fn fork_single_threaded() -> io::Result<ForkResult> {
+    let threads = std::fs::read_dir("/proc/self/task").map_or(1, |tasks| tasks.count());
+    if threads > 1 {
+        return Err(io::Error::from_raw_os_error(libc::EBUSY));
+    }
+    // SAFETY: with one thread the child is a whole process: no lock is held by a thread that it lacks.
+    Ok(unsafe { nix::unistd::fork() }?)
+}
