@@ -1,1 +1,4 @@
-//! What is known of rsync.
+//! What is known of rsync: its options, exit codes, messages, output and versions. Pure: no clock, no I/O.
+#![forbid(unsafe_code)]
+
+pub mod argv;
