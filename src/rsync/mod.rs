@@ -2,3 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod argv;
+pub mod outcome;
+pub mod output;
+pub mod text;
+pub mod version;
