@@ -1,5 +1,18 @@
 //! What the owner asked for: INI text in, [`Config`] out, or every error at once with file, line and key.
 
+pub mod address;
+pub mod error;
+pub mod expand;
+pub mod keys;
+pub mod parse;
+mod read;
+mod rules;
+mod sheet;
+pub mod values;
+
+pub use error::{Error, Errors, Warning};
+pub use parse::{load, load_to_run};
+
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;

@@ -4,6 +4,8 @@
 use crate::job::{Outcome, Time};
 use std::time::{Duration, SystemTime};
 
+pub use crate::rsync::output::Progress;
+
 /// What a job is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum State {
@@ -65,25 +67,6 @@ pub struct LastRun {
     pub files: Option<u64>,
     /// Bytes sent and received, where rsync said.
     pub bytes: Option<u64>,
-}
-
-/// A running transfer, from rsync's `--info=progress2` records.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Progress {
-    /// Bytes of file data so far.
-    pub bytes: u64,
-    /// 0 to 100, of the file list known so far.
-    pub percent: u8,
-    /// Bytes per second as rsync says.
-    pub rate: u64,
-    /// Seconds left, or elapsed at a file's end, as rsync says.
-    pub seconds: u64,
-    /// `xfr#N`: files transferred so far
-    pub transferred: Option<u64>,
-    /// `to-chk=A/B` or `ir-chk=A/B`: files left to check, and known files
-    pub to_check: Option<(u64, u64)>,
-    /// The list still grows (`ir-chk`): percent and time left are of what is known so far.
-    pub list_growing: bool,
 }
 
 /// One job as seen from outside.

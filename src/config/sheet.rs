@@ -1,0 +1,292 @@
+//! Files to a sheet: which key has which value in which section, and on which line that stands.
+//!
+//! rust-ini decides what a line means, but gives no line numbers for what it accepts, so that it is fed line by line.
+
+use super::address::masked;
+use super::error::{Error, Place, Warning};
+use super::keys::{self, Key, Scope};
+use super::read;
+use super::values::{self, Kind, Value};
+use ini::{Ini, ParseOption};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// One key with its value.
+#[derive(Debug)]
+pub struct Entry {
+    /// Which key.
+    pub key: &'static Key,
+    /// `Refused` where the text was bad.
+    pub value: Value,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// One section, or what stands before the first.
+#[derive(Debug, Default)]
+pub struct Section {
+    /// The job; empty before the first section.
+    pub name: String,
+    /// Its header.
+    pub place: Place,
+    /// Its keys, each once.
+    pub entries: Vec<Entry>,
+}
+
+impl Section {
+    /// The entry of a key.
+    pub fn get(&self, name: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.key.name == name)
+    }
+}
+
+/// Everything that was read.
+#[derive(Debug, Default)]
+pub struct Sheet {
+    /// What stands before the first section.
+    pub global: Section,
+    /// The jobs, in order.
+    pub jobs: Vec<Section>,
+    /// What is wrong so far.
+    pub errors: Vec<Error>,
+    /// What is odd so far.
+    pub warnings: Vec<Warning>,
+}
+
+/// Reads a file and what it includes.
+pub fn read(path: &Path) -> Sheet {
+    let mut sheet = Sheet::default();
+    sheet.global.place = Place { file: path.into(), line: 0 };
+    overlay(&mut sheet, path, false);
+    let include = sheet.global.get("include").map(|entry| (entry.value.clone(), entry.place.clone()));
+    if let Some((Value::Path(directory), place)) = include {
+        for file in ini_files(&directory, &place, &mut sheet) {
+            overlay(&mut sheet, &file, true);
+        }
+    }
+    sheet
+}
+
+fn ini_files(directory: &Path, place: &Place, sheet: &mut Sheet) -> Vec<PathBuf> {
+    let listed = fs::read_dir(directory).and_then(|entries| {
+        let paths: io::Result<Vec<PathBuf>> = entries.map(|entry| entry.map(|entry| entry.path())).collect();
+        paths
+    });
+    let mut paths = match listed {
+        Ok(paths) => paths,
+        Err(error) => {
+            let message = format!("cannot read {}: {error}; nothing is included", directory.display());
+            sheet.warnings.push(Warning { place: place.clone(), message });
+            return Vec::new();
+        }
+    };
+    // A hidden file is an editor's.
+    paths.retain(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.ends_with(".ini") && !name.starts_with('.')
+    });
+    paths.sort();
+    paths
+}
+
+/// Lays one file over what was read before.
+fn overlay(sheet: &mut Sheet, path: &Path, included: bool) {
+    let content = match read::file(path) {
+        Ok(content) => content,
+        Err(message) => {
+            let place = Place { file: path.into(), line: 0 };
+            sheet.errors.push(Error { place, message, ..Error::default() });
+            return;
+        }
+    };
+    let mut file = Lines {
+        path,
+        included,
+        errors: &mut sheet.errors,
+        global: Section::default(),
+        jobs: Vec::new(),
+        current: Current::Global,
+    };
+    let text = content.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&content.bytes);
+    for (i, line) in text.split(|byte| *byte == b'\n').enumerate() {
+        file.line(i + 1, line.strip_suffix(b"\r").unwrap_or(line));
+    }
+    let (global, jobs) = (file.global, file.jobs);
+    if content.open_to_others() {
+        for entry in std::iter::once(&global).chain(&jobs).flat_map(|section| section.get("password")) {
+            sheet.errors.push(Error {
+                place: entry.place.clone(),
+                key: Some("password".into()),
+                message: format!(
+                    "others can read this file (mode {:04o}): chmod o-rw it, or use password_file",
+                    content.mode & 0o7777
+                ),
+                ..Error::default()
+            });
+        }
+    }
+    merge(&mut sheet.global, global);
+    for job in jobs {
+        match sheet.jobs.iter_mut().find(|known| known.name == job.name) {
+            Some(known) => merge(known, job),
+            None => sheet.jobs.push(job),
+        }
+    }
+}
+
+fn merge(under: &mut Section, over: Section) {
+    for entry in over.entries {
+        under.entries.retain(|old| old.key.name != entry.key.name);
+        under.entries.push(entry);
+    }
+}
+
+/// Where the next key belongs.
+enum Current {
+    Global,
+    /// Index into `jobs`.
+    Job(usize),
+    /// A section that was refused: its keys are checked but go nowhere.
+    Nowhere(Section),
+}
+
+/// One file while it is read.
+struct Lines<'a> {
+    path: &'a Path,
+    included: bool,
+    errors: &'a mut Vec<Error>,
+    global: Section,
+    jobs: Vec<Section>,
+    current: Current,
+}
+
+/// What rust-ini makes of one line.
+enum Meaning {
+    Nothing,
+    Header(String),
+    Pair(String, String),
+}
+
+fn meaning(line: &[u8]) -> Result<Meaning, String> {
+    if line.contains(&0) {
+        return Err("has a NUL byte".into());
+    }
+    let line = std::str::from_utf8(line).map_err(|_| "is not UTF-8")?.trim();
+    if line.contains('\r') {
+        return Err("has a carriage return in its middle".into());
+    }
+    let options = ParseOption { enabled_quote: false, enabled_escape: false, ..ParseOption::default() };
+    // Its message may repeat the line, which may hold a password.
+    let ini = Ini::load_from_str_opt(line, options).map_err(|_| "is neither key = value, [job] nor a comment")?;
+    let mut found = Meaning::Nothing;
+    for (section, properties) in ini.iter() {
+        match (&found, section, properties.iter().next()) {
+            (_, None, None) => {}
+            (Meaning::Nothing, Some(name), None) => found = Meaning::Header(name.to_string()),
+            (Meaning::Nothing, None, Some((key, value))) => {
+                found = Meaning::Pair(key.trim().to_string(), value.to_string())
+            }
+            _ => return Err("holds more than one thing".into()),
+        }
+    }
+    Ok(found)
+}
+
+impl Lines<'_> {
+    fn line(&mut self, number: usize, line: &[u8]) {
+        let place = Place { file: self.path.into(), line: number };
+        match meaning(line) {
+            Ok(Meaning::Nothing) => {}
+            Ok(Meaning::Header(name)) => self.header(name, place),
+            Ok(Meaning::Pair(key, value)) => self.pair(key, &value, place),
+            Err(why) => self.errors.push(Error { place, message: format!("this line {why}"), ..Error::default() }),
+        }
+    }
+
+    fn header(&mut self, name: String, place: Place) {
+        let earlier = self.jobs.iter().find(|job| job.name == name);
+        let bad = match (name_fault(&name), earlier) {
+            (Some(fault), _) => Some(fault.to_string()),
+            (None, Some(job)) => Some(format!("this job is there already, on line {}", job.place.line)),
+            (None, None) => None,
+        };
+        let section = Section { name, place, entries: Vec::new() };
+        if let Some(message) = bad {
+            self.errors.push(Error {
+                place: section.place.clone(),
+                section: Some(section.name.clone()),
+                message,
+                ..Error::default()
+            });
+            self.current = Current::Nowhere(section);
+            return;
+        }
+        self.current = Current::Job(self.jobs.len());
+        self.jobs.push(section);
+    }
+
+    fn pair(&mut self, name: String, text: &str, place: Place) {
+        let in_job = !matches!(self.current, Current::Global);
+        let section = match &mut self.current {
+            Current::Global => &mut self.global,
+            Current::Job(index) => &mut self.jobs[*index],
+            Current::Nowhere(section) => section,
+        };
+        let mut error = Error {
+            place: place.clone(),
+            section: in_job.then(|| section.name.clone()),
+            key: Some(name.clone()),
+            ..Error::default()
+        };
+        let Some(key) = keys::find(&name) else {
+            error.message = "unknown key".into();
+            error.nearest = keys::nearest(&name);
+            self.errors.push(error);
+            return;
+        };
+        let earlier = section.get(key.name).map(|entry| entry.place.line);
+        let value = if let Some(line) = earlier {
+            error.message = format!("given already, on line {line}");
+            Err(error)
+        } else if in_job && key.scope == Scope::Global {
+            error.message = "a global key: it belongs before the first section".into();
+            Err(error)
+        } else if self.included && key.name == "include" {
+            error.message = "an included file cannot include others".into();
+            Err(error)
+        } else {
+            values::parse(&key.kind, text).map_err(|message| {
+                error.found = (key.kind != Kind::Secret).then(|| masked(text));
+                error.accepted = Some(key.kind.accepts());
+                error.message = message;
+                error
+            })
+        };
+        let value = value.unwrap_or_else(|error| {
+            self.errors.push(error);
+            Value::Refused
+        });
+        if earlier.is_none() {
+            section.entries.push(Entry { key, value, place });
+        }
+    }
+}
+
+/// What is wrong with a job's name. It is typed in a shell and stands in the status file, in labels and in log lines.
+fn name_fault(name: &str) -> Option<&'static str> {
+    let sane = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    if name.is_empty() {
+        return Some("a job needs a name");
+    }
+    if name.eq_ignore_ascii_case("global") {
+        return Some("this is not a job's name: global keys stand before the first section");
+    }
+    if name.len() > 64 {
+        return Some("a job's name has at most 64 characters");
+    }
+    if !name.bytes().all(sane) || name.starts_with(['-', '.']) {
+        return Some("a job's name is made of letters, digits, '.', '_' and '-', and starts with none of '.' and '-'");
+    }
+    None
+}

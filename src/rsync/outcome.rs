@@ -1,0 +1,454 @@
+//! What a finished rsync means: its exit code, or the signal it died of, and what it said on stderr.
+//!
+//! Codes are those of rsync's errcode.h; texts were read in clientserver.c, authenticate.c, main.c, pipe.c and compat.c of
+//! 3.5.0. rsync runs with LC_ALL=C, so they are not translated.
+
+use crate::job::Outcome;
+
+/// How rsync ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It exited with this code.
+    Code(i32),
+    /// This signal killed it.
+    Signal(i32),
+}
+
+/// What a finished rsync comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// What follows from it.
+    pub outcome: Outcome,
+    /// The name of the code or signal: `RERR_SOCKETIO`, `SIGSEGV`, `unknown`.
+    pub reason: &'static str,
+    /// For people: what rsync's messages told beyond the code.
+    pub note: Option<&'static str>,
+}
+
+/// Code, name, and the outcome if stderr tells nothing more. Codes that are not here are `unknown` and transient.
+const CODES: &[(i32, &str, Outcome)] = &[
+    (0, "RERR_OK", Outcome::Success),
+    (1, "RERR_SYNTAX", Outcome::Permanent),
+    (2, "RERR_PROTOCOL", Outcome::Permanent),
+    // Mostly a destination that is not there. A card or share that is mounted later heals it without anybody's help,
+    // and a wrong path costs no more than a few attempts until the back-off has grown.
+    (3, "RERR_FILESELECT", Outcome::Transient),
+    (4, "RERR_UNSUPPORTED", Outcome::Permanent),
+    (5, "RERR_STARTCLIENT", Outcome::Transient),
+    (6, "RERR_LOG_FAILURE", Outcome::Transient),
+    (10, "RERR_SOCKETIO", Outcome::Transient),
+    (11, "RERR_FILEIO", Outcome::Transient),
+    (12, "RERR_STREAMIO", Outcome::Transient),
+    (13, "RERR_MESSAGEIO", Outcome::Transient),
+    (14, "RERR_IPC", Outcome::Transient),
+    (15, "RERR_CRASHED", Outcome::Transient),
+    (16, "RERR_TERMINATED", Outcome::Transient),
+    (19, "RERR_SIGNAL1", Outcome::Transient),
+    (20, "RERR_SIGNAL", Outcome::Transient),
+    (21, "RERR_WAITCHILD", Outcome::Transient),
+    (22, "RERR_MALLOC", Outcome::Transient),
+    (23, "RERR_PARTIAL", Outcome::Partial),
+    (24, "RERR_VANISHED", Outcome::Warning),
+    (25, "RERR_DEL_LIMIT", Outcome::Partial),
+    (30, "RERR_TIMEOUT", Outcome::Transient),
+    (35, "RERR_CONTIMEOUT", Outcome::Transient),
+    (124, "RERR_CMD_FAILED", Outcome::Transient),
+    (125, "RERR_CMD_KILLED", Outcome::Transient),
+    (126, "RERR_CMD_RUN", Outcome::Permanent),
+    (127, "RERR_CMD_NOTFOUND", Outcome::Permanent),
+    // ssh's own code, which rsync hands on ("unexplained error").
+    (255, "REMOTE_SHELL", Outcome::Transient),
+];
+
+/// Something rsync or the remote shell said. The first of these that was noticed and holds for the code decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sign {
+    Disk,
+    Busy,
+    Refused,
+    SshRefused,
+    NoRemoteShell,
+    NoRemoteRsync,
+    BadDestination,
+    ServerFault,
+    NotRsync,
+    PasswordFile,
+    ShellNotClean,
+    ReadOnly,
+    DeleteLimit,
+}
+
+/// Every sign in the order of weight: the codes it speaks of (none named: every failure), the outcome if it changes
+/// it, and the note.
+const SIGNS: &[(Sign, &[i32], Option<Outcome>, &str)] = &[
+    (
+        Sign::Disk,
+        &[],
+        Some(Outcome::Disk),
+        "no space left on the destination",
+    ),
+    (
+        Sign::Busy,
+        &[5],
+        Some(Outcome::Busy),
+        "the server has no free connection",
+    ),
+    (
+        Sign::Refused,
+        &[5],
+        Some(Outcome::Permanent),
+        "the server refuses this client or module",
+    ),
+    (
+        Sign::SshRefused,
+        &[5, 12, 14, 255],
+        Some(Outcome::Permanent),
+        "ssh was refused: check keys and known hosts",
+    ),
+    (
+        Sign::NoRemoteShell,
+        &[12, 14],
+        Some(Outcome::Permanent),
+        "the remote shell cannot be run: is it installed?",
+    ),
+    (
+        Sign::NoRemoteRsync,
+        &[12, 14, 126, 127],
+        Some(Outcome::Permanent),
+        "the server cannot run rsync: is it installed?",
+    ),
+    (
+        Sign::BadDestination,
+        &[3],
+        Some(Outcome::Permanent),
+        "source and destination do not fit each other",
+    ),
+    (
+        Sign::ServerFault,
+        &[5],
+        None,
+        "the server has a fault of its own",
+    ),
+    (
+        Sign::NotRsync,
+        &[5],
+        None,
+        "what answers is not an rsync server: a proxy or captive portal?",
+    ),
+    (
+        Sign::PasswordFile,
+        &[1],
+        None,
+        "rsync cannot use the password file",
+    ),
+    (
+        Sign::ShellNotClean,
+        &[2],
+        None,
+        "the remote shell prints something of its own: is its profile silent?",
+    ),
+    (
+        Sign::ReadOnly,
+        &[3, 11, 23],
+        None,
+        "the destination is mounted read-only",
+    ),
+    (
+        Sign::DeleteLimit,
+        &[25],
+        None,
+        "--max-delete stopped deletions: is the source empty?",
+    ),
+];
+
+/// Texts that follow rsync's prefixes at the start of a line.
+const STARTS: &[(&[u8], Sign)] = &[
+    (b"max connections (", Sign::Busy),
+    (b"auth failed on module", Sign::Refused),
+    (b"access denied to", Sign::Refused),
+    (b"Unknown module", Sign::Refused),
+    (b"Unknown command", Sign::Refused),
+    (b"invalid uid", Sign::Refused),
+    (b"invalid gid", Sign::Refused),
+    (b"no path setting", Sign::Refused),
+    (b"daemon security issue", Sign::Refused),
+    (b"your client omitted", Sign::Refused),
+    (
+        b"The remote path must start with a module name",
+        Sign::Refused,
+    ),
+    (b"chdir failed", Sign::ServerFault),
+    (b"chroot failed", Sign::ServerFault),
+    (b"fork failed", Sign::ServerFault),
+    (b"failed to open lock file", Sign::ServerFault),
+    (b"did not see server greeting", Sign::NotRsync),
+    (b"server sent \"", Sign::NotRsync),
+    (b"destination must be a directory", Sign::BadDestination),
+    (b"cannot overwrite non-directory", Sign::BadDestination),
+    (b"daemon has excluded destination", Sign::BadDestination),
+    (b"password file must ", Sign::PasswordFile),
+    (b"could not open password file", Sign::PasswordFile),
+    (b"failed to read a password", Sign::PasswordFile),
+    (b"Failed to exec ", Sign::NoRemoteShell),
+    (b"Deletions stopped due to --max-delete", Sign::DeleteLimit),
+    (b"Host key verification failed", Sign::SshRefused),
+    (b"Too many authentication failures", Sign::SshRefused),
+];
+
+/// Texts anywhere in a line: of ssh and shells, which put names of their choice before them.
+const PARTS: &[(&[u8], Sign)] = &[
+    (b": Permission denied (publickey", Sign::SshRefused),
+    (b": Permission denied (password", Sign::SshRefused),
+    (
+        b": Permission denied (keyboard-interactive",
+        Sign::SshRefused,
+    ),
+    (b": Too many authentication failures", Sign::SshRefused),
+    (b": No auth methods could be used", Sign::SshRefused),
+    (b"is your shell clean?", Sign::ShellNotClean),
+];
+
+/// What a line ends with, a number in brackets (errno) left out.
+const ENDS: &[(&[u8], Sign)] = &[
+    (b": No space left on device", Sign::Disk),
+    (b": Disk quota exceeded", Sign::Disk),
+    (b": Read-only file system", Sign::ReadOnly),
+    (b"rsync: command not found", Sign::NoRemoteRsync),
+    (b"rsync: not found", Sign::NoRemoteRsync),
+];
+
+/// What the lines on stderr told so far. Start a new one for each rsync.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Evidence(u32);
+
+impl Evidence {
+    /// Takes note of one line of stderr, without its line end.
+    pub fn scan(&mut self, line: &[u8]) {
+        let message = message(line);
+        let text = without_errno(message);
+        let found = STARTS.iter().find(|(start, _)| message.starts_with(start));
+        let found = found.or_else(|| ENDS.iter().find(|(end, _)| text.ends_with(end)));
+        let found = found.or_else(|| PARTS.iter().find(|(part, _)| contains(line, part)));
+        if let Some((_, sign)) = found {
+            self.0 |= 1 << *sign as u32;
+        }
+    }
+
+    fn has(self, sign: Sign) -> bool {
+        self.0 & 1 << sign as u32 != 0
+    }
+}
+
+/// The line without `rsync: `, `[sender] `, `@ERROR: ` and `ERROR: ` at its start.
+fn message(line: &[u8]) -> &[u8] {
+    let mut rest = line.strip_prefix(b"rsync: ").unwrap_or(line);
+    if rest.starts_with(b"[") {
+        let end = rest.iter().position(|&b| b == b']').map_or(0, |i| i + 1);
+        rest = rest[end..].strip_prefix(b" ").unwrap_or(rest);
+    }
+    let rest = rest.strip_prefix(b"@").unwrap_or(rest);
+    rest.strip_prefix(b"ERROR: ").unwrap_or(rest)
+}
+
+/// The text before ` (28)`.
+fn without_errno(text: &[u8]) -> &[u8] {
+    let Some(inner) = text.strip_suffix(b")") else {
+        return text;
+    };
+    let digits = inner
+        .iter()
+        .rev()
+        .take_while(|b| b.is_ascii_digit())
+        .count();
+    match inner[..inner.len() - digits].strip_suffix(b" (") {
+        Some(before) if digits > 0 => before,
+        _ => text,
+    }
+}
+
+fn contains(line: &[u8], part: &[u8]) -> bool {
+    line.windows(part.len())
+        .any(|window| window[0] == part[0] && window == part)
+}
+
+/// What the end of rsync means. Whether it was irsync that killed it is the caller's to know.
+pub fn classify(end: End, evidence: &Evidence) -> Verdict {
+    let code = match end {
+        End::Signal(number) => return signalled(number),
+        End::Code(code) => code,
+    };
+    let (reason, outcome) = CODES
+        .iter()
+        .find(|(c, ..)| *c == code)
+        .map_or(("unknown", Outcome::Transient), |(_, name, outcome)| {
+            (name, *outcome)
+        });
+    let mut verdict = Verdict {
+        outcome,
+        reason,
+        note: None,
+    };
+    if outcome.is_success() {
+        return verdict;
+    }
+    let speaks = |codes: &[i32]| codes.is_empty() || codes.contains(&code);
+    if let Some((_, _, changed, note)) = SIGNS
+        .iter()
+        .find(|(sign, codes, ..)| evidence.has(*sign) && speaks(codes))
+    {
+        verdict.outcome = changed.unwrap_or(outcome);
+        verdict.note = Some(note);
+    }
+    verdict
+}
+
+fn signalled(number: i32) -> Verdict {
+    use nix::sys::signal::Signal;
+    let signal = Signal::try_from(number).ok();
+    let note =
+        (signal == Some(Signal::SIGKILL)).then_some("killed by somebody else: out of memory?");
+    Verdict {
+        outcome: Outcome::Transient,
+        reason: signal.map_or("unknown signal", Signal::as_str),
+        note,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(code: i32, stderr: &str) -> Verdict {
+        let mut evidence = Evidence::default();
+        stderr
+            .lines()
+            .for_each(|line| evidence.scan(line.as_bytes()));
+        classify(End::Code(code), &evidence)
+    }
+
+    #[test]
+    fn every_code_has_its_outcome() {
+        use Outcome::*;
+        let table: &[(Outcome, &[i32])] = &[
+            (Success, &[0]),
+            (Warning, &[24]),
+            (Partial, &[23, 25]),
+            (Permanent, &[1, 2, 4, 126, 127]),
+            (
+                Transient,
+                &[
+                    3, 5, 6, 10, 11, 12, 13, 14, 15, 16, 19, 20, 21, 22, 30, 35, 124, 125, 255,
+                ],
+            ),
+            (Transient, &[7, 77, -1]),
+        ];
+        for (outcome, codes) in table {
+            for &code in *codes {
+                assert_eq!(verdict(code, "").outcome, *outcome, "code {code}");
+            }
+        }
+        assert_eq!(verdict(10, "").reason, "RERR_SOCKETIO");
+        assert_eq!(verdict(77, "").reason, "unknown");
+    }
+
+    #[test]
+    fn what_rsync_says_decides_between_outcomes() {
+        use Outcome::*;
+        let cases = [
+            (5, "@ERROR: max connections (10) reached -- try again later", Busy),
+            (5, "@ERROR: auth failed on module media", Permanent),
+            (5, "@ERROR: access denied to media from host (10.0.0.1)", Permanent),
+            (5, "@ERROR: Unknown module 'media'", Permanent),
+            (5, "ERROR: The remote path must start with a module name", Permanent),
+            (5, "@ERROR: chdir failed", Transient),
+            (5, "@ERROR: failed to open lock file", Transient),
+            (5, "rsync: server sent \"HTTP/1.1 400 Bad Request\" rather than greeting", Transient),
+            (5, "rsync: did not see server greeting", Transient),
+            (11, "rsync: [receiver] write failed on \"/data/x\": No space left on device (28)", Disk),
+            (23, "rsync: [generator] recv_generator: mkdir \"/d\" failed: No space left on device (28)", Disk),
+            (12, "rsync: write failed on \"/data/x\": Disk quota exceeded (122)", Disk),
+            (255, "pi@server: Permission denied (publickey,password).", Permanent),
+            (12, "Host key verification failed.", Permanent),
+            (255, "ssh: connect to host server port 22: Connection refused", Transient),
+            (14, "rsync: [sender] Failed to exec ssh: No such file or directory (2)", Permanent),
+            (14, "rsync: [sender] fork: Resource temporarily unavailable (11)", Transient),
+            (12, "bash: line 1: rsync: command not found", Permanent),
+            (12, "sh: 1: rsync: not found", Permanent),
+            (3, "ERROR: destination must be a directory when copying more than 1 file", Permanent),
+            (3, "rsync: [Receiver] change_dir#1 \"/mnt/x\" failed: No such file or directory (2)", Transient),
+            // The same words in another place or with another code mean nothing.
+            (12, "@ERROR: auth failed on module media", Transient),
+            (23, "rsync: [sender] send_files failed to open \"/s/x\": Permission denied (13)", Partial),
+            (23, "rsync: [sender] link_stat \"/No space left on device (28)\" failed: Not a directory (20)", Partial),
+            (0, "rsync: write failed on \"x\": No space left on device (28)", Success),
+            (24, "rsync: write failed on \"x\": No space left on device (28)", Warning),
+        ];
+        for (code, text, outcome) in cases {
+            assert_eq!(verdict(code, text).outcome, outcome, "code {code}, {text}");
+        }
+    }
+
+    #[test]
+    fn notes_say_what_the_code_does_not() {
+        let cases = [
+            (5, "rsync: did not see server greeting", "captive portal"),
+            (5, "@ERROR: chroot failed", "fault of its own"),
+            (
+                1,
+                "ERROR: password file must not be other-accessible",
+                "password file",
+            ),
+            (
+                1,
+                "rsync: [Receiver] could not open password file /x: No such file or directory (2)",
+                "password file",
+            ),
+            (
+                2,
+                "protocol version mismatch -- is your shell clean?",
+                "profile",
+            ),
+            (
+                23,
+                "rsync: [receiver] mkstemp \"/d/.x.a1\" failed: Read-only file system (30)",
+                "read-only",
+            ),
+            (
+                25,
+                "Deletions stopped due to --max-delete limit (3 skipped)",
+                "--max-delete",
+            ),
+        ];
+        for (code, text, part) in cases {
+            let note = verdict(code, text).note.unwrap_or("no note");
+            assert!(note.contains(part), "code {code}, {text}: {note}");
+        }
+        assert_eq!(
+            verdict(
+                10,
+                "rsync: [Receiver] failed to connect to server: Connection refused (111)"
+            )
+            .note,
+            None
+        );
+    }
+
+    #[test]
+    fn the_weightier_sign_decides_whatever_comes_first() {
+        let full = "rsync: [receiver] mkstemp failed: Read-only file system (30)\nrsync: write failed on \"x\": No space left on device (28)\n\
+                    rsync error: error in file IO (code 11) at receiver.c(393) [receiver=3.5.0]";
+        assert_eq!(verdict(11, full).outcome, Outcome::Disk);
+    }
+
+    #[test]
+    fn a_signal_has_its_name() {
+        let none = Evidence::default();
+        let segv = classify(End::Signal(11), &none);
+        assert_eq!(
+            (segv.outcome, segv.reason, segv.note),
+            (Outcome::Transient, "SIGSEGV", None)
+        );
+        assert!(classify(End::Signal(9), &none).note.is_some());
+        assert_eq!(classify(End::Signal(40), &none).reason, "unknown signal");
+    }
+}
