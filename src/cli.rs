@@ -1,6 +1,415 @@
 //! Arguments in, a typed command out.
 
+use crate::commands::{self, EXIT_USAGE};
+use crate::config::values::{self, Value};
+use crate::config::{keys, Config};
+use clap::{Arg, ArgAction, ArgMatches};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// What irsync is asked to do.
+#[derive(Debug, PartialEq)]
+pub enum Command {
+    /// Supervise every job.
+    Run {
+        /// The INI file.
+        config: PathBuf,
+    },
+    /// Validate and show.
+    Check {
+        /// The INI file.
+        config: PathBuf,
+    },
+    /// Run jobs one time.
+    Once {
+        /// The INI file.
+        config: PathBuf,
+        /// Their names; empty for all.
+        jobs: Vec<String>,
+    },
+    /// Show what each job is doing.
+    Status {
+        /// The INI file.
+        config: PathBuf,
+        /// Keep showing.
+        watch: bool,
+    },
+    /// Make the running irsync sync at once.
+    Now {
+        /// The INI file.
+        config: PathBuf,
+        /// Their names; empty for all.
+        jobs: Vec<String>,
+    },
+    /// Supervise what the command line itself describes.
+    DropIn {
+        /// One job with rsync's arguments.
+        config: Config,
+    },
+}
+
+/// Nothing to do but to say something: help, version, or what is wrong with the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// For stdout; success.
+    Say(String),
+    /// For stderr; exit code 2.
+    Usage(String),
+}
+
+const DEFAULT_CONFIG: &str = "/etc/irsync.ini";
+const SUBCOMMANDS: [&str; 5] = ["run", "check", "once", "status", "now"];
+const INTERVAL: &str = "--irsync-interval-seconds";
+const TIMEOUT: &str = "--irsync-timeout-seconds";
+
+const HELP: &str = "\
+Runs rsync on an interval, kills it when it stalls, feeds the hardware watchdog.
+
+irsync [--config FILE] [run]             supervise the jobs in FILE until stopped
+irsync check [--config FILE]             validate FILE, show each rsync command
+irsync once [--config FILE] [JOB...]     run each job (or those named) one time
+irsync status [--config FILE] [--watch]  what each job is doing
+irsync now [--config FILE] [JOB...]      make the running irsync sync at once
+irsync [--irsync-interval-seconds=N] [--irsync-timeout-seconds=N] RSYNC-ARGS...
+                                         no FILE: everything else goes to rsync
+irsync -- RSYNC-ARGS...                  the same, whatever the first argument is
+
+  --config FILE  default /etc/irsync.ini
+  --watch        keep showing the status
+  --help, --version
+
+Signals: TERM, INT stop; HUP re-read FILE; USR1 sync now; USR2 log the status.
+Exit codes: 0 success; 1 failure; 2 wrong usage; 78 bad configuration.
+  once: 0 only if all succeeded
+  status: 0 healthy, 1 a job is stale or failing, 3 not running
+";
+
 /// Runs irsync with this process's arguments.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    let command = match parse(std::env::args_os().skip(1).collect()) {
+        Ok(command) => command,
+        Err(Stop::Say(text)) => return commands::say(&text).err().unwrap_or(ExitCode::SUCCESS),
+        Err(Stop::Usage(text)) => {
+            commands::complain(&text);
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+    match command {
+        Command::Run { config } => commands::run::run(&config),
+        Command::Check { config } => commands::check::check(&config),
+        Command::Once { config, jobs } => commands::once::once(&config, &jobs),
+        Command::Status { config, watch } => commands::status::status(&config, watch),
+        Command::Now { config, jobs } => commands::now::now(&config, &jobs),
+        Command::DropIn { config } => commands::run::drop_in(config),
+    }
+}
+
+/// Makes a command of the arguments that follow the program's name.
+///
+/// # Errors
+/// [`Stop`], for help and version as well.
+pub fn parse(mut args: Vec<OsString>) -> Result<Command, Stop> {
+    let forced = args.first().is_some_and(|first| first == "--");
+    if forced {
+        args.remove(0);
+    }
+    // After -- they are rsync's operands: a file may have such a name.
+    let ours = args.iter().take_while(|arg| *arg != "--").any(|arg| is_irsync_option(arg));
+    if forced || ours {
+        return drop_in(args);
+    }
+    match args.first() {
+        None => own(args),
+        Some(first) if is_own(first) => own(args),
+        Some(first) if args.len() == 1 => match first.to_str().and_then(meant) {
+            Some(instead) => Err(usage(&format!(
+                "{first:?} is no command of irsync's; did you mean irsync {instead}? (irsync -- {} hands it to rsync)",
+                first.to_string_lossy()
+            ))),
+            None => drop_in(args),
+        },
+        Some(_) => drop_in(args),
+    }
+}
+
+fn is_irsync_option(arg: &OsStr) -> bool {
+    arg.as_bytes().starts_with(b"--irsync-")
+}
+
+fn is_own(first: &OsStr) -> bool {
+    let words = ["--config", "--help", "--version"];
+    SUBCOMMANDS.iter().chain(&words).any(|word| first == *word) || first.as_bytes().starts_with(b"--config=")
+}
+
+/// What a lone word was meant to be. rsync would only list a file of that name, which nobody wants on an interval.
+fn meant(word: &str) -> Option<&'static str> {
+    if matches!(word, "help" | "-h") {
+        return Some("--help");
+    }
+    keys::closest(word, SUBCOMMANDS.into_iter())
+}
+
+fn usage(message: &str) -> Stop {
+    Stop::Usage(format!("irsync: {message}\n"))
+}
+
+fn drop_in(args: Vec<OsString>) -> Result<Command, Stop> {
+    let (mut interval, mut timeout) = (None, None);
+    let mut rest = Vec::with_capacity(args.len());
+    let mut open = true;
+    for arg in args {
+        open &= arg != "--";
+        if !open || !is_irsync_option(&arg) {
+            rest.push(arg);
+            continue;
+        }
+        // Only what may be an option's name and number is shown as it is.
+        let text = arg.to_string_lossy();
+        let (name, value) = match text.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (text.as_ref(), None),
+        };
+        let (place, key) = match name {
+            INTERVAL => (&mut interval, "interval"),
+            TIMEOUT => (&mut timeout, "activity_timeout"),
+            _ => {
+                return Err(usage(&format!(
+                "unknown option {}; irsync's own are {INTERVAL}=N and {TIMEOUT}=N (after -- it would be a file name)",
+                name.escape_debug()
+            )))
+            }
+        };
+        if place.replace(seconds(name, value, key)?).is_some() {
+            return Err(usage(&format!("{name} is given twice")));
+        }
+    }
+    if rest.is_empty() {
+        return Err(usage("there are no arguments for rsync; see irsync --help"));
+    }
+    let interval = interval.unwrap_or_else(|| default_of("interval")).unwrap_or_default();
+    let timeout = timeout.unwrap_or_else(|| default_of("activity_timeout"));
+    Ok(Command::DropIn { config: Config::drop_in(rest, interval, timeout) })
+}
+
+fn default_of(key: &str) -> Option<Duration> {
+    span(keys::find(key)?.default_value())
+}
+
+fn span(value: Value) -> Option<Duration> {
+    match value {
+        Value::Duration(time) => Some(time),
+        _ => None,
+    }
+}
+
+/// Reads the number of one of irsync's options as the INI file's key of the same meaning would.
+fn seconds(name: &str, value: Option<&str>, key: &str) -> Result<Option<Duration>, Stop> {
+    let zero = if key == "interval" { "0 is at once" } else { "0 is never" };
+    let accepted = format!("whole seconds, 0 to 315360000 (ten years); {zero}");
+    let Some(value) = value else {
+        return Err(usage(&format!("{name} needs its number after =, as in {name}=30; accepted: {accepted}")));
+    };
+    let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+    let read = keys::find(key).filter(|_| digits).and_then(|key| values::parse(&key.kind, value).ok());
+    read.map(span).ok_or_else(|| {
+        let shown: String = value.chars().take(40).flat_map(char::escape_debug).collect();
+        usage(&format!("{name}={shown} is not a number in range; accepted: {accepted}"))
+    })
+}
+
+fn own(args: Vec<OsString>) -> Result<Command, Stop> {
+    let matches = grammar().no_binary_name(true).try_get_matches_from(args).map_err(|error| {
+        let text = error.render().to_string();
+        match error.use_stderr() {
+            false => Stop::Say(text),
+            true => Stop::Usage(format!("{text}(for arguments of rsync's: irsync -- RSYNC-ARGS...)\n")),
+        }
+    })?;
+    let (name, sub) = match matches.subcommand() {
+        Some((name, sub)) => (name, sub),
+        None => ("run", &matches),
+    };
+    let config = sub.get_one::<PathBuf>("config").cloned().unwrap_or_else(|| DEFAULT_CONFIG.into());
+    Ok(match name {
+        "check" => Command::Check { config },
+        "once" => Command::Once { config, jobs: jobs(sub) },
+        "status" => Command::Status { config, watch: sub.get_flag("watch") },
+        "now" => Command::Now { config, jobs: jobs(sub) },
+        _ => Command::Run { config },
+    })
+}
+
+fn jobs(matches: &ArgMatches) -> Vec<String> {
+    matches.get_many::<String>("job").map(|names| names.cloned().collect()).unwrap_or_default()
+}
+
+fn grammar() -> clap::Command {
+    let config =
+        Arg::new("config").long("config").value_name("FILE").value_parser(clap::value_parser!(PathBuf)).global(true);
+    let job = || Arg::new("job").value_name("JOB").num_args(0..);
+    let sub = |name: &'static str| clap::Command::new(name).override_help(HELP);
+    clap::Command::new("irsync")
+        .version(env!("CARGO_PKG_VERSION"))
+        .override_help(HELP)
+        .disable_help_subcommand(true)
+        .arg(config)
+        .subcommand(sub("run"))
+        .subcommand(sub("check"))
+        .subcommand(sub("once").arg(job()))
+        .subcommand(sub("status").arg(Arg::new("watch").long("watch").action(ArgAction::SetTrue)))
+        .subcommand(sub("now").arg(job()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Arguments;
+    use std::os::unix::ffi::OsStringExt;
+
+    fn given(words: &[&str]) -> Result<Command, Stop> {
+        parse(words.iter().map(OsString::from).collect())
+    }
+
+    /// What rsync gets, with interval and timeout.
+    fn dropped(words: &[&str]) -> (Vec<OsString>, Duration, Option<Duration>) {
+        match given(words) {
+            Ok(Command::DropIn { config }) => {
+                let job = &config.jobs[0];
+                let Arguments::DropIn(args) = &job.arguments else { panic!("{job:?}") };
+                (args.clone(), job.interval, job.activity_timeout)
+            }
+            other => panic!("{words:?}: {other:?}"),
+        }
+    }
+
+    fn refused(words: &[&str]) -> String {
+        match given(words) {
+            Err(Stop::Usage(text)) => text,
+            other => panic!("{words:?}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn own_commands_are_understood() {
+        let etc = || PathBuf::from(DEFAULT_CONFIG);
+        let here = || PathBuf::from("x.ini");
+        for (words, command) in [
+            (&[][..], Command::Run { config: etc() }),
+            (&["run"], Command::Run { config: etc() }),
+            (&["--config", "x.ini"], Command::Run { config: here() }),
+            (&["--config=x.ini", "run"], Command::Run { config: here() }),
+            (&["run", "--config", "x.ini"], Command::Run { config: here() }),
+            (&["--config", "x.ini", "check"], Command::Check { config: here() }),
+            (
+                &["once", "a", "b", "--config=x.ini"],
+                Command::Once { config: here(), jobs: vec!["a".into(), "b".into()] },
+            ),
+            (&["status", "--watch"], Command::Status { config: etc(), watch: true }),
+            (&["now"], Command::Now { config: etc(), jobs: vec![] }),
+        ] {
+            assert_eq!(given(words), Ok(command), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn every_invocation_of_the_go_tool_is_drop_in() {
+        for (words, rest, interval, timeout) in [
+            (
+                &["--irsync-interval-seconds=10", "-pvrt", "--delete", "s/", "d/"][..],
+                &["-pvrt", "--delete", "s/", "d/"][..],
+                10,
+                7200,
+            ),
+            (
+                &["-pvrt", "--irsync-timeout-seconds=60", "s/", "--irsync-interval-seconds=5", "d/"],
+                &["-pvrt", "s/", "d/"],
+                5,
+                60,
+            ),
+            (&["--irsync-interval-seconds=5", "--version"], &["--version"], 5, 7200),
+            (&["--version", "--irsync-interval-seconds=5"], &["--version"], 5, 7200),
+            (&["check", "--irsync-interval-seconds=5"], &["check"], 5, 7200),
+            (&["-a", "s/", "d/"], &["-a", "s/", "d/"], 30, 7200),
+            (&["--delete", "-a", "s/", "d/"], &["--delete", "-a", "s/", "d/"], 30, 7200),
+            (&["-c", "s/", "d/"], &["-c", "s/", "d/"], 30, 7200),
+            (&["--", "run", "d/"], &["run", "d/"], 30, 7200),
+            (&["--", "--irsync-interval-seconds=7", "-a", "s/", "d/"], &["-a", "s/", "d/"], 7, 7200),
+            (
+                &["-a", "--", "--irsync-interval-seconds=7", "d/"],
+                &["-a", "--", "--irsync-interval-seconds=7", "d/"],
+                30,
+                7200,
+            ),
+            (
+                &["--irsync-interval-seconds=7", "-a", "--", "--irsync-x", "d/"],
+                &["-a", "--", "--irsync-x", "d/"],
+                7,
+                7200,
+            ),
+            (&["", "d/"], &["", "d/"], 30, 7200),
+            (&["host::module"], &["host::module"], 30, 7200),
+        ] {
+            let (args, found, limit) = dropped(words);
+            assert_eq!(args, rest.iter().map(OsString::from).collect::<Vec<_>>(), "{words:?}");
+            assert_eq!(
+                (found, limit),
+                (Duration::from_secs(interval), Some(Duration::from_secs(timeout))),
+                "{words:?}"
+            );
+        }
+        assert_eq!(dropped(&["--irsync-timeout-seconds=0", "s", "d"]).2, None);
+        assert_eq!(dropped(&["--irsync-interval-seconds=0", "s", "d"]).1, Duration::from_millis(10));
+    }
+
+    #[test]
+    fn file_names_that_are_not_utf8_pass_untouched() {
+        let name = OsString::from_vec(b"caf\xe9/".to_vec());
+        let Ok(Command::DropIn { config }) = parse(vec![name.clone(), "d/".into()]) else { panic!() };
+        assert_eq!(config.jobs[0].arguments, Arguments::DropIn(vec![name, "d/".into()]));
+    }
+
+    #[test]
+    fn bad_options_are_named_with_what_is_accepted() {
+        for value in ["", "-5", "+5", "5s", "1.5", "five", "315360001", "99999999999999999999999", "5 ", "\u{1b}[2J"] {
+            let text = refused(&[&format!("--irsync-interval-seconds={value}"), "s", "d"]);
+            assert!(text.contains("--irsync-interval-seconds=") && text.contains("accepted: whole seconds"), "{text}");
+            assert!(!text.contains('\u{1b}') && text.lines().count() == 1, "{text}");
+        }
+        for (words, says) in [
+            (&["--irsync-interval-seconds", "5", "s", "d"][..], "needs its number after ="),
+            (
+                &["--irsync-timeout-seconds=5", "--irsync-timeout-seconds=5", "s"],
+                "--irsync-timeout-seconds is given twice",
+            ),
+            (&["s", "d", "--irsync-colour=5"], "unknown option --irsync-colour;"),
+            (&["--irsync-interval-seconds=5"], "no arguments for rsync"),
+            (&["--"], "no arguments for rsync"),
+            (&["chekc"], "did you mean irsync check?"),
+            (&["stauts"], "did you mean irsync status?"),
+            (&["help"], "did you mean irsync --help?"),
+            (&["run", "-a", "s", "d"], "irsync -- RSYNC-ARGS"),
+            (&["status", "--wacth"], "--wacth"),
+            (&["--config"], "--config"),
+        ] {
+            let text = refused(words);
+            assert!(text.contains(says), "{words:?}: {text}");
+        }
+    }
+
+    #[test]
+    fn help_fits_a_console_and_names_every_command() {
+        let Err(Stop::Say(help)) = given(&["--help"]) else { panic!() };
+        assert!(help.lines().count() < 24, "{}", help.lines().count());
+        assert!(help.lines().all(|line| line.len() <= 80), "{help}");
+        for word in
+            SUBCOMMANDS.iter().chain(&[INTERVAL, TIMEOUT, "--config", "--watch", "--version", "Exit codes", "78"])
+        {
+            assert!(help.contains(word), "{word}");
+        }
+        assert_eq!(given(&["check", "--help"]), Err(Stop::Say(help)));
+        assert_eq!(given(&["--version"]), Err(Stop::Say(format!("irsync {}\n", env!("CARGO_PKG_VERSION")))));
+    }
 }

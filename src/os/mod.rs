@@ -3,6 +3,7 @@
 pub mod child;
 pub mod clock;
 pub mod guard;
+pub mod identity;
 pub mod lock;
 pub mod procfs;
 pub mod reaper;
