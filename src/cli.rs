@@ -73,9 +73,9 @@ irsync check [--config FILE]             validate FILE, show each rsync command
 irsync once [--config FILE] [JOB...]     run each job (or those named) one time
 irsync status [--config FILE] [--watch]  what each job is doing
 irsync now [--config FILE] [JOB...]      make the running irsync sync at once
-irsync [--irsync-interval-seconds=N] [--irsync-timeout-seconds=N] RSYNC-ARGS...
+irsync [--irsync-interval-seconds=N] [--irsync-timeout-seconds=N] RSYNC-ARG...
                                          no FILE: everything else goes to rsync
-irsync -- RSYNC-ARGS...                  the same, whatever the first argument is
+irsync -- RSYNC-ARG...                   the same, whatever the first argument is
 
   --config FILE  default /etc/irsync.ini
   --watch        keep showing the status
@@ -225,7 +225,7 @@ fn own(args: Vec<OsString>) -> Result<Command, Stop> {
         let text = error.render().to_string();
         match error.use_stderr() {
             false => Stop::Say(text),
-            true => Stop::Usage(format!("{text}(for arguments of rsync's: irsync -- RSYNC-ARGS...)\n")),
+            true => Stop::Usage(format!("{text}(for arguments of rsync's: irsync -- RSYNC-ARG...)\n")),
         }
     })?;
     let (name, sub) = match matches.subcommand() {
@@ -390,7 +390,7 @@ mod tests {
             (&["chekc"], "did you mean irsync check?"),
             (&["stauts"], "did you mean irsync status?"),
             (&["help"], "did you mean irsync --help?"),
-            (&["run", "-a", "s", "d"], "irsync -- RSYNC-ARGS"),
+            (&["run", "-a", "s", "d"], "irsync -- RSYNC-ARG"),
             (&["status", "--wacth"], "--wacth"),
             (&["--config"], "--config"),
         ] {

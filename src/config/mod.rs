@@ -1,9 +1,9 @@
 //! What the owner asked for: INI text in, [`Config`] out, or every error at once with file, line and key.
 
-pub mod address;
 pub mod error;
 pub mod expand;
 pub mod keys;
+pub mod mask;
 pub mod parse;
 mod read;
 mod rules;

@@ -1,9 +1,9 @@
 //! A sheet to a [`Config`], or every error at once.
 
-use super::address::masked;
 use super::error::{Error, Errors, Place, Warning};
 use super::expand::Variables;
 use super::keys;
+use super::mask::masked;
 use super::rules;
 use super::sheet::{self, Section, Sheet};
 use super::values::Value;

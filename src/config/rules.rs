@@ -1,10 +1,10 @@
 //! Combinations that cannot work, refused at the start instead of failing in the field.
 
-use super::address::remote;
 use super::error::Error;
 use super::parse::View;
 use super::values::Value;
 use super::{Arguments, Job, Password};
+use crate::rsync::argv;
 
 /// Adds what is wrong with a job as a whole.
 pub(super) fn check(view: &View, job: &Job, errors: &mut Vec<Error>) {
@@ -26,8 +26,7 @@ pub(super) fn check(view: &View, job: &Job, errors: &mut Vec<Error>) {
     }
     operands(source, destination, &mut refuse);
 
-    let daemon =
-        source.iter().map(String::as_str).chain([destination.as_str()]).filter_map(remote).any(|side| side.daemon);
+    let daemon = source.iter().chain([destination]).any(|operand| argv::is_daemon(operand));
     let known = !source.is_empty() && !destination.is_empty();
     if on("password") && on("password_file") {
         refuse("password", "password and password_file are both given: keep one");
@@ -63,29 +62,24 @@ pub(super) fn check(view: &View, job: &Job, errors: &mut Vec<Error>) {
 }
 
 fn operands(source: &[String], destination: &str, refuse: &mut dyn FnMut(&str, &str)) {
-    let destination_words = [destination.to_string()];
-    for (key, words) in [("source", source), ("destination", &destination_words[..])] {
-        if words.iter().any(|word| word.starts_with('-')) {
-            refuse(key, "starts with '-': options belong into options, and a file of that name is written ./-name");
-        }
-        if words.iter().filter_map(|word| remote(word)).any(|side| side.has_password) {
-            refuse(key, "has a password in its URL, which rsync would not use and every user could read in the process list: give password or password_file");
-        }
-        if words.iter().filter_map(|word| remote(word)).any(|side| side.host.is_empty()) {
-            refuse(key, "has no host before the colon");
+    let words = || source.iter().map(|word| ("source", word.as_str())).chain([("destination", destination)]);
+    for (key, word) in words().filter(|(_, word)| !word.is_empty()) {
+        if word.starts_with('-') {
+            refuse(key, "starts with '-': options belong into options");
+        } else if argv::url_password(word).is_some() {
+            refuse(key, "has a password in its URL, which rsync does not use and every user could read in the process list: give password or password_file");
+        } else if !argv::is_remote(word) && !word.starts_with('/') {
+            refuse(key, "is a relative path: init starts irsync in /, so give an absolute one");
         }
     }
-    let hosts: Vec<_> = source.iter().map(|word| remote(word).map(|side| (side.host, side.daemon))).collect();
-    if hosts.iter().any(|host| host.is_some()) && !destination.is_empty() && remote(destination).is_some() {
+    let remote = source.iter().filter(|word| argv::is_remote(word)).count();
+    if remote > 0 && argv::is_remote(destination) {
         refuse("destination", "source and destination are both remote, which rsync cannot do");
     }
-    if hosts.windows(2).any(|pair| pair[0] != pair[1]) {
+    // rsync takes `host::a ::b`: an empty host is the one before.
+    let first = source.first().map_or("", |word| argv::host(word));
+    let elsewhere = |word: &String| ![first, ""].contains(&argv::host(word));
+    if (remote > 0 && remote < source.len()) || source.iter().any(elsewhere) {
         refuse("source", "several sources must all be local or all on one host");
-    }
-    if !destination.is_empty() && remote(destination).is_none() && !destination.starts_with(['/', '-']) {
-        refuse("destination", "is a relative path: init starts irsync in /, so give an absolute one");
-    }
-    if source.iter().any(|word| remote(word).is_none() && !word.starts_with(['/', '-'])) {
-        refuse("source", "is a relative path: init starts irsync in /, so give an absolute one");
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! rust-ini decides what a line means, but gives no line numbers for what it accepts, so that it is fed line by line.
 
-use super::address::masked;
 use super::error::{Error, Place, Warning};
 use super::keys::{self, Key, Scope};
+use super::mask::masked;
 use super::read;
 use super::values::{self, Kind, Value};
 use ini::{Ini, ParseOption};
