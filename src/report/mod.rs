@@ -1,3 +1,4 @@
 //! What the outside sees of irsync.
 
 pub mod board;
+pub mod human;
