@@ -2,3 +2,7 @@
 
 pub mod board;
 pub mod human;
+mod log_queue;
+mod log_sink;
+pub mod logging;
+pub mod utc;
