@@ -82,8 +82,8 @@ pub enum Event {
     Refused,
     /// Answer to [`Action::Start`]: the child runs.
     Started,
-    /// Answer to [`Action::Start`]: it could not be started.
-    NotStarted,
+    /// Answer to [`Action::Start`]: it could not be started, and whether that may pass by itself.
+    NotStarted(Outcome),
     /// The child wrote something.
     Activity,
     /// Answer to [`Action::Sample`]: whether rsync has read anything since the last sample.
@@ -298,8 +298,8 @@ impl Job {
                 }
                 _ => Action::Wait,
             },
-            Event::NotStarted => match self.phase {
-                Phase::Starting(Step::Rsync) => self.conclude(Outcome::Transient, None, false, now),
+            Event::NotStarted(outcome) => match self.phase {
+                Phase::Starting(Step::Rsync) => self.conclude(outcome, None, false, now),
                 Phase::Starting(step) => self.after_step(step, false, now),
                 _ => Action::Wait,
             },

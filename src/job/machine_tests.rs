@@ -368,8 +368,8 @@ impl World {
     fn possible(&self) -> Vec<Event> {
         let mut events = match self.asked {
             Some(Action::Begin) => vec![Event::Began, Event::Refused],
-            Some(Action::Start(Step::Rsync)) => vec![Event::Started, Event::NotStarted, Event::Refused],
-            Some(Action::Start(_)) => vec![Event::Started, Event::NotStarted],
+            Some(Action::Start(Step::Rsync)) => vec![Event::Started, Event::NotStarted(Outcome::Transient), Event::Refused],
+            Some(Action::Start(_)) => vec![Event::Started, Event::NotStarted(Outcome::Permanent)],
             Some(Action::Conclude(_)) => vec![Event::Concluded],
             Some(Action::Sample) => vec![Event::Sampled(true), Event::Sampled(false)],
             _ => match self.child {
@@ -392,7 +392,7 @@ impl World {
             matches!(
                 (asked, e),
                 (Some(Action::Begin), Event::Began | Event::Refused)
-                    | (Some(Action::Start(_)), Event::Started | Event::NotStarted | Event::Refused)
+                    | (Some(Action::Start(_)), Event::Started | Event::NotStarted(_) | Event::Refused)
                     | (Some(Action::Conclude(_)), Event::Concluded)
                     | (Some(Action::Sample), Event::Sampled(_))
             )

@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 pub mod backoff;
+pub mod boot_record;
+pub mod ladder;
 pub mod machine;
 pub mod outcome;
 pub mod settings;

@@ -2,6 +2,7 @@
 
 use super::sys::{self, Setup};
 use super::{procfs, reaper};
+use crate::rsync::outcome::End;
 use nix::fcntl::{fcntl, FcntlArg, OFlag};
 use nix::sys::signal::{kill, killpg, Signal};
 use nix::sys::wait::WaitStatus;
@@ -29,15 +30,6 @@ pub struct Spec<'a> {
     pub secret: Option<Vec<u8>>,
     /// Between fork and exec.
     pub setup: Setup,
-}
-
-/// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// With this exit code.
-    Code(i32),
-    /// By this signal.
-    Signal(Signal),
 }
 
 /// A running child. It leads its session and process group.
@@ -86,7 +78,7 @@ impl Child {
     pub fn try_wait(&self) -> Option<End> {
         match reaper::try_wait(self.pid)? {
             WaitStatus::Exited(_, code) => Some(End::Code(code)),
-            WaitStatus::Signaled(_, signal, _) => Some(End::Signal(signal)),
+            WaitStatus::Signaled(_, signal, _) => Some(End::Signal(signal as i32)),
             _ => None,
         }
     }

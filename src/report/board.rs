@@ -2,9 +2,13 @@
 //! metrics, SIGUSR2 and the progress bars. Workers hold its lock for a few assignments only.
 
 use crate::job::{Outcome, Time};
+use crate::os::clock;
+use crate::os::wake::Waker;
+pub use crate::rsync::output::Progress;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-pub use crate::rsync::output::Progress;
 
 /// What a job is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,7 +100,7 @@ pub struct JobStatus {
     pub started: Option<Stamp>,
     /// `stale_after`
     pub stale_after: Option<Duration>,
-    /// Failures (outcomes other than success, warning, partial) since the last one of these.
+    /// Syncs in a row without success (`success` or `warning`).
     pub failures: u32,
     /// Syncs finished since irsync started, skipped ones included.
     pub runs: u64,
@@ -112,4 +116,74 @@ pub struct JobStatus {
     pub bytes_total: u64,
     /// The version of rsync in use.
     pub rsync_version: Option<String>,
+}
+
+impl Stamp {
+    /// This moment.
+    pub fn now() -> Stamp {
+        Stamp { mono: clock::now(), wall: clock::wall() }
+    }
+
+    /// A moment that lies ahead, or back, on the monotonic clock.
+    pub fn at(mono: Time) -> Stamp {
+        let now = Stamp::now();
+        let wall = now.wall.checked_add(mono.since(now.mono)).and_then(|w| w.checked_sub(now.mono.since(mono)));
+        Stamp { mono, wall: wall.unwrap_or(now.wall) }
+    }
+}
+
+/// One job's place on the board.
+#[derive(Debug)]
+pub struct Slot {
+    status: Mutex<JobStatus>,
+    news: Arc<News>,
+}
+
+/// Tells the main thread that something on the board has changed.
+#[derive(Debug)]
+pub struct News {
+    unread: AtomicBool,
+    main: Arc<Waker>,
+}
+
+impl News {
+    /// `main` rings when there is something to read.
+    pub fn new(main: Arc<Waker>) -> Arc<News> {
+        Arc::new(News { unread: AtomicBool::new(true), main })
+    }
+
+    /// Whether something has changed that was not taken yet.
+    pub fn unread(&self) -> bool {
+        self.unread.load(Ordering::SeqCst)
+    }
+
+    /// Call before reading the board.
+    pub fn take(&self) {
+        self.unread.store(false, Ordering::SeqCst);
+    }
+
+    /// Something has changed. Wakes the main thread once, however often it is called before the board is read.
+    pub fn spread(&self) {
+        if !self.unread.swap(true, Ordering::SeqCst) {
+            self.main.ring();
+        }
+    }
+}
+
+impl Slot {
+    /// A job that has not done anything yet.
+    pub fn new(status: JobStatus, news: Arc<News>) -> Arc<Slot> {
+        Arc::new(Slot { status: Mutex::new(status), news })
+    }
+
+    /// Changes the status and lets the main thread know.
+    pub fn update(&self, change: impl FnOnce(&mut JobStatus)) {
+        change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
+        self.news.spread();
+    }
+
+    /// A copy of the status.
+    pub fn read(&self) -> JobStatus {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }

@@ -1,6 +1,8 @@
 //! The only unsafe code. Each function here is safe to call, and says why.
 #![allow(unsafe_code)]
 
+pub mod watchdog;
+
 use nix::libc;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;

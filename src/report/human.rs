@@ -1,0 +1,49 @@
+//! Numbers for people.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A duration as `350ms`, `4.2s`, `3m12s`, `2h05m`, `3d04h`.
+#[derive(Clone, Copy, Debug)]
+pub struct Span(pub Duration);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = self.0.as_millis();
+        let s = self.0.as_secs();
+        match s {
+            0 => write!(f, "{ms}ms"),
+            1..=59 if ms % 1000 >= 100 => write!(f, "{s}.{}s", ms % 1000 / 100),
+            1..=59 => write!(f, "{s}s"),
+            60..=3599 if s % 60 == 0 => write!(f, "{}m", s / 60),
+            60..=3599 => write!(f, "{}m{:02}s", s / 60, s % 60),
+            3600..=86_399 if s / 60 % 60 == 0 => write!(f, "{}h", s / 3600),
+            3600..=86_399 => write!(f, "{}h{:02}m", s / 3600, s / 60 % 60),
+            _ => write!(f, "{}d{:02}h", s / 86_400, s / 3600 % 24),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_short_and_rounded_down() {
+        for (ms, text) in [
+            (0, "0ms"),
+            (999, "999ms"),
+            (1000, "1s"),
+            (4250, "4.2s"),
+            (59_999, "59.9s"),
+            (60_000, "1m"),
+            (192_000, "3m12s"),
+            (7_200_000, "2h"),
+            (7_500_000, "2h05m"),
+            (273_600_000, "3d04h"),
+        ] {
+            assert_eq!(Span(Duration::from_millis(ms)).to_string(), text);
+        }
+        assert!(Span(Duration::MAX).to_string().ends_with('h'));
+    }
+}

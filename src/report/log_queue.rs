@@ -1,0 +1,286 @@
+//! What waits to be logged: bounded memory between those who log, who must never wait, and the one thread that writes.
+//!
+//! A record is `TIME [LEVEL] text\n`. What does not fit is dropped and counted, and the count becomes a record as soon as
+//! there is room. Lines that repeat the one before are counted instead, as syslogd does it.
+
+use super::utc;
+use std::io::Write;
+
+/// Bytes that may wait, those included that are being written.
+pub(super) const CAPACITY: usize = 256 * 1024;
+/// What an idle queue keeps.
+const KEPT_WHEN_IDLE: usize = 4 * 1024;
+/// The length of `2026-11-22T17:45:29Z ` before every record.
+pub(super) const STAMP: usize = 21;
+/// A line that keeps repeating is reported at the first repetition after this many seconds.
+const REPORT_AFTER: u64 = 60;
+
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    waiting: Vec<u8>,
+    /// Bytes that the writer has taken and not yet finished.
+    writing: usize,
+    /// The last line, to compare with; empty after a loss.
+    last: Vec<u8>,
+    repeats: u64,
+    repeating_since: u64,
+    lost: u64,
+    /// The second that `stamp` shows.
+    second: u64,
+    stamp: Vec<u8>,
+}
+
+impl Queue {
+    /// Takes lines of the form `[LEVEL] text\n`, logged at `now` (seconds since 1970).
+    pub(super) fn append(&mut self, now: u64, lines: &[u8]) {
+        self.set_time(now);
+        for line in lines.split_inclusive(|&b| b == b'\n') {
+            if line == self.last {
+                if self.repeats == 0 {
+                    self.repeating_since = now;
+                }
+                self.repeats += 1;
+                // The clock may have been set back; then the report waits for another line.
+                if now.saturating_sub(self.repeating_since) >= REPORT_AFTER {
+                    self.report_repeats();
+                }
+                continue;
+            }
+            self.report_repeats();
+            if self.store(line, 1) {
+                self.last.clear();
+                self.last.extend_from_slice(line);
+            }
+        }
+    }
+
+    /// Reports the repetitions that wait for another line to follow.
+    pub(super) fn end_repeats(&mut self, now: u64) {
+        self.set_time(now);
+        self.report_repeats();
+    }
+
+    /// Moves what waits into `batch`, which is empty; false if there is nothing.
+    pub(super) fn take(&mut self, now: u64, batch: &mut Vec<u8>) -> bool {
+        self.set_time(now);
+        std::mem::swap(&mut self.waiting, batch);
+        if self.lost > 0 {
+            batch.extend_from_slice(&self.stamp);
+            loss(batch, self.lost);
+            self.lost = 0;
+        }
+        self.writing = batch.len();
+        self.writing > 0
+    }
+
+    /// The batch that was taken has been written or given up.
+    pub(super) fn written(&mut self) {
+        self.writing = 0;
+    }
+
+    /// Nothing waits and nothing is being written.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.writing == 0 && self.lost == 0
+    }
+
+    /// Whether the writer has something to fetch.
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty() || self.lost > 0
+    }
+
+    /// Gives memory back. The waiting part must be empty.
+    pub(super) fn shrink(&mut self) {
+        self.waiting.shrink_to(KEPT_WHEN_IDLE);
+    }
+
+    fn set_time(&mut self, now: u64) {
+        if self.second != now || self.stamp.is_empty() {
+            self.second = now;
+            self.stamp.clear();
+            self.stamp.extend_from_slice(&utc::rfc3339(now));
+            self.stamp.push(b' ');
+        }
+    }
+
+    fn report_repeats(&mut self) {
+        if self.repeats == 0 {
+            return;
+        }
+        let repeats = std::mem::take(&mut self.repeats);
+        let mut report = level(&self.last).to_vec();
+        let times = if repeats == 1 { "time" } else { "times" };
+        // Writing to a Vec cannot fail.
+        let _ = writeln!(report, "last line repeated {repeats} {times}");
+        self.store(&report, repeats);
+    }
+
+    /// Stores one line, which stands for `count` of what was logged, and what was lost before it. False if it is lost.
+    fn store(&mut self, line: &[u8], count: u64) -> bool {
+        let mut before = Vec::new();
+        if self.lost > 0 {
+            loss(&mut before, self.lost);
+        }
+        let stamps = if self.lost > 0 { 2 * STAMP } else { STAMP };
+        if self.waiting.len() + self.writing + before.len() + line.len() + stamps > CAPACITY {
+            self.lost += count;
+            self.last.clear();
+            return false;
+        }
+        if self.lost > 0 {
+            self.waiting.extend_from_slice(&self.stamp);
+            self.waiting.extend_from_slice(&before);
+            self.lost = 0;
+        }
+        self.waiting.extend_from_slice(&self.stamp);
+        self.waiting.extend_from_slice(line);
+        true
+    }
+}
+
+/// `[LEVEL] ` at the start of a line.
+pub(super) fn level(line: &[u8]) -> &[u8] {
+    let end = line.iter().position(|&b| b == b' ').map_or(0, |i| i + 1);
+    &line[..end]
+}
+
+fn loss(out: &mut Vec<u8>, lost: u64) {
+    let lines = if lost == 1 { "line" } else { "lines" };
+    // Writing to a Vec cannot fail.
+    let _ = writeln!(out, "[WARN] {lost} log {lines} lost: the log was too slow");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drain(queue: &mut Queue, now: u64) -> String {
+        let mut batch = Vec::new();
+        queue.take(now, &mut batch);
+        queue.written();
+        String::from_utf8(batch).unwrap()
+    }
+
+    /// The records without time.
+    fn texts(queue: &mut Queue) -> Vec<String> {
+        drain(queue, 0)
+            .lines()
+            .map(|line| line[STAMP..].to_string())
+            .collect()
+    }
+
+    #[test]
+    fn every_record_has_the_time_it_was_logged_at() {
+        let mut queue = Queue::default();
+        queue.append(0, b"[INFO] a\n[INFO] b\n");
+        queue.append(61, b"[INFO] c\n");
+        let expected = "1970-01-01T00:00:00Z [INFO] a\n1970-01-01T00:00:00Z [INFO] b\n1970-01-01T00:01:01Z [INFO] c\n";
+        assert_eq!(drain(&mut queue, 100), expected);
+        assert!(queue.is_idle());
+    }
+
+    #[test]
+    fn repeated_lines_are_counted_until_another_one_follows() {
+        let mut queue = Queue::default();
+        queue.append(0, b"[WARN] a\n");
+        assert_eq!(texts(&mut queue), ["[WARN] a"]);
+        queue.append(1, b"[WARN] a\n[WARN] a\n");
+        assert!(
+            queue.is_idle(),
+            "a repetition alone must not wake the writer"
+        );
+        queue.append(2, b"[INFO] b\n[INFO] b\n[INFO] c\n");
+        assert_eq!(
+            texts(&mut queue),
+            [
+                "[WARN] last line repeated 2 times",
+                "[INFO] b",
+                "[INFO] last line repeated 1 time",
+                "[INFO] c"
+            ]
+        );
+        queue.append(3, b"[INFO] c\n");
+        queue.end_repeats(3);
+        assert_eq!(texts(&mut queue), ["[INFO] last line repeated 1 time"]);
+    }
+
+    #[test]
+    fn a_line_that_never_stops_repeating_is_reported_now_and_then() {
+        let mut queue = Queue::default();
+        for now in 0..=REPORT_AFTER + 1 {
+            queue.append(now, b"[INFO] a\n");
+        }
+        assert_eq!(
+            texts(&mut queue),
+            ["[INFO] a", "[INFO] last line repeated 61 times"]
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_is_counted_and_told_when_there_is_room() {
+        let mut queue = Queue::default();
+        let sent = 10_000;
+        for i in 0..sent {
+            queue.append(
+                0,
+                format!("[INFO] line {i} {}\n", "x".repeat(60)).as_bytes(),
+            );
+        }
+        assert!(queue.waiting.len() <= CAPACITY);
+        let kept = texts(&mut queue);
+        let (last, lines) = kept.split_last().unwrap();
+        assert_eq!(
+            *last,
+            format!(
+                "[WARN] {} log lines lost: the log was too slow",
+                sent - lines.len()
+            )
+        );
+        assert!(queue.is_idle());
+    }
+
+    #[test]
+    fn a_loss_is_told_before_the_next_line_and_what_is_being_written_counts() {
+        let mut queue = Queue::default();
+        let big = [b"[INFO] ".as_slice(), &vec![b'x'; CAPACITY - 100], b"\n"].concat();
+        queue.append(0, &big);
+        let mut batch = Vec::new();
+        assert!(queue.take(0, &mut batch));
+        queue.append(0, &[b"[INFO] y".as_slice(), &[b'y'; 100], b"\n"].concat());
+        queue.append(0, b"[INFO] z\n");
+        queue.written();
+        queue.append(0, b"[INFO] after\n");
+        // The short line would fit, but not with the report of the loss before it.
+        assert_eq!(
+            texts(&mut queue),
+            [
+                "[WARN] 2 log lines lost: the log was too slow",
+                "[INFO] after"
+            ]
+        );
+    }
+
+    #[test]
+    fn repetitions_that_cannot_be_reported_are_lost_lines() {
+        let mut queue = Queue::default();
+        queue.append(0, b"[INFO] a\n[INFO] a\n[INFO] a\n");
+        queue.writing = CAPACITY;
+        queue.append(0, b"[INFO] b\n");
+        queue.written();
+        assert_eq!(
+            texts(&mut queue),
+            ["[INFO] a", "[WARN] 3 log lines lost: the log was too slow"]
+        );
+    }
+
+    #[test]
+    fn an_idle_queue_gives_its_memory_back() {
+        let mut queue = Queue::default();
+        let mut batch = Vec::new();
+        queue.append(0, &b"[INFO] a line\n[INFO] another\n".repeat(2000));
+        queue.take(0, &mut batch);
+        queue.append(0, &b"[INFO] a line\n[INFO] another\n".repeat(2000));
+        drain(&mut queue, 0);
+        queue.shrink();
+        assert!(queue.waiting.capacity() <= KEPT_WHEN_IDLE);
+    }
+}

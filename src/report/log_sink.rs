@@ -1,0 +1,220 @@
+//! Where log records end: a stream, a bounded file, syslog. Only the log's own thread comes here; it may wait.
+
+use super::log_queue::{level, STAMP};
+use crate::config::{Global, LogTarget};
+use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
+use nix::syslog::{Facility, LogFlags, Priority, Severity};
+use std::ffi::{CStr, OsStr, OsString};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+#[derive(Debug)]
+pub(super) enum Sink {
+    Stream(File),
+    File(LogFile),
+    Syslog,
+}
+
+/// What could not be written.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// Records, a half one included.
+    pub(super) lost: u64,
+    /// Why, with the name of what was written to.
+    pub(super) error: String,
+}
+
+impl Sink {
+    /// The sink that the configuration asks for. A file is opened when there is something to write.
+    pub(super) fn new(global: &Global) -> io::Result<Sink> {
+        Ok(match &global.log {
+            LogTarget::Stderr => {
+                Sink::Stream(File::from(io::stderr().as_fd().try_clone_to_owned()?))
+            }
+            LogTarget::File(path) => Sink::File(LogFile::new(path, global.log_max_size)),
+            LogTarget::Syslog => {
+                // Opens no connection yet; calling it again changes nothing.
+                let _ = nix::syslog::openlog(Some(IDENT), LogFlags::LOG_PID, Facility::LOG_DAEMON);
+                Sink::Syslog
+            }
+        })
+    }
+
+    /// Writes whole records, waiting as long as it takes.
+    pub(super) fn write(&mut self, records: &[u8]) -> Result<(), Failure> {
+        match self {
+            Sink::Stream(stream) => write_all(stream, records).map_err(|(rest, e)| Failure {
+                lost: count(rest),
+                error: format!("cannot write to stderr: {e}"),
+            }),
+            Sink::File(file) => file.write(records),
+            Sink::Syslog => {
+                records
+                    .split(|&b| b == b'\n')
+                    .filter(|r| r.len() > STAMP)
+                    .for_each(send);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Records in a part that ends with a record, and may begin in the middle of one.
+fn count(records: &[u8]) -> u64 {
+    records.iter().filter(|&&b| b == b'\n').count() as u64
+}
+
+/// Writes everything, or says what remains.
+fn write_all<'a>(file: &mut File, records: &'a [u8]) -> Result<(), (&'a [u8], io::Error)> {
+    let mut rest = records;
+    while !rest.is_empty() {
+        match file.write(rest) {
+            Ok(0) => return Err((rest, ErrorKind::WriteZero.into())),
+            Ok(n) => rest = &rest[n..],
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            // Stderr may be shared with somebody who made it non-blocking.
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                let _ = poll(
+                    &mut [PollFd::new(file.as_fd(), PollFlags::POLLOUT)],
+                    PollTimeout::NONE,
+                );
+            }
+            Err(e) => return Err((rest, e)),
+        }
+    }
+    Ok(())
+}
+
+/// The name in syslog, with the NUL that openlog(3) keeps a pointer to.
+const IDENT: &CStr = match CStr::from_bytes_with_nul(b"irsync\0") {
+    Ok(ident) => ident,
+    Err(_) => panic!(),
+};
+
+/// syslog(3) adds time and severity of its own. It reconnects when syslogd was started anew; while there is none, the
+/// record is lost.
+fn send(record: &[u8]) {
+    let line = &record[STAMP..];
+    let tag = level(line);
+    let severity = match tag {
+        b"[ERROR] " => Severity::LOG_ERR,
+        b"[WARN] " => Severity::LOG_WARNING,
+        b"[INFO] " => Severity::LOG_INFO,
+        _ => Severity::LOG_DEBUG,
+    };
+    let priority = Priority::new(severity, Facility::LOG_DAEMON);
+    // Fails only for a NUL in the text, and those are escaped.
+    let _ = nix::syslog::syslog(priority, OsStr::from_bytes(&line[tag.len()..]));
+}
+
+/// A log file that is renamed to `NAME.old` before it outgrows its limit.
+#[derive(Debug)]
+pub(super) struct LogFile {
+    path: PathBuf,
+    old: PathBuf,
+    max_size: u64,
+    file: Option<File>,
+    /// The last write ended in the middle of a record.
+    torn: bool,
+}
+
+impl LogFile {
+    pub(super) fn new(path: &Path, max_size: u64) -> LogFile {
+        let mut old = OsString::from(path);
+        old.push(".old");
+        LogFile {
+            path: path.into(),
+            old: old.into(),
+            max_size,
+            file: None,
+            torn: false,
+        }
+    }
+
+    fn write(&mut self, records: &[u8]) -> Result<(), Failure> {
+        let mut rest = records;
+        while !rest.is_empty() {
+            match self.write_part(rest) {
+                Ok(n) => rest = &rest[n..],
+                Err((remaining, error)) => {
+                    // A file system that was full or read-only may be another one when it is opened again.
+                    self.file = None;
+                    let lost = count(&rest[rest.len() - remaining..]);
+                    return Err(Failure {
+                        lost,
+                        error: format!("cannot write {}: {error}", self.path.display()),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes as many records as still fit into the file, at least one. Gives their length, or how many bytes remain and
+    /// why.
+    fn write_part(&mut self, records: &[u8]) -> Result<usize, (usize, io::Error)> {
+        let all = |e| (records.len(), e);
+        let mut size = self.open().map_err(all)?;
+        let mut part = fitting(records, self.max_size.saturating_sub(size));
+        if part == 0 && size > 0 {
+            fs::rename(&self.path, &self.old).map_err(all)?;
+            size = self.open().map_err(all)?;
+            part = fitting(records, self.max_size.saturating_sub(size));
+        }
+        if part == 0 {
+            part = records
+                .iter()
+                .position(|&b| b == b'\n')
+                .map_or(records.len(), |i| i + 1);
+        }
+        let Some(file) = &mut self.file else {
+            return Err(all(ErrorKind::NotFound.into()));
+        };
+        if self.torn {
+            write_all(file, b"\n").map_err(|(_, e)| all(e))?;
+            self.torn = false;
+        }
+        write_all(file, &records[..part])
+            .map(|()| part)
+            .map_err(|(rest, e)| {
+                let at = part - rest.len();
+                self.torn = at > 0 && records[at - 1] != b'\n';
+                (records.len() - at, e)
+            })
+    }
+
+    /// Makes sure that the open file is the one of that name (somebody may have moved it), and gives its size; 0 for what
+    /// is no regular file and never rotated.
+    fn open(&mut self) -> io::Result<u64> {
+        if let (Some(file), Ok(named)) = (&self.file, fs::metadata(&self.path)) {
+            let opened = file.metadata()?;
+            if (opened.dev(), opened.ino()) == (named.dev(), named.ino()) {
+                return Ok(if opened.is_file() { opened.len() } else { 0 });
+            }
+        }
+        self.file = None;
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o640)
+            .open(&self.path)?;
+        let opened = file.metadata()?;
+        self.file = Some(file);
+        Ok(if opened.is_file() { opened.len() } else { 0 })
+    }
+}
+
+/// The length of the whole records at the start that fit into `room` bytes.
+fn fitting(records: &[u8], room: u64) -> usize {
+    let room = usize::try_from(room)
+        .unwrap_or(usize::MAX)
+        .min(records.len());
+    records[..room]
+        .iter()
+        .rposition(|&b| b == b'\n')
+        .map_or(0, |i| i + 1)
+}
