@@ -1,10 +1,31 @@
-//! `irsync once`.
+//! `irsync once`: each job one time.
 
+use super::run::{end, read, tell};
+use super::{complain, EXIT_USAGE};
+use crate::supervisor::{supervise, Mode};
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Not built yet.
-pub fn once(_config: &Path, _jobs: &[String]) -> ExitCode {
-    super::complain("irsync: once is not built yet\n");
-    ExitCode::FAILURE
+/// Runs the named jobs, disabled ones too, or all enabled ones, one after the other in the order of the file.
+pub fn once(path: &Path, names: &[String]) -> ExitCode {
+    let (mut config, warnings) = match read(path) {
+        Ok(read) => read,
+        Err(code) => return code,
+    };
+    let known: Vec<&str> = config.jobs.iter().map(|job| job.name.as_str()).collect();
+    let unknown: Vec<&str> = names.iter().map(String::as_str).filter(|name| !known.contains(name)).collect();
+    if !unknown.is_empty() {
+        let message = format!("irsync: no such job: {}; the jobs are: {}\n", unknown.join(", "), known.join(", "));
+        complain(&message);
+        return ExitCode::from(EXIT_USAGE);
+    }
+    tell(&warnings);
+    if !names.is_empty() {
+        config.jobs.retain(|job| names.contains(&job.name));
+        config.jobs.iter_mut().for_each(|job| job.enabled = true);
+    }
+    // The watchdog is not armed for a moment's run: a clean end could leave it armed for good (nowayout).
+    config.global.watchdog_device = None;
+    config.global.state_dir = None;
+    end(supervise(config, Mode::Once, None))
 }

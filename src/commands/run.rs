@@ -1,17 +1,61 @@
 //! `irsync run` and drop-in mode.
 
-use crate::config::Config;
-use std::path::Path;
+use super::{complain, EXIT_CONFIG};
+use crate::config::expand::Variables;
+use crate::config::{load_to_run, Config, Warning};
+use crate::supervisor::{supervise, Ending, Mode, Reload};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Not built yet.
-pub fn run(_config: &Path) -> ExitCode {
-    super::complain("irsync: run is not built yet\n");
-    ExitCode::FAILURE
+/// Supervises every job of the file until stopped.
+pub fn run(path: &Path) -> ExitCode {
+    match read(path) {
+        Ok((config, warnings)) => {
+            tell(&warnings);
+            end(supervise(config, Mode::Run, Some(reload(path.to_owned()))))
+        }
+        Err(code) => code,
+    }
 }
 
-/// Not built yet.
-pub fn drop_in(_config: Config) -> ExitCode {
-    super::complain("irsync: drop-in mode is not built yet\n");
-    ExitCode::FAILURE
+/// Supervises one job that was given on the command line.
+pub fn drop_in(config: Config) -> ExitCode {
+    end(supervise(config, Mode::DropIn, None))
+}
+
+/// Reads the file, or says what is wrong with it.
+pub(super) fn read(path: &Path) -> Result<(Config, Vec<Warning>), ExitCode> {
+    load_to_run(path, &Variables::of_this_device()).map_err(|errors| {
+        complain(&errors.to_string());
+        ExitCode::from(EXIT_CONFIG)
+    })
+}
+
+/// Says what is odd about the file, before anything starts.
+pub(super) fn tell(warnings: &[Warning]) {
+    for warning in warnings {
+        complain(&format!("{warning}\n"));
+    }
+}
+
+/// The exit code of a supervisor that has ended.
+pub(super) fn end(result: std::io::Result<Ending>) -> ExitCode {
+    match result {
+        Ok(Ending::Well) => ExitCode::SUCCESS,
+        Ok(Ending::Badly) => ExitCode::FAILURE,
+        Err(error) => {
+            complain(&format!("irsync: cannot start: {error}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn reload(path: PathBuf) -> Reload {
+    Box::new(move || match load_to_run(&path, &Variables::of_this_device()) {
+        Ok((config, warnings)) => {
+            warnings.iter().for_each(|warning| log::warn!("{warning}"));
+            Ok(config)
+        }
+        Err(errors) => Err(errors.to_string()),
+    })
 }

@@ -13,6 +13,7 @@ pub mod values;
 pub use error::{Error, Errors, Warning};
 pub use parse::{load, load_to_run};
 
+pub use crate::job::Jitter;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
@@ -124,15 +125,6 @@ pub enum Arguments {
         /// `destination`
         destination: String,
     },
-}
-
-/// `jitter`: a uniform random addition to waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Jitter {
-    /// Percent of the wait it is added to, 0 to 100.
-    Percent(u8),
-    /// At most this long.
-    Duration(Duration),
 }
 
 /// Where the daemon password comes from. Debug output never shows it.

@@ -37,10 +37,10 @@ pub struct Spec<'a> {
 pub struct Child {
     /// Process, process group and session id.
     pub pid: i32,
-    /// Its standard output, not blocking.
-    pub stdout: OwnedFd,
-    /// Its standard error, not blocking.
-    pub stderr: OwnedFd,
+    /// Its standard output, not blocking, until somebody takes it.
+    pub stdout: Option<OwnedFd>,
+    /// Its standard error, likewise.
+    pub stderr: Option<OwnedFd>,
 }
 
 impl Child {
@@ -71,7 +71,7 @@ impl Child {
         for pipe in [&stdout, &stderr] {
             fcntl(pipe.as_fd(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         }
-        Ok(Child { pid: child.id() as i32, stdout, stderr })
+        Ok(Child { pid: child.id() as i32, stdout: Some(stdout), stderr: Some(stderr) })
     }
 
     /// Reaps the child if it has ended.

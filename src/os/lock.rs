@@ -3,6 +3,7 @@
 //! The descriptor is handed on to rsync, so the lock is held until the last of its processes is gone, even when irsync was
 //! killed: a new irsync cannot start a second rsync beside one that the old irsync left behind.
 
+use super::procfs;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
@@ -23,6 +24,14 @@ pub struct Holder {
     pub run: String,
     /// Its job.
     pub job: String,
+}
+
+impl Holder {
+    /// Whether that irsync runs now: its marker is `PID.START.`, and a pid may have been given anew.
+    pub fn lives(&self) -> bool {
+        let start = self.run.split('.').nth(1).and_then(|ticks| ticks.parse().ok());
+        start.is_some() && procfs::stat(self.pid).map(|stat| stat.start) == start
+    }
 }
 
 /// Why a lock was not taken.

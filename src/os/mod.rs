@@ -5,6 +5,7 @@ pub mod clock;
 pub mod guard;
 pub mod identity;
 pub mod lock;
+pub mod mounts;
 pub mod notify;
 pub mod procfs;
 pub mod reaper;

@@ -49,27 +49,29 @@ pub fn flush(limit: Duration) -> bool {
     LOG.get().map_or(true, |shared| shared.flush(limit))
 }
 
-/// What one rsync writes on stdout or stderr, on its way to the log. Make a new one for each rsync: it keeps memory.
+/// What a child writes on stdout or stderr, on its way to the log. Make a new one for each child: it keeps memory.
 #[derive(Debug)]
-pub struct RsyncLog {
+pub struct ChildLog {
     shared: Option<Arc<Shared>>,
     level: Level,
-    /// `[LEVEL] job: rsync: `
+    /// `[LEVEL] job: child: `
     prefix: Vec<u8>,
     lines: Vec<u8>,
 }
 
-impl RsyncLog {
-    /// Lines of the rsync of `job` are logged at `level`.
-    pub fn new(level: Level, job: &str) -> RsyncLog {
-        RsyncLog::into(LOG.get().cloned(), level, job)
+impl ChildLog {
+    /// Lines of a child of `job` are logged at `level`; `child` is `rsync` or the hook's key.
+    pub fn new(level: Level, job: &str, child: &str) -> ChildLog {
+        ChildLog::into(LOG.get().cloned(), level, job, child)
     }
 
-    fn into(shared: Option<Arc<Shared>>, level: Level, job: &str) -> RsyncLog {
+    fn into(shared: Option<Arc<Shared>>, level: Level, job: &str, child: &str) -> ChildLog {
         let mut prefix = format!("[{level}] ").into_bytes();
         text::escape_into(&mut prefix, job.as_bytes(), LINE_LIMIT);
-        prefix.extend_from_slice(b": rsync: ");
-        RsyncLog {
+        prefix.extend_from_slice(b": ");
+        prefix.extend_from_slice(child.as_bytes());
+        prefix.extend_from_slice(b": ");
+        ChildLog {
             shared,
             level,
             prefix,
@@ -341,7 +343,7 @@ mod tests {
     }
 
     fn log_numbered(shared: &Arc<Shared>, from: u64, to: u64) {
-        let mut log = RsyncLog::into(Some(Arc::clone(shared)), Level::Debug, "media");
+        let mut log = ChildLog::into(Some(Arc::clone(shared)), Level::Debug, "media", "rsync");
         for i in from..to {
             log.line(&record(
                 format!(">f+++++++++ a/path/to/some/file/that/is/long/enough/{i:08}.mp4")
@@ -524,10 +526,10 @@ mod tests {
     fn a_line_of_rsync_is_one_escaped_record_and_below_the_level_it_is_none() {
         let (mut reader, writer) = pipe();
         let shared = started(Sink::Stream(writer));
-        let mut off = RsyncLog::into(Some(Arc::clone(&shared)), Level::Trace, "media");
+        let mut off = ChildLog::into(Some(Arc::clone(&shared)), Level::Trace, "media", "rsync");
         off.line(&record(b"not logged"));
         off.commit();
-        let mut on = RsyncLog::into(Some(Arc::clone(&shared)), Level::Warn, "media");
+        let mut on = ChildLog::into(Some(Arc::clone(&shared)), Level::Warn, "media", "rsync");
         on.line(&Record {
             bytes: b"rsync: \x1b[31mred\xff",
             cut: 9,

@@ -1,1 +1,402 @@
-//! The main thread and the workers.
+//! The main thread: signals, reload, watchdog, status, and one worker thread per job.
+
+mod control;
+mod fault;
+mod heart;
+mod running;
+mod shared;
+mod start;
+mod surroundings;
+mod tell;
+mod worker;
+
+pub use control::{ask, path as control_path};
+pub use surroundings::runs;
+
+use crate::config::{self, Config, Job};
+use crate::job::Time;
+use crate::os::clock;
+use crate::os::signals::Signals;
+use crate::report::board::{JobStatus, Slot, Stamp, State};
+use crate::report::logging;
+use control::Control;
+use heart::Heart;
+use nix::poll::{ppoll, PollFd, PollFlags};
+use nix::sys::time::TimeSpec;
+use shared::{Inbox, Order, Pulse, Shared};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use surroundings::Surroundings;
+
+/// Enough for the deepest call chain of a worker, in debug builds too; only pages that are used cost memory.
+const STACK: usize = 256 * 1024;
+/// What a job may take longer than its `stop_timeout` before irsync ends without it.
+const STOP_SLACK: Duration = Duration::from_secs(8);
+/// How long the log may hold up the end of irsync.
+const LOG_SLACK: Duration = Duration::from_secs(2);
+/// How often the boot record is looked after.
+const REFRESH: Duration = Duration::from_secs(3600);
+
+/// What to do with the jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Each job again and again, until stopped.
+    Run,
+    /// The same, as a drop-in for the Go tool.
+    DropIn,
+    /// Each job once, one after the other.
+    Once,
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Stopped as asked, or, with [`Mode::Once`], every job succeeded.
+    Well,
+    /// A job did not succeed, or something could not be ended.
+    Badly,
+}
+
+/// Where a new configuration comes from on SIGHUP.
+pub type Reload = Box<dyn Fn() -> Result<Config, String>>;
+
+struct Handle {
+    config: Job,
+    inbox: Arc<Inbox>,
+    pulse: Arc<Pulse>,
+    slot: Arc<Slot>,
+    thread: JoinHandle<()>,
+}
+
+struct Supervisor {
+    config: Config,
+    mode: Mode,
+    reload: Option<Reload>,
+    signals: Signals,
+    shared: Arc<Shared>,
+    surroundings: Surroundings,
+    control: Option<Control>,
+    heart: Heart,
+    handles: Vec<Handle>,
+    /// Jobs of [`Mode::Once`] that have not started yet.
+    queue: VecDeque<Job>,
+    stop_by: Option<Time>,
+    refresh_at: Time,
+    all_succeeded: bool,
+}
+
+/// Supervises the jobs of `config` until a signal ends it or, with [`Mode::Once`], until all have run. Must be called while the
+/// process has one thread.
+///
+/// # Errors
+/// Something without which nothing can be supervised is missing, e.g. file descriptors.
+pub fn supervise(config: Config, mode: Mode, reload: Option<Reload>) -> io::Result<Ending> {
+    let surroundings = Surroundings::prepare(&config.global, mode)?;
+    logging::start(&config.global).map_err(io::Error::other)?;
+    let signals = Signals::install()?;
+    let (shared, surroundings) = surroundings.share(config.global.lock_memory, mode == Mode::DropIn)?;
+    let now = clock::now();
+    let heart = Heart::start(&config.global, now);
+    let mut supervisor = Supervisor {
+        mode,
+        reload,
+        signals,
+        shared,
+        control: surroundings.control(),
+        surroundings,
+        heart,
+        handles: Vec::new(),
+        queue: VecDeque::new(),
+        stop_by: None,
+        refresh_at: now + REFRESH,
+        all_succeeded: true,
+        config,
+    };
+    supervisor.start_all();
+    supervisor.heart.ready();
+    let ending = supervisor.work();
+    logging::flush(LOG_SLACK);
+    Ok(ending)
+}
+
+impl Supervisor {
+    fn start_all(&mut self) {
+        log::info!(
+            "irsync {} started, {} of {} jobs enabled",
+            env!("CARGO_PKG_VERSION"),
+            self.config.jobs.iter().filter(|j| j.enabled).count(),
+            self.config.jobs.len()
+        );
+        let jobs: Vec<Job> = self.config.jobs.iter().filter(|j| j.enabled).cloned().collect();
+        if self.mode == Mode::Once {
+            self.queue.extend(jobs);
+            self.start_next();
+        } else {
+            jobs.into_iter().for_each(|job| self.start(job));
+        }
+    }
+
+    fn start_next(&mut self) {
+        if let Some(job) = self.queue.pop_front() {
+            self.start(job);
+        }
+    }
+
+    fn start(&mut self, job: Job) {
+        let name = job.name.clone();
+        match self.try_start(job) {
+            Ok(handle) => self.handles.push(handle),
+            Err(error) => {
+                log::error!("{name}: cannot start a worker: {error}; the job does not run until the next reload");
+                self.all_succeeded = false;
+            }
+        }
+    }
+
+    fn try_start(&self, config: Job) -> io::Result<Handle> {
+        let inbox = Arc::new(Inbox::new()?);
+        let pulse = Arc::new(Pulse::default());
+        let status = JobStatus {
+            name: config.name.clone(),
+            started: Some(Stamp::now()),
+            stale_after: config.stale_after,
+            ..JobStatus::default()
+        };
+        let slot = Slot::new(status, Arc::clone(&self.shared.news));
+        let worker = worker::Worker::new(
+            config.clone(),
+            self.mode != Mode::Once,
+            self.surroundings.phase(&config.name),
+            Arc::clone(&self.shared),
+            Arc::clone(&inbox),
+            Arc::clone(&pulse),
+            Arc::clone(&slot),
+        );
+        // The kernel keeps 15 bytes of it; it is shown by ps -L and top -H.
+        let thread = std::thread::Builder::new().name(config.name.clone()).stack_size(STACK);
+        let thread = thread.spawn(move || worker.run())?;
+        Ok(Handle { config, inbox, pulse, slot, thread })
+    }
+
+    fn work(mut self) -> Ending {
+        loop {
+            self.sleep();
+            self.shared.main.clear();
+            for signal in self.signals.take() {
+                self.handle_signal(signal);
+            }
+            let now = clock::now();
+            let stuck = self.handles.iter().any(|h| h.pulse.is_stuck(now));
+            self.heart.beat(now, stuck);
+            self.serve_control();
+            self.look_at_board(now);
+            self.bury();
+            if self.is_over(now) {
+                break;
+            }
+        }
+        self.end()
+    }
+
+    fn sleep(&self) {
+        let main = self.shared.main.as_fd();
+        let control = self.control.as_ref().map_or(main, |control| control.as_fd());
+        let mut fds = [self.signals.as_fd(), main, control].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        let timeout = self.deadline().map(|at| TimeSpec::from_duration(at.since(clock::now())));
+        let _ = ppoll(&mut fds, timeout, None);
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        let refresh = self.heart.boot_cause().map(|_| self.refresh_at);
+        let now = clock::now();
+        let reboot = self.handles.iter().filter_map(|h| h.pulse.reboot_at()).filter(|at| *at > now).min();
+        [self.heart.deadline(), self.stop_by, refresh, reboot].into_iter().flatten().min()
+    }
+
+    fn handle_signal(&mut self, signal: i32) {
+        match signal {
+            SIGTERM | SIGINT => self.stop(signal),
+            SIGHUP => self.reload(),
+            SIGUSR1 => {
+                log::info!("SIGUSR1: syncing now");
+                self.sync_now(&[]);
+            }
+            SIGUSR2 => self.log_status(),
+            SIGCHLD => self.shared.reaper.look(),
+            _ => {}
+        }
+    }
+
+    fn stop(&mut self, signal: i32) {
+        if self.stop_by.is_none() {
+            let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
+            log::info!("{name}: stopping");
+            self.heart.stopping();
+            let longest = self.handles.iter().map(|h| h.config.stop_timeout).max().unwrap_or_default();
+            self.stop_by = Some(clock::now() + longest + STOP_SLACK);
+            self.all_succeeded &= self.mode != Mode::Once;
+        }
+        self.queue.clear();
+        self.handles.iter().for_each(|h| h.inbox.post(Order::Stop));
+    }
+
+    fn reload(&mut self) {
+        let Some(reload) = &self.reload else {
+            log::info!("SIGHUP: there is no configuration file to read");
+            return;
+        };
+        if self.stop_by.is_some() || self.mode == Mode::Once {
+            return;
+        }
+        self.heart.reloading(clock::now());
+        match reload() {
+            Ok(config) => self.apply(config),
+            Err(errors) => {
+                for line in errors.lines() {
+                    log::error!("{line}");
+                }
+                log::error!("SIGHUP: the configuration is in error, the old one is kept");
+            }
+        }
+        self.heart.ready();
+    }
+
+    fn apply(&mut self, config: Config) {
+        if let Err(error) = logging::reconfigure(&config.global) {
+            log::error!("{error}");
+        }
+        let (old, new) = (&self.config.global, &config.global);
+        let fixed = |g: &config::Global| (g.status_file.clone(), g.state_dir.clone(), g.watchdog_device.clone(), g.watchdog_timeout);
+        if fixed(old) != fixed(new) {
+            log::warn!("status_file, state_dir and watchdog_… take effect when irsync is restarted");
+        }
+        self.shared.forget_versions();
+        let (mut added, mut changed, mut removed) = (0, 0, 0);
+        self.handles.retain_mut(|handle| {
+            match config.jobs.iter().find(|job| job.name == handle.config.name && job.enabled) {
+                Some(job) if *job == handle.config => {}
+                Some(job) => {
+                    changed += 1;
+                    handle.config = job.clone();
+                    handle.inbox.post(Order::Reload(Box::new(job.clone())));
+                }
+                None => {
+                    removed += 1;
+                    handle.inbox.post(Order::Stop);
+                }
+            }
+            true
+        });
+        for job in config.jobs.iter().filter(|job| job.enabled) {
+            if !self.handles.iter().any(|h| h.config.name == job.name) {
+                added += 1;
+                self.start(job.clone());
+            }
+        }
+        self.config = config;
+        log::info!("SIGHUP: configuration read: {added} jobs added, {changed} changed, {removed} removed");
+    }
+
+    /// Gives the names that are no job's.
+    fn sync_now(&self, names: &[&str]) -> Vec<String> {
+        let known = |name: &str| self.handles.iter().any(|h| h.config.name == name);
+        let unknown: Vec<String> = names.iter().filter(|n| !known(n)).map(|n| (*n).to_owned()).collect();
+        if unknown.is_empty() {
+            for handle in &self.handles {
+                if names.is_empty() || names.contains(&handle.config.name.as_str()) {
+                    handle.inbox.post(Order::SyncNow);
+                }
+            }
+        }
+        unknown
+    }
+
+    fn serve_control(&self) {
+        let Some(control) = &self.control else { return };
+        control.serve(|names| {
+            let unknown = self.sync_now(names);
+            if unknown.is_empty() {
+                log::info!("irsync now: syncing {}", if names.is_empty() { "all jobs".into() } else { names.join(", ") });
+                return "ok".into();
+            }
+            let jobs: Vec<&str> = self.handles.iter().map(|h| h.config.name.as_str()).collect();
+            format!("no such job: {}; the jobs are: {}", unknown.join(", "), jobs.join(", "))
+        });
+    }
+
+    fn log_status(&self) {
+        let now = clock::now();
+        for handle in &self.handles {
+            log::info!("{}", tell::status(&handle.slot.read(), now));
+        }
+    }
+
+    fn look_at_board(&mut self, now: Time) {
+        if now >= self.refresh_at {
+            self.refresh_at = now + REFRESH;
+            self.heart.refresh(now);
+        }
+        if self.shared.news.unread() {
+            self.shared.news.take();
+        }
+        for handle in &self.handles {
+            if let (Some(at), Some(after)) = (handle.pulse.reboot_at(), handle.config.reboot_after) {
+                if at <= now {
+                    self.heart.reboot_for(&handle.config.name, after, now);
+                }
+            }
+        }
+    }
+
+    /// Joins workers that have ended: all of them at a stop, removed jobs, and each one of `once`.
+    fn bury(&mut self) {
+        let mut buried = false;
+        let mut at = 0;
+        while at < self.handles.len() {
+            if !self.handles[at].thread.is_finished() {
+                at += 1;
+                continue;
+            }
+            let handle = self.handles.swap_remove(at);
+            let status = handle.slot.read();
+            if self.mode == Mode::Once {
+                self.all_succeeded &= status.last.is_some_and(|last| last.outcome.is_success());
+            } else if status.pid.is_some() && status.state == State::Unkillable {
+                self.all_succeeded = false;
+            }
+            let _ = handle.thread.join();
+            buried = true;
+        }
+        if buried && self.mode == Mode::Once {
+            self.start_next();
+        }
+    }
+
+    fn is_over(&self, now: Time) -> bool {
+        let done = self.handles.is_empty() && (self.stop_by.is_some() || self.mode == Mode::Once);
+        done || self.stop_by.is_some_and(|by| by <= now)
+    }
+
+    fn end(mut self) -> Ending {
+        let left = self.handles.len();
+        if left > 0 {
+            log::error!("{left} jobs did not stop in time and are left behind");
+        }
+        self.control = None;
+        if left == 0 {
+            self.shared.say_farewell();
+        }
+        self.heart.stop(clock::now());
+        log::info!("stopped");
+        if self.all_succeeded && left == 0 {
+            Ending::Well
+        } else {
+            Ending::Badly
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! What irsync arranges around itself before the first job starts.
+
+use super::control::{self, Control};
+use super::shared::Shared;
+use super::Mode;
+use crate::config::expand::Variables;
+use crate::config::Global;
+use crate::os::guard::Guard;
+use crate::os::wake::Waker;
+use crate::os::{clock, lock, procfs};
+use nix::fcntl::Flock;
+use nix::sys::mman::{mlockall, MlockAllFlags};
+use nix::sys::prctl;
+use nix::sys::resource::{getrlimit, setrlimit, Resource};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Before the log and the workers are there.
+#[derive(Debug)]
+pub struct Surroundings {
+    guard: Option<Guard>,
+    runs: String,
+    open_files: Option<u64>,
+    status_file: PathBuf,
+    /// Held as long as we live: the status file and the control socket are ours.
+    ownership: Option<Flock<File>>,
+    /// Differs between devices, stays the same on one.
+    device: u64,
+}
+
+impl Surroundings {
+    /// Must be called while the process has one thread: the guard is forked here.
+    ///
+    /// # Errors
+    /// Those of fork(2) and pipe(2).
+    pub fn prepare(global: &Global, mode: Mode) -> io::Result<Surroundings> {
+        let pid = std::process::id() as i32;
+        let start = procfs::stat(pid).map_or(0, |stat| stat.start);
+        let runs = format!("{pid}.{start}.");
+        // When PID 1 ends, the kernel ends all others of its namespace.
+        let guard = if pid == 1 { None } else { Some(Guard::start(&runs)?) };
+        // Orphans of rsync come to us, so that none is lost sight of. Linux 3.4 and up.
+        let _ = prctl::set_child_subreaper(true);
+        let ownership = match mode {
+            Mode::Once => None,
+            Mode::Run | Mode::DropIn => own(&global.status_file).ok(),
+        };
+        Ok(Surroundings {
+            guard,
+            runs,
+            open_files: raise_open_files(),
+            status_file: global.status_file.clone(),
+            ownership,
+            device: device(),
+        })
+    }
+
+    /// Once the log runs: what the workers share.
+    ///
+    /// # Errors
+    /// EMFILE.
+    pub fn share(mut self, lock_memory: bool, chatty: bool) -> io::Result<(Arc<Shared>, Surroundings)> {
+        if lock_memory {
+            if let Err(error) = mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE) {
+                log::warn!("cannot lock memory: {error}; a busy card may delay the watchdog's feeding");
+            }
+        }
+        let lock_dir = lock_dir(&self.status_file);
+        if lock_dir.is_none() {
+            log::warn!("there is no folder to keep locks in: another irsync may sync to the same destinations");
+        }
+        let shared = Shared::new(
+            Arc::new(Waker::new()?),
+            self.guard.take(),
+            lock_dir,
+            self.runs.clone(),
+            self.open_files,
+            chatty,
+        );
+        Ok((Arc::new(shared), self))
+    }
+
+    /// The socket for `irsync now`; None when another irsync has the status file, or where nothing can be written.
+    pub fn control(&self) -> Option<Control> {
+        self.ownership.as_ref()?;
+        match Control::bind(control::path(&self.status_file)) {
+            Ok(control) => Some(control),
+            Err(error) => {
+                log::warn!("cannot listen for `irsync now`: {error}; SIGUSR1 does the same");
+                None
+            }
+        }
+    }
+
+    /// Whether the status file is ours to write.
+    pub fn owns_status(&self) -> bool {
+        self.ownership.is_some()
+    }
+
+    /// Where in the first jitter a job of this device starts: the same with each boot, spread evenly over a fleet.
+    pub fn phase(&self, job: &str) -> u64 {
+        crate::job::backoff::Rng::new(self.device ^ hash(job.as_bytes())).draw()
+    }
+}
+
+fn hash(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3))
+}
+
+fn device() -> u64 {
+    let variables = Variables::of_this_device();
+    let id = variables.machine_id.or(variables.serial).or(variables.mac);
+    id.map_or_else(clock::seed, |id| hash(id.as_bytes()))
+}
+
+/// The soft limit as it was; a thousand jobs need more than the usual 1024 descriptors.
+fn raise_open_files() -> Option<u64> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).ok()?;
+    #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
+    Some(soft as u64)
+}
+
+/// Makes the status file's folder and takes the lock beside it.
+fn own(status_file: &Path) -> io::Result<Flock<File>> {
+    let dir = status_file.parent().ok_or(io::ErrorKind::NotFound)?;
+    fs::create_dir_all(dir)?;
+    lock::take_file(&lock_path(status_file))
+}
+
+/// Whether an irsync runs that owns this status file.
+pub fn runs(status_file: &Path) -> bool {
+    lock::is_held(&lock_path(status_file))
+}
+
+fn lock_path(status_file: &Path) -> PathBuf {
+    let mut name = status_file.file_name().unwrap_or_default().to_owned();
+    name.push(".lock");
+    status_file.with_file_name(name)
+}
+
+/// Beside the status file, or for a user who may not write there in a folder of his own.
+fn lock_dir(status_file: &Path) -> Option<PathBuf> {
+    let beside = status_file.parent()?;
+    let _ = fs::create_dir_all(beside);
+    if is_writable(beside) {
+        return Some(beside.to_owned());
+    }
+    let uid = nix::unistd::Uid::effective();
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_absolute());
+    let own = runtime.map_or_else(|| PathBuf::from(format!("/tmp/irsync-{uid}")), |dir| dir.join("irsync"));
+    let _ = fs::DirBuilder::new().mode(0o700).create(&own);
+    // In /tmp anybody may have made it, or a link of that name, before us.
+    let safe = fs::symlink_metadata(&own).is_ok_and(|m| m.is_dir() && m.uid() == uid.as_raw());
+    (safe && is_writable(&own)).then_some(own)
+}
+
+fn is_writable(dir: &Path) -> bool {
+    use nix::unistd::{access, AccessFlags};
+    dir.is_dir() && access(dir, AccessFlags::W_OK | AccessFlags::X_OK).is_ok()
+}

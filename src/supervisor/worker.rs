@@ -1,0 +1,422 @@
+//! One job's thread: it sleeps in `poll()` on its child's pipes and its waker, feeds the state machine, and does what that says.
+
+use super::running::Running;
+use super::shared::{Inbox, Order, Pulse, Shared};
+use super::start::{self, Refusal, Told};
+use super::tell;
+use crate::config;
+use crate::job::ladder::Ladder;
+use crate::job::machine::Conclusion;
+use crate::job::{Action, Event, Job, Outcome, Settings, Step, Time};
+use crate::os::clock;
+use crate::os::lock::Lock;
+use crate::report::board::{LastRun, Slot, Stamp, State};
+use crate::rsync::outcome::{classify, Verdict};
+use crate::rsync::version::Version;
+use nix::poll::{ppoll, PollFd, PollFlags};
+use nix::sys::time::TimeSpec;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A flood of output is shown on the board this often.
+const BOARD_PERIOD: Duration = Duration::from_secs(1);
+
+/// What a finished sync came to, as far as it is known before the state machine has judged it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ended {
+    pub code: Option<i32>,
+    pub reason: String,
+    pub note: Option<String>,
+    pub duration: Duration,
+    pub files: Option<u64>,
+    pub bytes: Option<u64>,
+}
+
+/// A job's thread. It must be the one that starts the children: the parent-death signal follows it.
+pub struct Worker {
+    config: config::Job,
+    machine: Job,
+    ladder: Ladder,
+    shared: Arc<Shared>,
+    inbox: Arc<Inbox>,
+    pulse: Arc<Pulse>,
+    slot: Arc<Slot>,
+    running: Option<Running>,
+    lock: Option<Lock>,
+    started: Time,
+    shown: Time,
+    ended: Ended,
+    told: Told,
+    exiting: bool,
+}
+
+/// What the state machine needs to know of a job's keys.
+pub fn settings(job: &config::Job, repeat: bool) -> Settings {
+    let drop_in = matches!(job.arguments, config::Arguments::DropIn(_));
+    Settings {
+        repeat,
+        interval: job.interval,
+        jitter: job.jitter,
+        activity_timeout: job.activity_timeout,
+        max_runtime: job.max_runtime,
+        stop_timeout: job.stop_timeout,
+        backoff_initial: job.backoff_initial,
+        backoff_max: job.backoff_max,
+        hook_timeout: job.hook_timeout,
+        recover_after: job.recover_after.filter(|_| job.hooks.recover.is_some()),
+        probe: !drop_in,
+        before: job.hooks.before.is_some(),
+        on_change: job.hooks.on_change.is_some(),
+        on_failure: job.hooks.on_failure.is_some(),
+        after: job.hooks.after.is_some(),
+    }
+}
+
+impl Worker {
+    /// A worker that has not started yet. `phase`: see [`Job::new`].
+    pub fn new(
+        config: config::Job,
+        repeat: bool,
+        phase: u64,
+        shared: Arc<Shared>,
+        inbox: Arc<Inbox>,
+        pulse: Arc<Pulse>,
+        slot: Arc<Slot>,
+    ) -> Worker {
+        let now = clock::now();
+        Worker {
+            ladder: Ladder::new(config.reboot_after, now),
+            machine: Job::new(settings(&config, repeat), now, clock::seed(), phase),
+            config,
+            shared,
+            inbox,
+            pulse,
+            slot,
+            running: None,
+            lock: None,
+            started: now,
+            shown: now,
+            ended: Ended::default(),
+            told: Told::default(),
+            exiting: false,
+        }
+    }
+
+    /// The thread's whole life.
+    pub fn run(mut self) {
+        self.show_waiting();
+        while !self.exiting {
+            self.sleep();
+            self.pulse.busy(clock::now());
+            super::fault::strike(&self.config.name);
+            self.turn();
+        }
+        if self.running.is_some() {
+            // It hangs in the kernel. The lock stays with it, so that no other irsync starts a second one.
+            std::mem::forget(self.lock.take());
+        }
+        self.slot.update(|s| {
+            s.state = State::Stopped;
+            s.next_run = None;
+        });
+        self.pulse.ended();
+        self.shared.main.ring();
+    }
+
+    fn sleep(&self) {
+        let deadline = self.deadline();
+        self.pulse.asleep_until(deadline);
+        let mut fds = vec![PollFd::new(self.inbox.waker.as_fd(), PollFlags::POLLIN)];
+        if let Some(running) = &self.running {
+            fds.extend(running.pipes().map(|pipe| PollFd::new(pipe, PollFlags::POLLIN)));
+        }
+        let timeout = deadline.map(|at| TimeSpec::from_duration(at.since(clock::now())));
+        // Whatever woke us, or an error such as EINTR: all sources are looked at, and none of them blocks.
+        let _ = ppoll(&mut fds, timeout, None);
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        let linger = self.running.as_ref().and_then(Running::linger).map(|wait| clock::now() + wait);
+        match (self.machine.deadline(), linger) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    fn turn(&mut self) {
+        self.inbox.waker.clear();
+        if let Some(running) = &mut self.running {
+            if running.drain() {
+                self.feed(Event::Activity);
+                self.show_progress();
+            }
+        }
+        self.look_for_end();
+        while let Some(order) = self.inbox.next() {
+            match order {
+                Order::SyncNow => self.feed(Event::SyncNow),
+                Order::Stop => self.feed(Event::Stop),
+                Order::Reload(config) => {
+                    let settings = settings(&config, true);
+                    self.config = *config;
+                    self.ladder = Ladder::new(self.config.reboot_after, clock::now());
+                    let stale_after = self.config.stale_after;
+                    self.slot.update(|s| s.stale_after = stale_after);
+                    self.feed(Event::Reconfigure(settings));
+                }
+            }
+        }
+        self.feed(Event::Tick);
+        if self.running.is_none() && !self.exiting {
+            self.show_waiting();
+        }
+    }
+
+    fn feed(&mut self, event: Event) {
+        let mut event = Some(event);
+        while let Some(happened) = event.take() {
+            let now = clock::now();
+            self.pulse.busy(now);
+            let action = self.machine.handle(happened, now);
+            event = self.perform(action);
+        }
+    }
+
+    fn perform(&mut self, action: Action) -> Option<Event> {
+        match action {
+            Action::Wait => None,
+            Action::Begin => Some(self.begin()),
+            Action::Start(step) => Some(self.start(step)),
+            Action::Sample => Some(Event::Sampled(self.running.as_mut().is_some_and(Running::has_read))),
+            Action::Terminate(cause) => {
+                if let Some(running) = &self.running {
+                    log::debug!("{}: ending {}: {}", self.config.name, running.step.name(), tell::cause(cause));
+                    running.terminate();
+                }
+                self.slot.update(|s| s.state = State::Stopping);
+                None
+            }
+            Action::Kill => {
+                if let Some(running) = &self.running {
+                    log::warn!("{}: {} did not end after SIGTERM, killing it", self.config.name, running.step.name());
+                    running.kill();
+                }
+                self.slot.update(|s| s.kills += 1);
+                None
+            }
+            Action::ReportUnkillable => {
+                let pid = self.running.as_ref().map_or(0, |r| r.pid);
+                log::error!(
+                    "{}: process {pid} does not die of SIGKILL: it hangs in the kernel (a dead card or file server?); \
+                     no second one is started beside it",
+                    self.config.name
+                );
+                self.slot.update(|s| s.state = State::Unkillable);
+                self.pulse.ask_for_reboot_at(self.ladder.reboot_at());
+                None
+            }
+            Action::Conclude(conclusion) => {
+                self.conclude(conclusion);
+                Some(Event::Concluded)
+            }
+            Action::Exit => {
+                if let Some(running) = &self.running {
+                    log::error!("{}: leaving process {} behind, it hangs in the kernel", self.config.name, running.pid);
+                }
+                self.exiting = true;
+                None
+            }
+        }
+    }
+
+    fn begin(&mut self) -> Event {
+        self.ended = Ended::default();
+        self.told = Told { failures: self.told.failures, ..Told::default() };
+        match start::take_lock(&self.config, &self.shared) {
+            Ok(lock) => {
+                self.lock = lock;
+                Event::Began
+            }
+            Err(reason) => {
+                self.ended.reason = "lock".into();
+                self.ended.note = Some(reason);
+                Event::Refused
+            }
+        }
+    }
+
+    fn start(&mut self, step: Step) -> Event {
+        if step == Step::Probe && self.shared.version(&self.config.rsync).is_some() {
+            self.show_version();
+            return self.spare(step);
+        }
+        let _spawning = self.shared.reaper.spawning();
+        match start::start(step, &self.config, &self.shared, self.lock.as_ref(), &self.told) {
+            Ok(running) => {
+                self.shared.reaper.enrol(running.pid, Arc::clone(&self.inbox.waker));
+                self.shared.guard_enter(running.pid);
+                // It may have ended before it was enrolled; then nobody rings for it any more.
+                self.inbox.waker.ring();
+                self.started = clock::now();
+                self.show_running(step, running.pid);
+                self.running = Some(running);
+                Event::Started
+            }
+            Err(Refusal::Guard(key, found)) => {
+                self.ended.reason = key.into();
+                self.ended.note = Some(found);
+                Event::Refused
+            }
+            Err(Refusal::Failed(message, outcome)) => {
+                if step == Step::Rsync {
+                    self.ended.reason = "not started".into();
+                    self.ended.note = Some(message);
+                } else if step != Step::Probe {
+                    log::error!("{}: {message}", self.config.name);
+                    self.ended.reason = step.name().into();
+                    self.ended.note = Some(message);
+                }
+                Event::NotStarted(outcome)
+            }
+        }
+    }
+
+    /// The answer to a probe is known from another job.
+    fn spare(&mut self, step: Step) -> Event {
+        // Started and ended in one: the machine moves on to the next step.
+        let now = clock::now();
+        let _ = (step, self.machine.handle(Event::Started, now));
+        Event::Exited(true)
+    }
+
+    fn look_for_end(&mut self) {
+        let Some(running) = &mut self.running else { return };
+        running.look_for_end();
+        if running.end.is_none() || !running.is_gone() {
+            return;
+        }
+        let Some(running) = self.running.take() else { return };
+        self.shared.reaper.forget(running.pid);
+        self.shared.guard_leave(running.pid);
+        self.shared.reaper.look();
+        let duration = clock::now().since(self.started);
+        match (running.step, running.end) {
+            (Step::Rsync, Some(end)) => {
+                let verdict = classify(end, &running.said.evidence);
+                self.ended = tell::ended(&verdict, end, duration, &running.said.stats);
+                let Verdict { outcome, .. } = verdict;
+                self.told.code = self.ended.code;
+                self.feed(Event::Synced { outcome, changed: running.said.changed() });
+            }
+            (Step::Probe, _) => {
+                let version = Version::parse(&String::from_utf8_lossy(&running.said.answer));
+                if let Some(version) = &version {
+                    log::info!("{}: using {}, version {}", self.config.name, self.config.rsync, version.text());
+                }
+                self.shared.learn_version(&self.config.rsync, version);
+                self.show_version();
+                self.feed(Event::Exited(true));
+            }
+            (step, Some(end)) => {
+                let ok = end == crate::rsync::outcome::End::Code(0);
+                if !ok {
+                    let note = format!("{} {}", step.name(), tell::end(end));
+                    log::warn!("{}: {note}", self.config.name);
+                    if step == Step::Before {
+                        self.ended.reason = step.name().into();
+                        self.ended.note = Some(note);
+                    }
+                }
+                self.feed(Event::Exited(ok));
+            }
+            (_, None) => {}
+        }
+    }
+
+    fn conclude(&mut self, conclusion: Conclusion) {
+        self.lock = None;
+        let ended = std::mem::take(&mut self.ended);
+        self.told.outcome = Some(conclusion.outcome);
+        self.told.failures = conclusion.failures;
+        self.told.changed = conclusion.changed;
+        self.ladder.finished(conclusion.outcome, clock::now());
+        tell::finished(&self.config.name, &ended, &conclusion);
+        let stamp = Stamp::now();
+        self.slot.update(|s| {
+            s.runs += 1;
+            s.failures = conclusion.failures;
+            let index = Outcome::ALL.iter().position(|o| *o == conclusion.outcome);
+            s.outcomes[index.unwrap_or(0)] += 1;
+            s.stalls += u64::from(conclusion.outcome == Outcome::Stalled);
+            s.files_total += ended.files.unwrap_or(0);
+            s.bytes_total += ended.bytes.unwrap_or(0);
+            if conclusion.outcome.is_success() {
+                s.last_success = Some(stamp);
+            }
+            s.last = Some(LastRun {
+                ended: stamp,
+                outcome: conclusion.outcome,
+                code: ended.code,
+                reason: ended.reason,
+                duration: ended.duration,
+                files: ended.files,
+                bytes: ended.bytes,
+            });
+        });
+    }
+
+    fn show_running(&self, step: Step, pid: i32) {
+        // Not in the middle of a transfer that may be a success: the question is asked between syncs.
+        self.pulse.ask_for_reboot_at(None);
+        let since = Some(Stamp::now());
+        self.slot.update(|s| {
+            s.state = if step == Step::Rsync { State::Syncing } else { State::Hook };
+            s.step = (step != Step::Rsync).then_some(step.name());
+            s.since = since;
+            s.next_run = None;
+            s.pid = Some(pid);
+            s.progress = None;
+            s.current_file = None;
+        });
+    }
+
+    fn show_waiting(&self) {
+        self.pulse.ask_for_reboot_at(self.ladder.reboot_at());
+        let next = self.machine.next_sync();
+        let status = self.slot.read();
+        if status.state == State::Waiting && status.next_run.map(|stamp| stamp.mono) == next {
+            return;
+        }
+        let (next, now) = (next.map(Stamp::at), Stamp::now());
+        self.slot.update(|s| {
+            s.since = if s.state == State::Waiting { s.since.or(Some(now)) } else { Some(now) };
+            s.state = State::Waiting;
+            s.step = None;
+            s.next_run = next;
+            s.pid = None;
+            s.progress = None;
+            s.current_file = None;
+        });
+    }
+
+    fn show_progress(&mut self) {
+        let Some(running) = &self.running else { return };
+        let now = clock::now();
+        if running.step != Step::Rsync || now.since(self.shown) < BOARD_PERIOD {
+            return;
+        }
+        self.shown = now;
+        let (progress, line) = (running.said.progress.clone(), &running.said.last_line);
+        let file = (!line.is_empty()).then(|| tell::escaped(line));
+        self.slot.update(|s| {
+            s.progress = progress.or(s.progress.take());
+            s.current_file = file.or(s.current_file.take());
+        });
+    }
+
+    fn show_version(&self) {
+        let version = self.shared.version(&self.config.rsync).flatten().map(|v| v.text().to_owned());
+        self.slot.update(|s| s.rsync_version = version);
+    }
+}
