@@ -32,9 +32,7 @@ impl Sink {
     /// The sink that the configuration asks for. A file is opened when there is something to write.
     pub(super) fn new(global: &Global) -> io::Result<Sink> {
         Ok(match &global.log {
-            LogTarget::Stderr => {
-                Sink::Stream(File::from(io::stderr().as_fd().try_clone_to_owned()?))
-            }
+            LogTarget::Stderr => Sink::Stream(File::from(io::stderr().as_fd().try_clone_to_owned()?)),
             LogTarget::File(path) => Sink::File(LogFile::new(path, global.log_max_size)),
             LogTarget::Syslog => {
                 // Opens no connection yet; calling it again changes nothing.
@@ -47,16 +45,11 @@ impl Sink {
     /// Writes whole records, waiting as long as it takes.
     pub(super) fn write(&mut self, records: &[u8]) -> Result<(), Failure> {
         match self {
-            Sink::Stream(stream) => write_all(stream, records).map_err(|(rest, e)| Failure {
-                lost: count(rest),
-                error: format!("cannot write to stderr: {e}"),
-            }),
+            Sink::Stream(stream) => write_all(stream, records)
+                .map_err(|(rest, e)| Failure { lost: count(rest), error: format!("cannot write to stderr: {e}") }),
             Sink::File(file) => file.write(records),
             Sink::Syslog => {
-                records
-                    .split(|&b| b == b'\n')
-                    .filter(|r| r.len() > STAMP)
-                    .for_each(send);
+                records.split(|&b| b == b'\n').filter(|r| r.len() > STAMP).for_each(send);
                 Ok(())
             }
         }
@@ -78,10 +71,7 @@ fn write_all<'a>(file: &mut File, records: &'a [u8]) -> Result<(), (&'a [u8], io
             Err(e) if e.kind() == ErrorKind::Interrupted => {}
             // Stderr may be shared with somebody who made it non-blocking.
             Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                let _ = poll(
-                    &mut [PollFd::new(file.as_fd(), PollFlags::POLLOUT)],
-                    PollTimeout::NONE,
-                );
+                let _ = poll(&mut [PollFd::new(file.as_fd(), PollFlags::POLLOUT)], PollTimeout::NONE);
             }
             Err(e) => return Err((rest, e)),
         }
@@ -126,13 +116,7 @@ impl LogFile {
     pub(super) fn new(path: &Path, max_size: u64) -> LogFile {
         let mut old = OsString::from(path);
         old.push(".old");
-        LogFile {
-            path: path.into(),
-            old: old.into(),
-            max_size,
-            file: None,
-            torn: false,
-        }
+        LogFile { path: path.into(), old: old.into(), max_size, file: None, torn: false }
     }
 
     fn write(&mut self, records: &[u8]) -> Result<(), Failure> {
@@ -144,10 +128,7 @@ impl LogFile {
                     // A file system that was full or read-only may be another one when it is opened again.
                     self.file = None;
                     let lost = count(&rest[rest.len() - remaining..]);
-                    return Err(Failure {
-                        lost,
-                        error: format!("cannot write {}: {error}", self.path.display()),
-                    });
+                    return Err(Failure { lost, error: format!("cannot write {}: {error}", self.path.display()) });
                 }
             }
         }
@@ -166,10 +147,7 @@ impl LogFile {
             part = fitting(records, self.max_size.saturating_sub(size));
         }
         if part == 0 {
-            part = records
-                .iter()
-                .position(|&b| b == b'\n')
-                .map_or(records.len(), |i| i + 1);
+            part = records.iter().position(|&b| b == b'\n').map_or(records.len(), |i| i + 1);
         }
         let Some(file) = &mut self.file else {
             return Err(all(ErrorKind::NotFound.into()));
@@ -178,13 +156,11 @@ impl LogFile {
             write_all(file, b"\n").map_err(|(_, e)| all(e))?;
             self.torn = false;
         }
-        write_all(file, &records[..part])
-            .map(|()| part)
-            .map_err(|(rest, e)| {
-                let at = part - rest.len();
-                self.torn = at > 0 && records[at - 1] != b'\n';
-                (records.len() - at, e)
-            })
+        write_all(file, &records[..part]).map(|()| part).map_err(|(rest, e)| {
+            let at = part - rest.len();
+            self.torn = at > 0 && records[at - 1] != b'\n';
+            (records.len() - at, e)
+        })
     }
 
     /// Makes sure that the open file is the one of that name (somebody may have moved it), and gives its size; 0 for what
@@ -197,11 +173,7 @@ impl LogFile {
             }
         }
         self.file = None;
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o640)
-            .open(&self.path)?;
+        let file = OpenOptions::new().append(true).create(true).mode(0o640).open(&self.path)?;
         let opened = file.metadata()?;
         self.file = Some(file);
         Ok(if opened.is_file() { opened.len() } else { 0 })
@@ -210,11 +182,6 @@ impl LogFile {
 
 /// The length of the whole records at the start that fit into `room` bytes.
 fn fitting(records: &[u8], room: u64) -> usize {
-    let room = usize::try_from(room)
-        .unwrap_or(usize::MAX)
-        .min(records.len());
-    records[..room]
-        .iter()
-        .rposition(|&b| b == b'\n')
-        .map_or(0, |i| i + 1)
+    let room = usize::try_from(room).unwrap_or(usize::MAX).min(records.len());
+    records[..room].iter().rposition(|&b| b == b'\n').map_or(0, |i| i + 1)
 }

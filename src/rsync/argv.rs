@@ -25,27 +25,15 @@ pub struct Additions {
 pub fn compose(arguments: &Arguments, additions: &Additions) -> Vec<OsString> {
     let (options, source, destination) = match arguments {
         Arguments::DropIn(args) => return args.clone(),
-        Arguments::Ini {
-            options,
-            source,
-            destination,
-        } => (options, source, destination),
+        Arguments::Ini { options, source, destination } => (options, source, destination),
     };
     let options: Vec<OsString> = options.iter().map(OsString::from).collect();
     let given = analyse(&options);
     let mut args = Vec::with_capacity(options.len() + source.len() + 5);
-    if additions.stats
-        && !given.mentions("--stats")
-        && !given.has("--quiet")
-        && !given.info("stats")
-    {
+    if additions.stats && !given.mentions("--stats") && !given.has("--quiet") && !given.info("stats") {
         args.push("--stats".into());
     }
-    if additions.progress2
-        && !given.mentions("--progress")
-        && !given.has("--quiet")
-        && !given.info("progress")
-    {
+    if additions.progress2 && !given.mentions("--progress") && !given.has("--quiet") && !given.info("progress") {
         args.push("--info=progress2".into());
     }
     if additions.password_stdin && !given.mentions("--password-file") {
@@ -99,31 +87,18 @@ impl Analysis {
 
     /// The option or its `--no-…` form is given.
     pub fn mentions(&self, name: &str) -> bool {
-        self.options
-            .iter()
-            .any(|o| o.name == name || negates(&o.name, name))
+        self.options.iter().any(|o| o.name == name || negates(&o.name, name))
     }
 
     /// The value that decides: the last one given.
     pub fn value(&self, name: &str) -> Option<&OsStr> {
-        self.options
-            .iter()
-            .rev()
-            .find(|o| o.name == name)?
-            .value
-            .as_deref()
+        self.options.iter().rev().find(|o| o.name == name)?.value.as_deref()
     }
 
     /// Any form of `--delete` is given.
     pub fn deletes(&self) -> bool {
-        const FORMS: [&str; 6] = [
-            "--delete",
-            "--delete-before",
-            "--delete-during",
-            "--delete-delay",
-            "--delete-after",
-            "--delete-excluded",
-        ];
+        const FORMS: [&str; 6] =
+            ["--delete", "--delete-before", "--delete-during", "--delete-delay", "--delete-after", "--delete-excluded"];
         FORMS.iter().any(|form| self.has(form))
     }
 
@@ -144,10 +119,7 @@ impl Analysis {
 
 /// Whether `given` is `--no-X` for the `--X` in `name`.
 fn negates(given: &str, name: &str) -> bool {
-    given
-        .strip_prefix("--no-")
-        .zip(name.strip_prefix("--"))
-        .is_some_and(|(given, name)| given == name)
+    given.strip_prefix("--no-").zip(name.strip_prefix("--")).is_some_and(|(given, name)| given == name)
 }
 
 /// Short options that have a long name.
@@ -282,10 +254,7 @@ const WITH_VALUE: &[&str] = &[
 ];
 
 fn short_name(letter: u8) -> Option<&'static str> {
-    SHORT
-        .iter()
-        .find(|(short, _)| *short == letter)
-        .map(|(_, long)| *long)
+    SHORT.iter().find(|(short, _)| *short == letter).map(|(_, long)| *long)
 }
 
 /// The one name of an option that was given by a long name, both without dashes.
@@ -298,12 +267,7 @@ fn long_name(given: &str) -> String {
         [letter] if !no.is_empty() => short_name(*letter),
         _ => None,
     };
-    let name = one_letter.or_else(|| {
-        ALIASES
-            .iter()
-            .find(|(alias, _)| *alias == positive)
-            .map(|(_, name)| *name)
-    });
+    let name = one_letter.or_else(|| ALIASES.iter().find(|(alias, _)| *alias == positive).map(|(_, name)| *name));
     format!("{no}{}", name.unwrap_or(positive))
 }
 
@@ -320,9 +284,7 @@ pub fn analyse(args: &[OsString]) -> Analysis {
             analysis.ended = true;
         } else if let Some(long) = arg.strip_prefix(b"--") {
             let equals = long.iter().position(|&b| b == b'=');
-            let name = long_name(&String::from_utf8_lossy(
-                &long[..equals.unwrap_or(long.len())],
-            ));
+            let name = long_name(&String::from_utf8_lossy(&long[..equals.unwrap_or(long.len())]));
             let attached = equals.map(|e| value_of(&long[e + 1..]));
             analysis.take(&name, attached, args, &mut at);
         } else {
@@ -389,9 +351,7 @@ const URL: &str = "rsync://";
 
 /// What is behind `rsync://`, in whatever case it is written.
 fn url_rest(operand: &str) -> Option<&str> {
-    operand
-        .get(..URL.len())
-        .filter(|scheme| scheme.eq_ignore_ascii_case(URL))?;
+    operand.get(..URL.len()).filter(|scheme| scheme.eq_ignore_ascii_case(URL))?;
     operand.get(URL.len()..)
 }
 
@@ -399,10 +359,7 @@ fn url_rest(operand: &str) -> Option<&str> {
 fn remote(operand: &str) -> Option<Remote<'_>> {
     if let Some(rest) = url_rest(operand) {
         let authority = rest.split('/').next().unwrap_or(rest);
-        return Some(Remote {
-            host: authority,
-            daemon: true,
-        });
+        return Some(Remote { host: authority, daemon: true });
     }
     // The first colon outside brackets, unless a slash comes before it.
     let mut in_brackets = false;
@@ -412,10 +369,7 @@ fn remote(operand: &str) -> Option<Remote<'_>> {
             b'[' => in_brackets = true,
             b']' => in_brackets = false,
             b':' if !in_brackets => {
-                return Some(Remote {
-                    host: &operand[..i],
-                    daemon: operand[i + 1..].starts_with(':'),
-                });
+                return Some(Remote { host: &operand[..i], daemon: operand[i + 1..].starts_with(':') });
             }
             _ => {}
         }
@@ -438,10 +392,7 @@ pub fn host(operand: &str) -> &str {
     let Some(remote) = remote(operand) else {
         return "";
     };
-    let host = remote
-        .host
-        .rsplit_once('@')
-        .map_or(remote.host, |(_, host)| host);
+    let host = remote.host.rsplit_once('@').map_or(remote.host, |(_, host)| host);
     match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, _)) => address,
         None => host.split_once(':').map_or(host, |(host, _)| host),
@@ -465,11 +416,7 @@ mod tests {
 
     fn operands(args: &[&str]) -> Vec<String> {
         let args = words(args);
-        analyse(&args)
-            .operands
-            .iter()
-            .map(|&i| args[i].to_str().unwrap().to_string())
-            .collect()
+        analyse(&args).operands.iter().map(|&i| args[i].to_str().unwrap().to_string()).collect()
     }
 
     fn ini(options: &[&str]) -> Arguments {
@@ -480,11 +427,7 @@ mod tests {
         }
     }
 
-    const ALL: Additions = Additions {
-        stats: true,
-        progress2: true,
-        password_stdin: true,
-    };
+    const ALL: Additions = Additions { stats: true, progress2: true, password_stdin: true };
 
     #[test]
     fn operands_are_found_wherever_options_stand() {
@@ -500,17 +443,9 @@ mod tests {
             (&["-M", "--fake-super", "src", "dst"], &["src", "dst"]),
             (&["-a", "--", "-src", "--delete"], &["-src", "--delete"]),
             (&["-", "dst"], &["-", "dst"]),
-            (
-                &["--zc", "zstd", "--time-limit", "5", "src", "dst"],
-                &["src", "dst"],
-            ),
+            (&["--zc", "zstd", "--time-limit", "5", "src", "dst"], &["src", "dst"]),
             (&["--no-bwlimit", "src", "dst"], &["src", "dst"]),
-            (
-                &[
-                    "-T", "/tmp", "-B", "700", "-f", "- *.o", "-@", "1", "src", "dst",
-                ],
-                &["src", "dst"],
-            ),
+            (&["-T", "/tmp", "-B", "700", "-f", "- *.o", "-@", "1", "src", "dst"], &["src", "dst"]),
         ];
         for (args, expected) in cases {
             assert_eq!(operands(args), *expected, "{args:?}");
@@ -520,28 +455,14 @@ mod tests {
     #[test]
     fn every_option_with_a_value_takes_the_next_word() {
         for name in WITH_VALUE {
-            assert_eq!(
-                operands(&[&format!("--{name}"), "value", "src"]),
-                ["src"],
-                "--{name}"
-            );
+            assert_eq!(operands(&[&format!("--{name}"), "value", "src"]), ["src"], "--{name}");
         }
     }
 
     #[test]
     fn options_have_one_name_each() {
-        let analysis = analyse(&words(&[
-            "-vP",
-            "--no-v",
-            "--del",
-            "--protect-args",
-            "-e",
-            "ssh",
-            "-FZ",
-            "--port=874",
-            "a",
-            "b",
-        ]));
+        let analysis =
+            analyse(&words(&["-vP", "--no-v", "--del", "--protect-args", "-e", "ssh", "-FZ", "--port=874", "a", "b"]));
         let names: Vec<&str> = analysis.options.iter().map(|o| o.name.as_str()).collect();
         assert_eq!(
             names,
@@ -560,34 +481,21 @@ mod tests {
         );
         assert_eq!(analysis.value("--rsh"), Some(OsStr::new("ssh")));
         assert_eq!(analysis.value("--port"), Some(OsStr::new("874")));
-        assert!(
-            !analysis.has("--verbose")
-                && analysis.mentions("--verbose")
-                && analysis.has("--partial")
-        );
+        assert!(!analysis.has("--verbose") && analysis.mentions("--verbose") && analysis.has("--partial"));
         assert!(analysis.deletes() && !analyse(&words(&["--no-delete"])).deletes());
     }
 
     #[test]
     fn the_destination_is_the_last_of_at_least_two_operands() {
-        assert_eq!(
-            analyse(&words(&["a", "b", "-v", "c", "-n"])).destination,
-            Some("c".into())
-        );
+        assert_eq!(analyse(&words(&["a", "b", "-v", "c", "-n"])).destination, Some("c".into()));
         assert_eq!(analyse(&words(&["-a", "a"])).destination, None);
         assert_eq!(analyse(&[]).destination, None);
     }
 
     #[test]
     fn a_missing_value_is_seen() {
-        assert_eq!(
-            analyse(&words(&["-ae"])).value_missing.as_deref(),
-            Some("--rsh")
-        );
-        assert_eq!(
-            analyse(&words(&["--timeout"])).value_missing.as_deref(),
-            Some("--timeout")
-        );
+        assert_eq!(analyse(&words(&["-ae"])).value_missing.as_deref(), Some("--rsh"));
+        assert_eq!(analyse(&words(&["--timeout"])).value_missing.as_deref(), Some("--timeout"));
         assert_eq!(analyse(&words(&["--timeout", "5"])).value_missing, None);
     }
 
@@ -629,11 +537,7 @@ mod tests {
         ];
         for (option, stats, progress2, password) in cases {
             let args = compose(&ini(&[option]), &ALL);
-            let added: Vec<&str> = args
-                .iter()
-                .take_while(|a| *a != option)
-                .map(|a| a.to_str().unwrap())
-                .collect();
+            let added: Vec<&str> = args.iter().take_while(|a| *a != option).map(|a| a.to_str().unwrap()).collect();
             assert_eq!(added.contains(&"--stats"), *stats, "{option}");
             assert_eq!(added.contains(&progress), *progress2, "{option}");
             assert_eq!(added.contains(&"--password-file=-"), *password, "{option}");
@@ -662,12 +566,7 @@ mod tests {
         let cases = [
             ("rsync://server/module/", true, true, "server"),
             ("RSYNC://user@server:8730/module", true, true, "server"),
-            (
-                "rsync://[2001:db8::1]:8730/module",
-                true,
-                true,
-                "2001:db8::1",
-            ),
+            ("rsync://[2001:db8::1]:8730/module", true, true, "2001:db8::1"),
             ("server::module", true, true, "server"),
             ("user@server::module/a:b", true, true, "server"),
             ("[::1]::module", true, true, "::1"),
@@ -693,20 +592,9 @@ mod tests {
 
     #[test]
     fn a_password_in_a_url_is_found() {
-        assert_eq!(
-            url_password("rsync://user:secret@server/module"),
-            Some("secret")
-        );
-        assert_eq!(
-            url_password("rsync://user:se@cret@server:873/m"),
-            Some("se@cret")
-        );
-        for without in [
-            "rsync://user@server:873/m",
-            "rsync://server:873/a:b@c",
-            "user:x@server::m",
-            "server:path",
-        ] {
+        assert_eq!(url_password("rsync://user:secret@server/module"), Some("secret"));
+        assert_eq!(url_password("rsync://user:se@cret@server:873/m"), Some("se@cret"));
+        for without in ["rsync://user@server:873/m", "rsync://server:873/a:b@c", "user:x@server::m", "server:path"] {
             assert_eq!(url_password(without), None, "{without}");
         }
     }

@@ -81,84 +81,24 @@ enum Sign {
 /// Every sign in the order of weight: the codes it speaks of (none named: every failure), the outcome if it changes
 /// it, and the note.
 const SIGNS: &[(Sign, &[i32], Option<Outcome>, &str)] = &[
-    (
-        Sign::Disk,
-        &[],
-        Some(Outcome::Disk),
-        "no space left on the destination",
-    ),
-    (
-        Sign::Busy,
-        &[5],
-        Some(Outcome::Busy),
-        "the server has no free connection",
-    ),
-    (
-        Sign::Refused,
-        &[5],
-        Some(Outcome::Permanent),
-        "the server refuses this client or module",
-    ),
-    (
-        Sign::SshRefused,
-        &[5, 12, 14, 255],
-        Some(Outcome::Permanent),
-        "ssh was refused: check keys and known hosts",
-    ),
-    (
-        Sign::NoRemoteShell,
-        &[12, 14],
-        Some(Outcome::Permanent),
-        "the remote shell cannot be run: is it installed?",
-    ),
+    (Sign::Disk, &[], Some(Outcome::Disk), "no space left on the destination"),
+    (Sign::Busy, &[5], Some(Outcome::Busy), "the server has no free connection"),
+    (Sign::Refused, &[5], Some(Outcome::Permanent), "the server refuses this client or module"),
+    (Sign::SshRefused, &[5, 12, 14, 255], Some(Outcome::Permanent), "ssh was refused: check keys and known hosts"),
+    (Sign::NoRemoteShell, &[12, 14], Some(Outcome::Permanent), "the remote shell cannot be run: is it installed?"),
     (
         Sign::NoRemoteRsync,
         &[12, 14, 126, 127],
         Some(Outcome::Permanent),
         "the server cannot run rsync: is it installed?",
     ),
-    (
-        Sign::BadDestination,
-        &[3],
-        Some(Outcome::Permanent),
-        "source and destination do not fit each other",
-    ),
-    (
-        Sign::ServerFault,
-        &[5],
-        None,
-        "the server has a fault of its own",
-    ),
-    (
-        Sign::NotRsync,
-        &[5],
-        None,
-        "what answers is not an rsync server: a proxy or captive portal?",
-    ),
-    (
-        Sign::PasswordFile,
-        &[1],
-        None,
-        "rsync cannot use the password file",
-    ),
-    (
-        Sign::ShellNotClean,
-        &[2],
-        None,
-        "the remote shell prints something of its own: is its profile silent?",
-    ),
-    (
-        Sign::ReadOnly,
-        &[3, 11, 23],
-        None,
-        "the destination is mounted read-only",
-    ),
-    (
-        Sign::DeleteLimit,
-        &[25],
-        None,
-        "--max-delete stopped deletions: is the source empty?",
-    ),
+    (Sign::BadDestination, &[3], Some(Outcome::Permanent), "source and destination do not fit each other"),
+    (Sign::ServerFault, &[5], None, "the server has a fault of its own"),
+    (Sign::NotRsync, &[5], None, "what answers is not an rsync server: a proxy or captive portal?"),
+    (Sign::PasswordFile, &[1], None, "rsync cannot use the password file"),
+    (Sign::ShellNotClean, &[2], None, "the remote shell prints something of its own: is its profile silent?"),
+    (Sign::ReadOnly, &[3, 11, 23], None, "the destination is mounted read-only"),
+    (Sign::DeleteLimit, &[25], None, "--max-delete stopped deletions: is the source empty?"),
 ];
 
 /// Texts that follow rsync's prefixes at the start of a line.
@@ -173,10 +113,7 @@ const STARTS: &[(&[u8], Sign)] = &[
     (b"no path setting", Sign::Refused),
     (b"daemon security issue", Sign::Refused),
     (b"your client omitted", Sign::Refused),
-    (
-        b"The remote path must start with a module name",
-        Sign::Refused,
-    ),
+    (b"The remote path must start with a module name", Sign::Refused),
     (b"chdir failed", Sign::ServerFault),
     (b"chroot failed", Sign::ServerFault),
     (b"fork failed", Sign::ServerFault),
@@ -199,10 +136,7 @@ const STARTS: &[(&[u8], Sign)] = &[
 const PARTS: &[(&[u8], Sign)] = &[
     (b": Permission denied (publickey", Sign::SshRefused),
     (b": Permission denied (password", Sign::SshRefused),
-    (
-        b": Permission denied (keyboard-interactive",
-        Sign::SshRefused,
-    ),
+    (b": Permission denied (keyboard-interactive", Sign::SshRefused),
     (b": Too many authentication failures", Sign::SshRefused),
     (b": No auth methods could be used", Sign::SshRefused),
     (b"is your shell clean?", Sign::ShellNotClean),
@@ -255,11 +189,7 @@ fn without_errno(text: &[u8]) -> &[u8] {
     let Some(inner) = text.strip_suffix(b")") else {
         return text;
     };
-    let digits = inner
-        .iter()
-        .rev()
-        .take_while(|b| b.is_ascii_digit())
-        .count();
+    let digits = inner.iter().rev().take_while(|b| b.is_ascii_digit()).count();
     match inner[..inner.len() - digits].strip_suffix(b" (") {
         Some(before) if digits > 0 => before,
         _ => text,
@@ -267,8 +197,7 @@ fn without_errno(text: &[u8]) -> &[u8] {
 }
 
 fn contains(line: &[u8], part: &[u8]) -> bool {
-    line.windows(part.len())
-        .any(|window| window[0] == part[0] && window == part)
+    line.windows(part.len()).any(|window| window[0] == part[0] && window == part)
 }
 
 /// What the end of rsync means. Whether it was irsync that killed it is the caller's to know.
@@ -280,22 +209,13 @@ pub fn classify(end: End, evidence: &Evidence) -> Verdict {
     let (reason, outcome) = CODES
         .iter()
         .find(|(c, ..)| *c == code)
-        .map_or(("unknown", Outcome::Transient), |(_, name, outcome)| {
-            (name, *outcome)
-        });
-    let mut verdict = Verdict {
-        outcome,
-        reason,
-        note: None,
-    };
+        .map_or(("unknown", Outcome::Transient), |(_, name, outcome)| (name, *outcome));
+    let mut verdict = Verdict { outcome, reason, note: None };
     if outcome.is_success() {
         return verdict;
     }
     let speaks = |codes: &[i32]| codes.is_empty() || codes.contains(&code);
-    if let Some((_, _, changed, note)) = SIGNS
-        .iter()
-        .find(|(sign, codes, ..)| evidence.has(*sign) && speaks(codes))
-    {
+    if let Some((_, _, changed, note)) = SIGNS.iter().find(|(sign, codes, ..)| evidence.has(*sign) && speaks(codes)) {
         verdict.outcome = changed.unwrap_or(outcome);
         verdict.note = Some(note);
     }
@@ -305,13 +225,8 @@ pub fn classify(end: End, evidence: &Evidence) -> Verdict {
 fn signalled(number: i32) -> Verdict {
     use nix::sys::signal::Signal;
     let signal = Signal::try_from(number).ok();
-    let note =
-        (signal == Some(Signal::SIGKILL)).then_some("killed by somebody else: out of memory?");
-    Verdict {
-        outcome: Outcome::Transient,
-        reason: signal.map_or("unknown signal", Signal::as_str),
-        note,
-    }
+    let note = (signal == Some(Signal::SIGKILL)).then_some("killed by somebody else: out of memory?");
+    Verdict { outcome: Outcome::Transient, reason: signal.map_or("unknown signal", Signal::as_str), note }
 }
 
 #[cfg(test)]
@@ -320,9 +235,7 @@ mod tests {
 
     fn verdict(code: i32, stderr: &str) -> Verdict {
         let mut evidence = Evidence::default();
-        stderr
-            .lines()
-            .for_each(|line| evidence.scan(line.as_bytes()));
+        stderr.lines().for_each(|line| evidence.scan(line.as_bytes()));
         classify(End::Code(code), &evidence)
     }
 
@@ -334,12 +247,7 @@ mod tests {
             (Warning, &[24]),
             (Partial, &[23, 25]),
             (Permanent, &[1, 2, 4, 126, 127]),
-            (
-                Transient,
-                &[
-                    3, 5, 6, 10, 11, 12, 13, 14, 15, 16, 19, 20, 21, 22, 30, 35, 124, 125, 255,
-                ],
-            ),
+            (Transient, &[3, 5, 6, 10, 11, 12, 13, 14, 15, 16, 19, 20, 21, 22, 30, 35, 124, 125, 255]),
             (Transient, &[7, 77, -1]),
         ];
         for (outcome, codes) in table {
@@ -393,44 +301,17 @@ mod tests {
         let cases = [
             (5, "rsync: did not see server greeting", "captive portal"),
             (5, "@ERROR: chroot failed", "fault of its own"),
-            (
-                1,
-                "ERROR: password file must not be other-accessible",
-                "password file",
-            ),
-            (
-                1,
-                "rsync: [Receiver] could not open password file /x: No such file or directory (2)",
-                "password file",
-            ),
-            (
-                2,
-                "protocol version mismatch -- is your shell clean?",
-                "profile",
-            ),
-            (
-                23,
-                "rsync: [receiver] mkstemp \"/d/.x.a1\" failed: Read-only file system (30)",
-                "read-only",
-            ),
-            (
-                25,
-                "Deletions stopped due to --max-delete limit (3 skipped)",
-                "--max-delete",
-            ),
+            (1, "ERROR: password file must not be other-accessible", "password file"),
+            (1, "rsync: [Receiver] could not open password file /x: No such file or directory (2)", "password file"),
+            (2, "protocol version mismatch -- is your shell clean?", "profile"),
+            (23, "rsync: [receiver] mkstemp \"/d/.x.a1\" failed: Read-only file system (30)", "read-only"),
+            (25, "Deletions stopped due to --max-delete limit (3 skipped)", "--max-delete"),
         ];
         for (code, text, part) in cases {
             let note = verdict(code, text).note.unwrap_or("no note");
             assert!(note.contains(part), "code {code}, {text}: {note}");
         }
-        assert_eq!(
-            verdict(
-                10,
-                "rsync: [Receiver] failed to connect to server: Connection refused (111)"
-            )
-            .note,
-            None
-        );
+        assert_eq!(verdict(10, "rsync: [Receiver] failed to connect to server: Connection refused (111)").note, None);
     }
 
     #[test]
@@ -444,10 +325,7 @@ mod tests {
     fn a_signal_has_its_name() {
         let none = Evidence::default();
         let segv = classify(End::Signal(11), &none);
-        assert_eq!(
-            (segv.outcome, segv.reason, segv.note),
-            (Outcome::Transient, "SIGSEGV", None)
-        );
+        assert_eq!((segv.outcome, segv.reason, segv.note), (Outcome::Transient, "SIGSEGV", None));
         assert!(classify(End::Signal(9), &none).note.is_some());
         assert_eq!(classify(End::Signal(40), &none).reason, "unknown signal");
     }

@@ -40,20 +40,12 @@ impl LineSplitter {
         let mut rest = bytes;
         while let Some(at) = line_end(rest) {
             let line = &rest[..at];
-            let ending = if rest[at] == b'\n' {
-                Ending::Newline
-            } else {
-                Ending::Return
-            };
+            let ending = if rest[at] == b'\n' { Ending::Newline } else { Ending::Return };
             rest = &rest[at + 1..];
             if self.held.is_empty() {
                 let kept = line.len().min(LINE_LIMIT);
                 if kept > 0 {
-                    sink(Record {
-                        bytes: &line[..kept],
-                        cut: line.len() - kept,
-                        ending,
-                    });
+                    sink(Record { bytes: &line[..kept], cut: line.len() - kept, ending });
                 }
             } else {
                 self.hold(line);
@@ -83,11 +75,7 @@ impl LineSplitter {
     }
 
     fn release(&mut self, ending: Ending, sink: &mut dyn FnMut(Record)) {
-        sink(Record {
-            bytes: &self.held,
-            cut: self.cut,
-            ending,
-        });
+        sink(Record { bytes: &self.held, cut: self.cut, ending });
         self.held.clear();
         self.cut = 0;
     }
@@ -109,10 +97,7 @@ fn line_end(bytes: &[u8]) -> Option<usize> {
         }
         at += 8;
     }
-    bytes[at..]
-        .iter()
-        .position(|b| matches!(b, b'\n' | b'\r'))
-        .map(|i| at + i)
+    bytes[at..].iter().position(|b| matches!(b, b'\n' | b'\r')).map(|i| at + i)
 }
 
 /// A running transfer, from rsync's progress records: of the whole run with `--info=progress2`, of one file with
@@ -143,13 +128,7 @@ pub fn parse_progress(record: &[u8]) -> Option<Progress> {
     let percent = words.next()?.strip_suffix('%')?.parse::<u64>().ok()?;
     let rate = rate(words.next()?)?;
     let seconds = clock(words.next()?)?;
-    let mut progress = Progress {
-        bytes,
-        percent: percent.min(100) as u8,
-        rate,
-        seconds,
-        ..Progress::default()
-    };
+    let mut progress = Progress { bytes, percent: percent.min(100) as u8, rate, seconds, ..Progress::default() };
     if let Some(transferred) = words.next() {
         let (_, transferred) = transferred.strip_prefix("(xf")?.split_once('#')?;
         progress.transferred = Some(transferred.strip_suffix(',')?.parse().ok()?);
@@ -171,11 +150,7 @@ fn rate(word: &str) -> Option<u64> {
         _ => return None,
     };
     let (whole, hundredths) = value[..value.len() - 1].split_once(['.', ','])?;
-    let hundredths = whole
-        .parse::<u64>()
-        .ok()?
-        .checked_mul(100)?
-        .checked_add(hundredths.parse().ok()?)?;
+    let hundredths = whole.parse::<u64>().ok()?.checked_mul(100)?.checked_add(hundredths.parse().ok()?)?;
     Some(hundredths.checked_mul(unit)? / 100)
 }
 
@@ -186,10 +161,7 @@ fn clock(word: &str) -> Option<u64> {
     }
     let mut parts = word.splitn(3, ':').map(|part| part.parse::<u64>().ok());
     let (hours, minutes, seconds) = (parts.next()??, parts.next()??, parts.next()??);
-    hours
-        .checked_mul(3600)?
-        .checked_add(minutes.checked_mul(60)?)?
-        .checked_add(seconds)
+    hours.checked_mul(3600)?.checked_add(minutes.checked_mul(60)?)?.checked_add(seconds)
 }
 
 /// A whole number as rsync writes it: plain, with `,` or `.` between thousands, or as `-h` does (`683.94K`, powers of
@@ -203,11 +175,7 @@ fn number(word: &str) -> Option<u64> {
         b'P' => 1_000_000_000_000_000,
         _ => 0,
     };
-    let value = if unit > 0 {
-        &word[..word.len() - 1]
-    } else {
-        word
-    };
+    let value = if unit > 0 { &word[..word.len() - 1] } else { word };
     if !value.starts_with(|c: char| c.is_ascii_digit()) {
         return None;
     }
@@ -220,11 +188,7 @@ fn number(word: &str) -> Option<u64> {
         }
     }
     // With a unit there are always two decimals.
-    Some(if unit > 0 {
-        digits.checked_mul(unit / 100)?
-    } else {
-        digits
-    })
+    Some(if unit > 0 { digits.checked_mul(unit / 100)? } else { digits })
 }
 
 /// What the lines on stdout told of a run. Start a new one for each rsync.
@@ -251,10 +215,7 @@ impl Stats {
     pub fn scan(&mut self, line: &[u8]) {
         match line {
             [b'N' | b'T' | b's', ..] => self.scan_numbers(line),
-            [b'd' | b'*', ..] => {
-                self.named_change |=
-                    line.starts_with(b"deleting ") || line.starts_with(b"*deleting ")
-            }
+            [b'd' | b'*', ..] => self.named_change |= line.starts_with(b"deleting ") || line.starts_with(b"*deleting "),
             [b'<' | b'>' | b'c' | b'h', ..] => self.named_change |= is_itemised(line),
             _ => {}
         }
@@ -267,9 +228,7 @@ impl Stats {
         if let Some(rest) = line.strip_prefix("sent ") {
             let mut words = rest.split_ascii_whitespace();
             let sent = words.next().and_then(number);
-            if let (Some("bytes"), Some("received"), Some(received)) =
-                (words.next(), words.next(), words.next())
-            {
+            if let (Some("bytes"), Some("received"), Some(received)) = (words.next(), words.next(), words.next()) {
                 self.sent = sent.or(self.sent);
                 self.received = number(received).or(self.received);
             }
@@ -279,9 +238,7 @@ impl Stats {
             return;
         };
         let field = match label {
-            "Number of regular files transferred" | "Number of files transferred" => {
-                &mut self.files
-            }
+            "Number of regular files transferred" | "Number of files transferred" => &mut self.files,
             "Number of created files" => &mut self.created,
             "Number of deleted files" => &mut self.deleted,
             "Total transferred file size" => &mut self.transferred_size,
@@ -289,27 +246,18 @@ impl Stats {
             "Total bytes received" => &mut self.received,
             _ => return,
         };
-        *field = rest
-            .split_ascii_whitespace()
-            .next()
-            .and_then(number)
-            .or(*field);
+        *field = rest.split_ascii_whitespace().next().and_then(number).or(*field);
     }
 
     /// Bytes sent and received.
     pub fn bytes(&self) -> Option<u64> {
-        self.sent
-            .zip(self.received)
-            .map(|(sent, received)| sent.saturating_add(received))
+        self.sent.zip(self.received).map(|(sent, received)| sent.saturating_add(received))
     }
 
     /// Whether rsync transferred, created or deleted something. None if it did not say: no `--stats` (an error exit), or
     /// an rsync (3.0, or such a server) that does not count deletions.
     pub fn changed(&self) -> Option<bool> {
-        let counted = [self.files, self.created, self.deleted]
-            .into_iter()
-            .flatten()
-            .any(|count| count > 0);
+        let counted = [self.files, self.created, self.deleted].into_iter().flatten().any(|count| count > 0);
         if counted || self.named_change {
             return Some(true);
         }
@@ -323,9 +271,7 @@ fn is_itemised(line: &[u8]) -> bool {
     line.len() > WIDTH
         && line[WIDTH] == b' '
         && b"fdLDS".contains(&line[1])
-        && line[2..WIDTH]
-            .iter()
-            .all(|b| b".+? cstTpoguUnbax".contains(b))
+        && line[2..WIDTH].iter().all(|b| b".+? cstTpoguUnbax".contains(b))
 }
 
 #[cfg(test)]
@@ -336,9 +282,7 @@ mod tests {
         let mut splitter = LineSplitter::default();
         let mut records = Vec::new();
         let mut sink = |r: Record| records.push((r.bytes.to_vec(), r.cut, r.ending));
-        chunks
-            .iter()
-            .for_each(|chunk| splitter.push(chunk, &mut sink));
+        chunks.iter().for_each(|chunk| splitter.push(chunk, &mut sink));
         splitter.finish(&mut sink);
         records
     }
@@ -370,11 +314,7 @@ mod tests {
         for size in [1, 1000, LINE_LIMIT, LINE_LIMIT + 1, stream.len()] {
             let chunks: Vec<&[u8]> = stream.chunks(size).collect();
             let records = split(&chunks);
-            assert_eq!(
-                (records[0].0.len(), records[0].1),
-                (LINE_LIMIT, 100),
-                "reads of {size} bytes"
-            );
+            assert_eq!((records[0].0.len(), records[0].1), (LINE_LIMIT, 100), "reads of {size} bytes");
             assert_eq!(records[1..], [record(b"next", Ending::Newline)]);
         }
         assert_eq!(split(&[&vec![b'x'; LINE_LIMIT], b"\n"])[0].1, 0);
@@ -387,16 +327,8 @@ mod tests {
                 for end in [b'\n', b'\r'] {
                     let mut line = [other; 17];
                     line[place] = end;
-                    let expected = if matches!(other, b'\n' | b'\r') {
-                        0
-                    } else {
-                        place
-                    };
-                    assert_eq!(
-                        line_end(&line),
-                        Some(expected),
-                        "{other:#x}, {end:#x} at {place}"
-                    );
+                    let expected = if matches!(other, b'\n' | b'\r') { 0 } else { place };
+                    assert_eq!(line_end(&line), Some(expected), "{other:#x}, {end:#x} at {place}");
                 }
             }
             let none = (!matches!(other, b'\n' | b'\r')).then_some(0);
@@ -408,28 +340,15 @@ mod tests {
     fn the_newest_progress_record_can_be_seen_before_the_next_one_comes() {
         let mut splitter = LineSplitter::default();
         let mut count = 0;
-        splitter.push(
-            b"\r         32,768   1%    0.00kB/s    0:00:00  ",
-            &mut |_| count += 1,
-        );
+        splitter.push(b"\r         32,768   1%    0.00kB/s    0:00:00  ", &mut |_| count += 1);
         assert_eq!(count, 0);
-        assert_eq!(
-            parse_progress(splitter.pending()).map(|p| p.bytes),
-            Some(32_768)
-        );
+        assert_eq!(parse_progress(splitter.pending()).map(|p| p.bytes), Some(32_768));
     }
 
     #[test]
     fn progress_records_of_every_version_are_read() {
-        let running = Progress {
-            bytes: 32_768,
-            percent: 1,
-            ..Progress::default()
-        };
-        assert_eq!(
-            parse_progress(b"         32,768   1%    0.00kB/s    0:00:00  "),
-            Some(running)
-        );
+        let running = Progress { bytes: 32_768, percent: 1, ..Progress::default() };
+        assert_eq!(parse_progress(b"         32,768   1%    0.00kB/s    0:00:00  "), Some(running));
         let file_done = Progress {
             bytes: 1_400_000,
             percent: 66,
@@ -448,29 +367,12 @@ mod tests {
             parse_progress(b"     1400000  66%    1.04MB/s    0:00:01 (xfer#2, to-check=3/6)"),
             Some(file_done.clone())
         );
-        let growing =
-            parse_progress(b"      1,400,000  66%    1.04MB/s    0:00:01 (xfr#2, ir-chk=3/6)   ");
-        assert_eq!(
-            growing,
-            Some(Progress {
-                list_growing: true,
-                ..file_done
-            })
-        );
-        let human =
-            parse_progress(b"        683.59K 100%  636.32MB/s  100:00:09 (xfr#1, to-chk=4/6)")
-                .unwrap();
+        let growing = parse_progress(b"      1,400,000  66%    1.04MB/s    0:00:01 (xfr#2, ir-chk=3/6)   ");
+        assert_eq!(growing, Some(Progress { list_growing: true, ..file_done }));
+        let human = parse_progress(b"        683.59K 100%  636.32MB/s  100:00:09 (xfr#1, to-chk=4/6)").unwrap();
         assert_eq!((human.bytes, human.seconds), (683_590, 360_009));
         let unknown = parse_progress(b"          1.10G 103%    2.00GB/s  ??:??:??  ").unwrap();
-        assert_eq!(
-            (
-                unknown.bytes,
-                unknown.percent,
-                unknown.rate,
-                unknown.seconds
-            ),
-            (1_100_000_000, 100, 2 << 30, 0)
-        );
+        assert_eq!((unknown.bytes, unknown.percent, unknown.rate, unknown.seconds), (1_100_000_000, 100, 2 << 30, 0));
     }
 
     #[test]
@@ -486,12 +388,7 @@ mod tests {
             b"\xff 1% 1.00kB/s 0:00:01",
         ];
         for line in lines {
-            assert_eq!(
-                parse_progress(line),
-                None,
-                "{}",
-                String::from_utf8_lossy(line)
-            );
+            assert_eq!(parse_progress(line), None, "{}", String::from_utf8_lossy(line));
         }
     }
 
@@ -513,38 +410,27 @@ mod tests {
     fn the_numbers_of_stats_are_read() {
         let s = stats(STATS_3_5);
         assert_eq!((s.files, s.created, s.deleted), (Some(4), Some(5), Some(3)));
-        assert_eq!(
-            (s.sent, s.received, s.transferred_size),
-            (Some(2_100_814), Some(153), Some(2_100_002))
-        );
+        assert_eq!((s.sent, s.received, s.transferred_size), (Some(2_100_814), Some(153), Some(2_100_002)));
         assert_eq!((s.bytes(), s.changed()), (Some(2_100_967), Some(true)));
         let dots = stats("Total bytes sent: 2.100.814\nTotal bytes received: 153\n");
         assert_eq!(dots.bytes(), Some(2_100_967));
-        let human = stats("Total transferred file size: 683.59K bytes\nsent 683.94K bytes  received 52 bytes  1.34M bytes/sec");
-        assert_eq!(
-            (human.transferred_size, human.bytes()),
-            (Some(683_590), Some(683_992))
-        );
+        let human =
+            stats("Total transferred file size: 683.59K bytes\nsent 683.94K bytes  received 52 bytes  1.34M bytes/sec");
+        assert_eq!((human.transferred_size, human.bytes()), (Some(683_590), Some(683_992)));
     }
 
     #[test]
     fn an_unchanged_run_is_known_only_if_deletions_were_counted() {
-        let unchanged = "Number of created files: 0\nNumber of deleted files: 0\nNumber of regular files transferred: 0\n";
+        let unchanged =
+            "Number of created files: 0\nNumber of deleted files: 0\nNumber of regular files transferred: 0\n";
         assert_eq!(stats(unchanged).changed(), Some(false));
         // 3.0 (main.c, output_summary) has no created and deleted files.
-        let old =
-            "Number of files: 6\nNumber of files transferred: 0\nTotal file size: 2100002 bytes\n";
+        let old = "Number of files: 6\nNumber of files transferred: 0\nTotal file size: 2100002 bytes\n";
         assert_eq!(stats(old).files, Some(0));
         assert_eq!(stats(old).changed(), None);
-        assert_eq!(
-            stats("Number of files transferred: 2\n").changed(),
-            Some(true)
-        );
+        assert_eq!(stats("Number of files transferred: 2\n").changed(), Some(true));
         assert_eq!(stats("").changed(), None);
-        assert_eq!(
-            stats("Number of deleted files: 1 (dir: 1)").changed(),
-            Some(true)
-        );
+        assert_eq!(stats("Number of deleted files: 1 (dir: 1)").changed(), Some(true));
     }
 
     #[test]
@@ -559,14 +445,9 @@ mod tests {
         ] {
             assert_eq!(stats(line).changed(), Some(true), "{line}");
         }
-        for line in [
-            ".d..t...... ./",
-            "cd",
-            "changes.txt",
-            "deletingx",
-            "h264/movie-x.mkv",
-            "sending incremental file list",
-        ] {
+        for line in
+            [".d..t...... ./", "cd", "changes.txt", "deletingx", "h264/movie-x.mkv", "sending incremental file list"]
+        {
             assert_eq!(stats(line).changed(), None, "{line}");
         }
     }

@@ -45,12 +45,7 @@ pub fn cut_mark(out: &mut Vec<u8>, bytes: usize) {
 
 fn escape_byte(out: &mut Vec<u8>, byte: u8) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    out.extend_from_slice(&[
-        b'\\',
-        b'x',
-        HEX[usize::from(byte >> 4)],
-        HEX[usize::from(byte & 15)],
-    ]);
+    out.extend_from_slice(&[b'\\', b'x', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
 }
 
 /// How many bytes at the start are printable ASCII. Eight at a time: nearly every line is nothing else.
@@ -68,10 +63,7 @@ fn plain_prefix(bytes: &[u8]) -> usize {
         }
         at += 8;
     }
-    at + bytes[at..]
-        .iter()
-        .take_while(|b| (0x20..0x7f).contains(*b))
-        .count()
+    at + bytes[at..].iter().take_while(|b| (0x20..0x7f).contains(*b)).count()
 }
 
 /// The length of the first character or invalid byte, and whether it may be shown as it is.
@@ -99,23 +91,12 @@ mod tests {
     fn escaped(line: &[u8], limit: usize) -> String {
         let mut out = b"> ".to_vec();
         escape_into(&mut out, line, limit);
-        String::from_utf8(out)
-            .unwrap()
-            .strip_prefix("> ")
-            .unwrap()
-            .to_string()
+        String::from_utf8(out).unwrap().strip_prefix("> ").unwrap().to_string()
     }
 
     #[test]
     fn plain_text_is_kept() {
-        for line in [
-            "",
-            "x",
-            ">f+++++++++ media/Ünïcode 漢字 😀.mp4",
-            "back\\slash ~",
-            "12345678",
-            "123456789",
-        ] {
+        for line in ["", "x", ">f+++++++++ media/Ünïcode 漢字 😀.mp4", "back\\slash ~", "12345678", "123456789"] {
             assert_eq!(escaped(line.as_bytes(), 1000), line);
         }
     }
@@ -129,10 +110,7 @@ mod tests {
             (b"tab\there\n", "tab\\x09here\\x0a"),
             (b"c1 \xc2\x9b31m", "c1 \\xc2\\x9b31m"),
             (b"raw \x9b", "raw \\x9b"),
-            (
-                "bidi \u{202e}x\u{2066}".as_bytes(),
-                "bidi \\xe2\\x80\\xaex\\xe2\\x81\\xa6",
-            ),
+            ("bidi \u{202e}x\u{2066}".as_bytes(), "bidi \\xe2\\x80\\xaex\\xe2\\x81\\xa6"),
             (b"half \xe2\x82", "half \\xe2\\x82"),
             (b"\xff\xfeok", "\\xff\\xfeok"),
             (b"\xe2\x82\xac\xe2\x82\xac", "€€"),
@@ -149,11 +127,7 @@ mod tests {
                 let mut line = [b'x'; 17];
                 line[place] = byte;
                 let plain = (0x20..0x7f).contains(&byte);
-                assert_eq!(
-                    plain_prefix(&line),
-                    if plain { 17 } else { place },
-                    "{byte:#x} at {place}"
-                );
+                assert_eq!(plain_prefix(&line), if plain { 17 } else { place }, "{byte:#x} at {place}");
             }
         }
     }

@@ -14,10 +14,7 @@ impl Version {
     pub fn parse(output: &str) -> Option<Version> {
         let first = output.lines().next()?;
         if first.starts_with("openrsync") {
-            return Some(Version {
-                number: None,
-                text: "openrsync".into(),
-            });
+            return Some(Version { number: None, text: "openrsync".into() });
         }
         let mut words = first.split_ascii_whitespace();
         let text = match (words.next()?, words.next()?, words.next()?) {
@@ -27,10 +24,7 @@ impl Version {
         let mut parts = text.split('.').map(leading_number);
         let (major, minor) = (parts.next()??, parts.next()??);
         let patch = parts.next().flatten().unwrap_or(0);
-        Some(Version {
-            number: Some((major, minor, patch)),
-            text: text.to_string(),
-        })
+        Some(Version { number: Some((major, minor, patch)), text: text.to_string() })
     }
 
     /// The version for people.
@@ -56,9 +50,7 @@ impl Version {
 
 /// The digits at the start: pre-releases are `3.4.0pre1`.
 fn leading_number(part: &str) -> Option<u32> {
-    let end = part
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(part.len());
+    let end = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
     part[..end].parse().ok()
 }
 
@@ -70,79 +62,28 @@ mod tests {
     fn versions_are_read_and_know_what_they_know() {
         // first line, text, progress2 and password on stdin, stats
         let cases = [
-            (
-                "rsync  version 3.5.0  protocol version 32",
-                "3.5.0",
-                true,
-                true,
-            ),
-            (
-                "rsync  version 3.2.7  protocol version 31\nCopyright",
-                "3.2.7",
-                true,
-                true,
-            ),
-            (
-                "rsync  version v3.2.3  protocol version 31",
-                "3.2.3",
-                true,
-                true,
-            ),
-            (
-                "rsync  version 3.4.0pre1  protocol version 32.PR5",
-                "3.4.0pre1",
-                true,
-                true,
-            ),
-            (
-                "rsync  version 3.1.0  protocol version 31",
-                "3.1.0",
-                true,
-                true,
-            ),
+            ("rsync  version 3.5.0  protocol version 32", "3.5.0", true, true),
+            ("rsync  version 3.2.7  protocol version 31\nCopyright", "3.2.7", true, true),
+            ("rsync  version v3.2.3  protocol version 31", "3.2.3", true, true),
+            ("rsync  version 3.4.0pre1  protocol version 32.PR5", "3.4.0pre1", true, true),
+            ("rsync  version 3.1.0  protocol version 31", "3.1.0", true, true),
             ("rsync  version 4.0  protocol version 40", "4.0", true, true),
-            (
-                "rsync  version 3.0.9  protocol version 30",
-                "3.0.9",
-                false,
-                true,
-            ),
-            (
-                "rsync  version 2.6.9  protocol version 29",
-                "2.6.9",
-                false,
-                true,
-            ),
-            (
-                "openrsync: protocol version 29\nrsync version 2.6.9 compatible",
-                "openrsync",
-                false,
-                false,
-            ),
+            ("rsync  version 3.0.9  protocol version 30", "3.0.9", false, true),
+            ("rsync  version 2.6.9  protocol version 29", "2.6.9", false, true),
+            ("openrsync: protocol version 29\nrsync version 2.6.9 compatible", "openrsync", false, false),
         ];
         for (output, text, since_3_1, stats) in cases {
             let version = Version::parse(output).expect(output);
             assert_eq!(version.text(), text);
-            assert_eq!(
-                (version.knows_progress2(), version.knows_password_stdin()),
-                (since_3_1, since_3_1),
-                "{output}"
-            );
+            assert_eq!((version.knows_progress2(), version.knows_password_stdin()), (since_3_1, since_3_1), "{output}");
             assert_eq!(version.knows_stats(), stats, "{output}");
         }
     }
 
     #[test]
     fn other_output_is_no_version() {
-        for output in [
-            "",
-            "\n",
-            "rsync",
-            "rsync  version",
-            "rsync  version x.y",
-            "BusyBox v1.36.1",
-            "rsync  version 3",
-        ] {
+        for output in ["", "\n", "rsync", "rsync  version", "rsync  version x.y", "BusyBox v1.36.1", "rsync  version 3"]
+        {
             assert_eq!(Version::parse(output), None, "{output:?}");
         }
     }
