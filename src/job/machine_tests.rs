@@ -368,7 +368,9 @@ impl World {
     fn possible(&self) -> Vec<Event> {
         let mut events = match self.asked {
             Some(Action::Begin) => vec![Event::Began, Event::Refused],
-            Some(Action::Start(Step::Rsync)) => vec![Event::Started, Event::NotStarted(Outcome::Transient), Event::Refused],
+            Some(Action::Start(Step::Rsync)) => {
+                vec![Event::Started, Event::NotStarted(Outcome::Transient), Event::Refused]
+            }
             Some(Action::Start(_)) => vec![Event::Started, Event::NotStarted(Outcome::Permanent)],
             Some(Action::Conclude(_)) => vec![Event::Concluded],
             Some(Action::Sample) => vec![Event::Sampled(true), Event::Sampled(false)],

@@ -64,8 +64,12 @@ pub fn free(path: &Path) -> io::Result<Free> {
     let stat = nix::sys::statvfs::statvfs(&existing)?;
     // The fields' width differs between architectures.
     #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
-    let (blocks, size, files, left) =
-        (stat.blocks_available() as u64, stat.fragment_size() as u64, stat.files() as u64, stat.files_available() as u64);
+    let (blocks, size, files, left) = (
+        stat.blocks_available() as u64,
+        stat.fragment_size() as u64,
+        stat.files() as u64,
+        stat.files_available() as u64,
+    );
     Ok(Free { bytes: blocks.saturating_mul(size), inodes: (files > 0).then_some(left) })
 }
 

@@ -69,12 +69,7 @@ impl ChildLog {
         prefix.extend_from_slice(b": ");
         prefix.extend_from_slice(child.as_bytes());
         prefix.extend_from_slice(b": ");
-        ChildLog {
-            shared,
-            level,
-            prefix,
-            lines: Vec::new(),
-        }
+        ChildLog { shared, level, prefix, lines: Vec::new() }
     }
 
     /// Adds a line to the batch; nothing is done if its level is not logged.
@@ -481,17 +476,8 @@ mod tests {
         let mut off = ChildLog::into(Some(Arc::clone(&shared)), Level::Trace, "media", "rsync");
         off.line(&record(b"not logged"));
         off.commit();
-<<<<<<< HEAD
-        let mut on = ChildLog::into(Some(Arc::clone(&shared)), Level::Warn, "media", "rsync");
-        on.line(&Record {
-            bytes: b"rsync: \x1b[31mred\xff",
-            cut: 9,
-            ending: Ending::Newline,
-        });
-=======
         let mut on = ChildLog::into(Some(Arc::clone(&shared)), Level::Warn, "media", "rsync");
         on.line(&Record { bytes: b"rsync: \x1b[31mred\xff", cut: 9, ending: Ending::Newline });
->>>>>>> rsync
         on.commit();
         assert!(shared.flush(LIMIT));
         let mut chunk = [0; 1000];

@@ -97,10 +97,16 @@ impl Heart {
             log::warn!("the watchdog device reports about the last boot: {trouble}");
         }
         if opened.damaged {
-            log::warn!("{}: the boot record is damaged; no reboot of our own for 24 hours of running time", folder.display());
+            log::warn!(
+                "{}: the boot record is damaged; no reboot of our own for 24 hours of running time",
+                folder.display()
+            );
         }
         if let Some(error) = opened.error {
-            log::warn!("cannot keep the boot record in {}: {error}; reboot_after stays without effect", folder.display());
+            log::warn!(
+                "cannot keep the boot record in {}: {error}; reboot_after stays without effect",
+                folder.display()
+            );
         }
         if state::is_volatile(&folder) {
             log::warn!("state_dir {} is in memory: reboots cannot be counted across boots", folder.display());
@@ -132,7 +138,9 @@ impl Heart {
                 let failed = watchdog.kick().err();
                 self.kick_at = Some(now + watchdog.facts().kick_every());
                 match &failed {
-                    Some(error) if !self.kick_failed => log::error!("cannot feed the watchdog: {error}; it may reset the board"),
+                    Some(error) if !self.kick_failed => {
+                        log::error!("cannot feed the watchdog: {error}; it may reset the board")
+                    }
                     _ => {}
                 }
                 self.kick_failed = failed.is_some();

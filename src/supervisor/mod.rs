@@ -271,7 +271,9 @@ impl Supervisor {
             log::error!("{error}");
         }
         let (old, new) = (&self.config.global, &config.global);
-        let fixed = |g: &config::Global| (g.status_file.clone(), g.state_dir.clone(), g.watchdog_device.clone(), g.watchdog_timeout);
+        let fixed = |g: &config::Global| {
+            (g.status_file.clone(), g.state_dir.clone(), g.watchdog_device.clone(), g.watchdog_timeout)
+        };
         if fixed(old) != fixed(new) {
             log::warn!("status_file, state_dir and watchdog_… take effect when irsync is restarted");
         }
@@ -321,7 +323,10 @@ impl Supervisor {
         control.serve(|names| {
             let unknown = self.sync_now(names);
             if unknown.is_empty() {
-                log::info!("irsync now: syncing {}", if names.is_empty() { "all jobs".into() } else { names.join(", ") });
+                log::info!(
+                    "irsync now: syncing {}",
+                    if names.is_empty() { "all jobs".into() } else { names.join(", ") }
+                );
                 return "ok".into();
             }
             let jobs: Vec<&str> = self.handles.iter().map(|h| h.config.name.as_str()).collect();

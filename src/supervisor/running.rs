@@ -66,7 +66,14 @@ struct Pipe {
 
 impl Running {
     /// Takes care of a child that was just started. `out` and `err` log its lines.
-    pub fn new(step: Step, mut child: Child, run: Option<String>, program: &str, out: ChildLog, err: ChildLog) -> Running {
+    pub fn new(
+        step: Step,
+        mut child: Child,
+        run: Option<String>,
+        program: &str,
+        out: ChildLog,
+        err: ChildLog,
+    ) -> Running {
         let pid = child.pid;
         Running {
             step,

@@ -76,7 +76,9 @@ impl Shared {
     pub fn guard_enter(&self, group: i32) {
         let Some(guard) = &self.guard else { return };
         if guard.enter(group).is_err() && !self.guard_lost.swap(true, Ordering::Relaxed) {
-            log::warn!("irsync's guard process was killed: a SIGKILL of irsync may now leave an rsync behind; restart irsync");
+            log::warn!(
+                "irsync's guard process was killed: a SIGKILL of irsync may now leave an rsync behind; restart irsync"
+            );
         }
     }
 

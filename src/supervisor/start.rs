@@ -65,7 +65,10 @@ pub fn take_lock(job: &Job, shared: &Shared) -> Result<Option<Lock>, String> {
         }
         Err(lock::Error::Held(Some(who))) => Err(match child::kill_marked(&who.run) {
             0 => format!("irsync {} (job {:?}), not seen from here, holds the destination", who.pid, who.job),
-            n => format!("irsync {} was killed and left {n} processes of its rsync behind; they were killed now", who.pid),
+            n => format!(
+                "irsync {} was killed and left {n} processes of its rsync behind; they were killed now",
+                who.pid
+            ),
         }),
         Err(lock::Error::Held(None)) => Err("another irsync is syncing to the same destination".into()),
         Err(lock::Error::Io(error)) => {
@@ -107,7 +110,9 @@ fn check_guards(job: &Job) -> Result<(), Refusal> {
             Err(Refusal::Guard("min_free", format!("{destination} has room for bytes, but for no more files (inodes)")))
         }
         Ok(_) => Ok(()),
-        Err(error) => Err(Refusal::Guard("min_free", format!("cannot ask for the free space of {destination}: {error}"))),
+        Err(error) => {
+            Err(Refusal::Guard("min_free", format!("cannot ask for the free space of {destination}: {error}")))
+        }
     }
 }
 
@@ -212,18 +217,25 @@ fn read_password(password: &Password) -> Result<Vec<u8>, Refusal> {
 }
 
 fn read_password_file(path: &Path) -> Result<Vec<u8>, Refusal> {
-    let fail = |what: String, outcome| Refusal::Failed(format!("cannot use password_file {}: {what}", path.display()), outcome);
+    let fail = |what: String, outcome| {
+        Refusal::Failed(format!("cannot use password_file {}: {what}", path.display()), outcome)
+    };
     let file = std::fs::File::open(path).map_err(|e| fail(e.to_string(), Outcome::Transient))?;
     let mode = file.metadata().map_err(|e| fail(e.to_string(), Outcome::Transient))?.permissions().mode();
     if mode & 0o006 != 0 {
-        return Err(fail(format!("others can read or write it (mode {:04o}); chmod 0600", mode & 0o7777), Outcome::Permanent));
+        return Err(fail(
+            format!("others can read or write it (mode {:04o}); chmod 0600", mode & 0o7777),
+            Outcome::Permanent,
+        ));
     }
     let mut text = Vec::new();
     file.take(PASSWORD_LIMIT + 2).read_to_end(&mut text).map_err(|e| fail(e.to_string(), Outcome::Transient))?;
     let line = text.split(|&b| b == b'\n' || b == b'\r').next().unwrap_or_default();
     match line.len() as u64 {
         0 => Err(fail("its first line is empty".into(), Outcome::Permanent)),
-        n if n > PASSWORD_LIMIT => Err(fail(format!("its first line is longer than {PASSWORD_LIMIT} bytes"), Outcome::Permanent)),
+        n if n > PASSWORD_LIMIT => {
+            Err(fail(format!("its first line is longer than {PASSWORD_LIMIT} bytes"), Outcome::Permanent))
+        }
         _ => Ok(line.to_vec()),
     }
 }
@@ -232,7 +244,9 @@ fn read_password_file(path: &Path) -> Result<Vec<u8>, Refusal> {
 fn as_whom(run_as: &RunAs, setup: &mut Setup) -> Result<(), String> {
     if let Some(name) = &run_as.user {
         let user = match name.parse() {
-            Ok(number) => User::from_uid(Uid::from_raw(number)).map(|user| (Uid::from_raw(number), user.map(|u| u.gid))),
+            Ok(number) => {
+                User::from_uid(Uid::from_raw(number)).map(|user| (Uid::from_raw(number), user.map(|u| u.gid)))
+            }
             Err(_) => match User::from_name(name) {
                 Ok(Some(user)) => Ok((user.uid, Some(user.gid))),
                 Ok(None) => return Err(format!("cannot run rsync as user {name:?}: there is no such user")),

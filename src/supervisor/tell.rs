@@ -144,7 +144,12 @@ mod tests {
             sentence(&ok, &conclusion(Outcome::Success, None, Some(31_200), 0)),
             "sync success: code 0 (RERR_OK), took 400ms, 3 files, 10240 bytes; next in 31.2s"
         );
-        let stalled = Ended { code: Some(20), reason: "RERR_SIGNAL".into(), duration: Duration::from_secs(7), ..Ended::default() };
+        let stalled = Ended {
+            code: Some(20),
+            reason: "RERR_SIGNAL".into(),
+            duration: Duration::from_secs(7),
+            ..Ended::default()
+        };
         let why = Some(Cause::NoProgress(Duration::from_secs(5)));
         assert_eq!(
             sentence(&stalled, &conclusion(Outcome::Stalled, why, Some(2000), 2)),
@@ -155,7 +160,8 @@ mod tests {
             sentence(&skipped, &conclusion(Outcome::Skipped, None, Some(1000), 1)),
             "sync skipped: lock, irsync 7 has it; next in 1s"
         );
-        let failed = Ended { reason: "not started".into(), note: Some("cannot start rsync \"x\"".into()), ..Ended::default() };
+        let failed =
+            Ended { reason: "not started".into(), note: Some("cannot start rsync \"x\"".into()), ..Ended::default() };
         assert_eq!(
             sentence(&failed, &conclusion(Outcome::Transient, None, None, 1)),
             "sync transient: cannot start rsync \"x\""
