@@ -68,14 +68,14 @@ const TIMEOUT: &str = "--irsync-timeout-seconds";
 const HELP: &str = "\
 Runs rsync on an interval, kills it when it stalls, feeds the hardware watchdog.
 
-irsync [--config FILE] [run]             supervise the jobs in FILE until stopped
+irsync [--config FILE] [run]             supervise its jobs until stopped
 irsync check [--config FILE]             validate FILE, show each rsync command
 irsync once [--config FILE] [JOB...]     run each job (or those named) one time
 irsync status [--config FILE] [--watch]  what each job is doing
 irsync now [--config FILE] [JOB...]      make the running irsync sync at once
 irsync [--irsync-interval-seconds=N] [--irsync-timeout-seconds=N] RSYNC-ARG...
                                          no FILE: everything else goes to rsync
-irsync -- RSYNC-ARG...                   the same, whatever the first argument is
+irsync -- RSYNC-ARG...                   the same, whatever comes first
 
   --config FILE  default /etc/irsync.ini
   --watch        keep showing the status

@@ -1,9 +1,203 @@
-//! `irsync check`.
+//! `irsync check`: what a configuration comes to, and what in it will hurt in the field.
 
-use std::path::Path;
+use super::{complain, say, EXIT_CONFIG};
+use crate::config::expand::Variables;
+use crate::config::mask::masked;
+use crate::config::show::{self, Setting};
+use crate::config::{self, values, Arguments, Config, Job, Password};
+use crate::rsync::argv::{self, Additions, Analysis};
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
-/// Validates a configuration and shows what it comes to.
-pub fn check(_config: &Path) -> ExitCode {
-    ExitCode::FAILURE
+/// Validates a configuration, shows each job's effective settings and rsync command, and warns. Errors give 78.
+pub fn check(path: &Path) -> ExitCode {
+    let (config, warnings) = match config::load(path, &Variables::of_this_device()) {
+        Ok(loaded) => loaded,
+        Err(errors) => {
+            complain(&format!("{errors}\n"));
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    };
+    let mut warnings: Vec<String> = warnings.iter().map(|warning| warning.to_string()).collect();
+    let mut refused = Vec::new();
+    for job in &config.jobs {
+        let mut hints = Vec::new();
+        refused.extend(password_fault(job).map(|fault| format!("{}: [{}] {fault}", path.display(), job.name)));
+        option_hints(job, &mut hints);
+        place_hints(job, &mut hints);
+        warnings.extend(hints.iter().map(|hint| format!("{}: warning: [{}] {hint}", path.display(), job.name)));
+    }
+    overlap_hints(&config, &mut warnings, path);
+    if let Err(code) = say(&report(path, &config)) {
+        return code;
+    }
+    for line in warnings.iter().chain(&refused) {
+        complain(&format!("{line}\n"));
+    }
+    match refused.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(EXIT_CONFIG),
+    }
+}
+
+fn report(path: &Path, config: &Config) -> String {
+    let mut text = format!("{} (* differs from the default)\n\nglobal\n", path.display());
+    table(&mut text, show::global(&config.global));
+    for job in &config.jobs {
+        text += &format!("\n[{}]\n", job.name);
+        table(&mut text, show::job(job));
+        text += &format!("  command: {}\n", command(job));
+    }
+    text
+}
+
+fn table(text: &mut String, settings: Vec<Setting>) {
+    let width = settings.iter().map(|setting| setting.key.name.len()).max().unwrap_or(0);
+    for Setting { key, value, is_default } in settings {
+        let mark = if is_default { ' ' } else { '*' };
+        let value = masked(&value.to_string());
+        *text += &format!("{mark} {:width$} = {value}\n", key.name);
+    }
+}
+
+/// The command with everything irsync adds for an rsync that knows it.
+fn command(job: &Job) -> String {
+    let additions = Additions { stats: true, progress2: job.progress, password_stdin: job.password.is_some() };
+    let words = argv::compose(&job.arguments, &additions);
+    let quoted = words.iter().map(|word| values::quote(&word.to_string_lossy()));
+    masked(&std::iter::once(values::quote(&job.rsync)).chain(quoted).collect::<Vec<_>>().join(" "))
+}
+
+/// rsync itself would refuse the file (authenticate.c).
+fn password_fault(job: &Job) -> Option<String> {
+    let Some(Password::File(file)) = &job.password else { return None };
+    let mode = fs::metadata(file).ok()?.mode();
+    (mode & 0o006 != 0).then(|| format!("password_file: others can read {}: chmod o-rw it", file.display()))
+}
+
+fn option_hints(job: &Job, hints: &mut Vec<String>) {
+    let Arguments::Ini { options, .. } = &job.arguments else { return };
+    let words: Vec<OsString> = options.iter().map(OsString::from).collect();
+    let analysis = argv::analyse(&words);
+    for (option, why) in [
+        ("--inplace", "an interrupted sync leaves files that are half old, half new"),
+        ("--append", "an interrupted sync leaves half files, and a changed file is never mended"),
+        ("--daemon", "rsync would serve files instead of copying any"),
+        (
+            "--quiet",
+            "no output is left to see progress by: where /proc cannot tell, activity_timeout kills a healthy rsync",
+        ),
+        ("--dry-run", "nothing is ever copied"),
+    ] {
+        if analysis.has(option) {
+            hints.push(format!("options: {option}: {why}"));
+        }
+    }
+    if analysis.has("--partial") && !analysis.mentions("--partial-dir") {
+        hints.push(
+            "options: --partial without --partial-dir: an interrupted sync leaves half files under their final names"
+                .into(),
+        );
+    }
+    if analysis.deletes() && !analysis.mentions("--max-delete") {
+        hints.push("options: --delete without --max-delete: an empty source deletes everything here".into());
+    }
+    if !analysis.operands.is_empty() {
+        let word = &options[analysis.operands[0]];
+        hints.push(format!("options: {:?} is no option, rsync takes it for a source", masked(word)));
+    }
+    if let Some(option) = &analysis.value_missing {
+        hints.push(format!("options: {option} needs a value, and takes the next argument for it"));
+    }
+    shell_hint(job, &analysis, hints);
+}
+
+/// ssh that asks for a passphrase or a host key waits for an answer nobody gives.
+fn shell_hint(job: &Job, analysis: &Analysis, hints: &mut Vec<String>) {
+    let Arguments::Ini { source, destination, .. } = &job.arguments else { return };
+    let by_shell = source.iter().chain([destination]).any(|word| argv::is_remote(word) && !argv::is_daemon(word));
+    let shell = analysis.value("--rsh").map_or_else(|| "ssh".into(), |shell| shell.to_string_lossy());
+    if by_shell && shell.contains("ssh") && !shell.to_ascii_lowercase().contains("batchmode") {
+        hints.push(
+            "options: ssh may wait for ever for a password: add -e 'ssh -o BatchMode=yes -o ServerAliveInterval=15'"
+                .into(),
+        );
+    }
+}
+
+fn place_hints(job: &Job, hints: &mut Vec<String>) {
+    let Arguments::Ini { source, destination, .. } = &job.arguments else { return };
+    if !in_path(&job.rsync) {
+        hints.push(format!("rsync: cannot find {} in PATH: every sync would fail", job.rsync));
+    }
+    if let Some(Password::File(file)) = &job.password {
+        if let Err(error) = fs::metadata(file) {
+            hints.push(format!("password_file: cannot read {}: {error}", file.display()));
+        }
+    }
+    if argv::is_remote(destination) {
+        return;
+    }
+    let target = plain(destination);
+    if !target.exists() && !target.parent().map_or(true, Path::exists) {
+        hints.push(format!(
+            "destination: {} has no parent directory: rsync makes one directory, not two",
+            target.display()
+        ));
+    }
+    for word in source.iter().filter(|word| !argv::is_remote(word)) {
+        if target.starts_with(plain(word)) {
+            hints.push(format!("destination: lies inside its own source {word}: every sync copies the copies"));
+        }
+    }
+}
+
+fn in_path(program: &str) -> bool {
+    let runs =
+        |path: &Path| fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
+    if program.contains('/') {
+        return runs(Path::new(program));
+    }
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|directory| runs(&directory.join(program))))
+}
+
+fn overlap_hints(config: &Config, warnings: &mut Vec<String>, path: &Path) {
+    let local = |job: &Job| match &job.arguments {
+        Arguments::Ini { destination, .. } if job.enabled && !argv::is_remote(destination) => Some(plain(destination)),
+        _ => None,
+    };
+    for (i, job) in config.jobs.iter().enumerate() {
+        for other in &config.jobs[..i] {
+            if let (Some(a), Some(b)) = (local(job), local(other)) {
+                if a.starts_with(&b) || b.starts_with(&a) {
+                    warnings.push(format!(
+                        "{}: warning: [{}] destination: overlaps that of [{}]: with --delete each removes what the other copied",
+                        path.display(), job.name, other.name
+                    ));
+                }
+            }
+        }
+    }
+}
+
+/// The path without `.`, `..` and doubled slashes; what exists, without symbolic links.
+fn plain(path: &str) -> PathBuf {
+    if let Ok(real) = fs::canonicalize(path) {
+        return real;
+    }
+    let mut plain = PathBuf::from("/");
+    for part in Path::new(path).components() {
+        match part {
+            Component::Normal(name) => plain.push(name),
+            Component::ParentDir => {
+                plain.pop();
+            }
+            _ => {}
+        }
+    }
+    plain
 }

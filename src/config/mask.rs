@@ -2,20 +2,20 @@
 
 /// The text with the passwords of its `rsync://user:password@host` URLs masked, for errors and `check`.
 pub fn masked(text: &str) -> String {
+    let lower = text.to_ascii_lowercase();
     let mut shown = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(scheme) = rest.to_ascii_lowercase().find("rsync://") {
-        let (before, authority) = rest.split_at(scheme + "rsync://".len());
-        let end = authority.find(|c: char| c == '/' || c.is_whitespace()).unwrap_or(authority.len());
-        let (authority, after) = authority.split_at(end);
-        shown += before;
-        match authority.rsplit_once('@').map(|(user, host)| (user.split_once(':'), host)) {
+    let mut done = 0;
+    while let Some(scheme) = lower[done..].find("rsync://") {
+        let start = done + scheme + "rsync://".len();
+        let end = text[start..].find(|c: char| c == '/' || c.is_whitespace()).map_or(text.len(), |n| start + n);
+        shown += &text[done..start];
+        match text[start..end].rsplit_once('@').map(|(user, host)| (user.split_once(':'), host)) {
             Some((Some((user, _)), host)) => shown += &format!("{user}:***@{host}"),
-            _ => shown += authority,
+            _ => shown += &text[start..end],
         }
-        rest = after;
+        done = end;
     }
-    shown + rest
+    shown + &text[done..]
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod parse;
 mod read;
 mod rules;
 mod sheet;
+pub mod show;
 pub mod values;
 
 pub use error::{Error, Errors, Warning};
