@@ -69,11 +69,8 @@ fn defaults_are_those_of_the_contract() {
     assert_eq!((job.jitter, job.hook_timeout), (Jitter::Percent(10), seconds(60)));
     assert_eq!(job.stale_after, Some(seconds(3 * 30 + 7200)));
     assert!(job.enabled && job.progress && job.rsync == "rsync" && job.name == "a");
-    let arguments = Arguments::Ini {
-        options: vec!["-rlt".into()],
-        source: vec!["rsync://h/m/".into()],
-        destination: "/d".into(),
-    };
+    let arguments =
+        Arguments::Ini { options: vec!["-rlt".into()], source: vec!["rsync://h/m/".into()], destination: "/d".into() };
     assert_eq!(job.arguments, arguments);
 }
 
@@ -169,7 +166,8 @@ fn combinations_that_cannot_work_are_refused() {
         ("min_free = 99999999999999999999G", "is out of range"),
     ] {
         let given: Vec<&str> = keys.lines().map(|line| line.split(" =").next().unwrap()).collect();
-        let rest: String = JOB.lines().filter(|line| !given.iter().any(|key| line.starts_with(key))).collect::<Vec<_>>().join("\n");
+        let rest: String =
+            JOB.lines().filter(|line| !given.iter().any(|key| line.starts_with(key))).collect::<Vec<_>>().join("\n");
         let errors = bad("combinations", format!("{rest}\n{keys}\n"));
         assert!(errors.contains(says), "{keys}: {errors}");
         assert!(!errors.contains("sesame"), "{errors}");
@@ -188,7 +186,8 @@ fn a_refused_value_is_not_reported_as_missing_too() {
 
 #[test]
 fn variables_expand_after_splitting() {
-    let text = "[a]\nsource = 'h::m/${hostname} x' h::m/$y\ndestination = /d/${mac}\noptions = -a --log-file=/l/${hostname}\n";
+    let text =
+        "[a]\nsource = 'h::m/${hostname} x' h::m/$y\ndestination = /d/${mac}\noptions = -a --log-file=/l/${hostname}\n";
     let config = good("variables", text);
     let Arguments::Ini { options, source, destination } = &config.jobs[0].arguments else { panic!() };
     assert_eq!(source, &["h::m/pi-7 x", "h::m/$y"]);
@@ -212,7 +211,9 @@ fn secrets_are_handed_on_but_never_shown() {
             assert!(text.contains(":4: password: others can read this file") && !text.contains("sesame"), "{text}");
         }
     }
-    for line in ["pasword = open sesame", "password open sesame", "passwordopen sesame", "password = sesame\npassword = sesame"] {
+    for line in
+        ["pasword = open sesame", "password open sesame", "passwordopen sesame", "password = sesame\npassword = sesame"]
+    {
         let errors = bad("secret-errors", format!("{JOB}{line}\n"));
         assert!(!errors.contains("sesame"), "{errors}");
     }
@@ -237,13 +238,21 @@ fn included_files_overlay_the_main_one_in_order() {
     assert!(matches!(&config.jobs[0].arguments, Arguments::Ini { options, .. } if options == &["-a"]));
     let bad = dir.write("d/40.ini", "include = /x\n[a]\nnice = 99\n");
     let errors = load(&main).unwrap_err().to_string();
-    assert!(errors.contains(&format!("{}:1: include: an included file cannot include others", bad.display())), "{errors}");
+    assert!(
+        errors.contains(&format!("{}:1: include: an included file cannot include others", bad.display())),
+        "{errors}"
+    );
     assert!(errors.contains(&format!("{}:3: [a] nice = 99", bad.display())), "{errors}");
 }
 
 #[test]
 fn foreign_line_ends_and_marks_are_read() {
-    for text in [JOB.replace('\n', "\r\n"), format!("\u{feff}{JOB}"), JOB.trim_end().to_string(), format!("  ; x\n\t# y\n\n{JOB}")] {
+    for text in [
+        JOB.replace('\n', "\r\n"),
+        format!("\u{feff}{JOB}"),
+        JOB.trim_end().to_string(),
+        format!("  ; x\n\t# y\n\n{JOB}"),
+    ] {
         assert_eq!(good("ends", &text), good("ends-plain", JOB), "{text:?}");
     }
     for (text, says) in [
@@ -287,7 +296,9 @@ fn what_lies_in_the_place_of_a_file_never_hangs() {
     // A limit for "hangs", far beyond any machine's slowness.
     assert!(started.elapsed() < Duration::from_secs(60));
     let line = format!("{JOB}options = -r {}\n", "-v ".repeat(300_000));
-    assert!(matches!(&good("line", line).jobs[0].arguments, Arguments::Ini { options, .. } if options.len() == 300_001));
+    assert!(
+        matches!(&good("line", line).jobs[0].arguments, Arguments::Ini { options, .. } if options.len() == 300_001)
+    );
 }
 
 #[test]
@@ -361,7 +372,10 @@ fn holds(name: &str, expected: &str) {
         fs::write(&path, expected).unwrap();
     }
     let found = fs::read_to_string(&path).unwrap_or_default();
-    assert!(found == expected, "{name} differs from src/config/keys.rs: IRSYNC_BLESS=1 cargo test --test config writes it anew");
+    assert!(
+        found == expected,
+        "{name} differs from src/config/keys.rs: IRSYNC_BLESS=1 cargo test --test config writes it anew"
+    );
 }
 
 #[test]
@@ -380,7 +394,10 @@ fn the_sample_ini_with_everything_switched_on_holds_the_defaults() {
     };
     let (keys, jobs) = sample.split_once("\n; ---- jobs").unwrap();
     let switch = |text: &str| -> String {
-        text.lines().map(|line| if is_key(line) || line == "; [logs]" { &line[2..] } else { line }).collect::<Vec<_>>().join("\n")
+        text.lines()
+            .map(|line| if is_key(line) || line == "; [logs]" { &line[2..] } else { line })
+            .collect::<Vec<_>>()
+            .join("\n")
     };
     let on = good("sample-on", format!("{}\n; ---- jobs{}", switch(keys), jobs));
     let plain = good("sample-off", &sample);
@@ -413,11 +430,28 @@ impl Random {
 fn mangled_samples_never_panic_and_every_error_has_its_line() {
     let dir = Dir::new("mangled");
     // Short, so that a variant hits something that counts; all keys are live.
-    let mut sample = String::from("interval = 5m\nlog = /var/log/irsync.log\nwatchdog_device = /dev/watchdog\nstate_dir = /s\n");
+    let mut sample =
+        String::from("interval = 5m\nlog = /var/log/irsync.log\nwatchdog_device = /dev/watchdog\nstate_dir = /s\n");
     sample += "[media]\nsource = 'h::a b' ::c rsync://h/${hostname}/d\ndestination = /srv/${mac}\noptions = -a -f '- *.tmp'\n";
-    sample += "jitter = 10%\nnice = -5\nio_class = best-effort:3\nmin_free = 10M\nreboot_after = 1d\npassword = x\n; end\n";
+    sample +=
+        "jitter = 10%\nnice = -5\nio_class = best-effort:3\nmin_free = 10M\nreboot_after = 1d\npassword = x\n; end\n";
     let pieces: [&[u8]; 16] = [
-        b"\n", b"=", b"[", b"]", b"'", b"\\", b"\0", b"\xff", b"${", b"}", b"99999999999999999999", b"-", b"\r", b":", b"[media]\n", "é".as_bytes(),
+        b"\n",
+        b"=",
+        b"[",
+        b"]",
+        b"'",
+        b"\\",
+        b"\0",
+        b"\xff",
+        b"${",
+        b"}",
+        b"99999999999999999999",
+        b"-",
+        b"\r",
+        b":",
+        b"[media]\n",
+        "é".as_bytes(),
     ];
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let mut refused = 0;
