@@ -227,7 +227,10 @@ fn included_files_overlay_the_main_one_in_order() {
     let (_, warnings) = load(&main).unwrap();
     assert!(warnings.iter().any(|w| w.to_string().contains(":1: warning: cannot read")), "{warnings:?}");
     dir.write("d/20.ini", "interval = 3h\n[b]\nsource = h::b\ndestination = /b\n[a]\noptions = -a\n");
-    dir.write("d/10.ini", "interval = 2h\n");
+    // Written backwards, so that no directory lists them in order by itself.
+    for n in (1..20).rev() {
+        dir.write(&format!("d/{n:02}.ini"), format!("jitter = {n}%\n"));
+    }
     dir.write("d/.30.ini", "nonsense");
     dir.write("d/30.ini~", "nonsense");
     let (config, warnings) = load(&main).unwrap();
@@ -235,6 +238,7 @@ fn included_files_overlay_the_main_one_in_order() {
     let names: Vec<&str> = config.jobs.iter().map(|job| job.name.as_str()).collect();
     assert_eq!(names, ["a", "b"]);
     assert!(config.jobs.iter().all(|job| job.interval.as_secs() == 3 * 3600));
+    assert!(config.jobs.iter().all(|job| job.jitter == Jitter::Percent(19)));
     assert!(matches!(&config.jobs[0].arguments, Arguments::Ini { options, .. } if options == &["-a"]));
     let bad = dir.write("d/40.ini", "include = /x\n[a]\nnice = 99\n");
     let errors = load(&main).unwrap_err().to_string();
