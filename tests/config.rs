@@ -211,9 +211,14 @@ fn secrets_are_handed_on_but_never_shown() {
             assert!(text.contains(":4: password: others can read this file") && !text.contains("sesame"), "{text}");
         }
     }
-    for line in
-        ["pasword = open sesame", "password open sesame", "passwordopen sesame", "password = sesame\npassword = sesame"]
-    {
+    let long = format!("password = {}", "sesame".repeat(100));
+    for line in [
+        &long,
+        "pasword = open sesame",
+        "password open sesame",
+        "passwordopen sesame",
+        "password = sesame\npassword = sesame",
+    ] {
         let errors = bad("secret-errors", format!("{JOB}{line}\n"));
         assert!(!errors.contains("sesame"), "{errors}");
     }
