@@ -1,0 +1,70 @@
+# shellcheck shell=bash
+# Shared by the scripts: messages, and the installation of what a step needs. Sourced, never run.
+
+# Root of the checkout, wherever a script is called from.
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+export ROOT CROSS_CONFIG=cross.toml
+
+say() {
+	printf '\n== %s\n' "$*"
+}
+
+# A step that this machine cannot do is named, never silent; the names are repeated at the end.
+SKIPPED=()
+skip() {
+	printf 'SKIPPED: %s\n' "$*"
+	SKIPPED+=("$*")
+}
+
+die() {
+	printf 'scripts: %s\n' "$*" >&2
+	exit 1
+}
+
+have() {
+	command -v "$1" >/dev/null 2>&1
+}
+
+# As root, or through a sudo that asks no questions; fails where there is neither.
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	elif have sudo && sudo -n true 2>/dev/null; then
+		sudo -n "$@"
+	else
+		return 1
+	fi
+}
+
+# need COMMAND[=PACKAGE]...: installs the Debian packages of the commands that are missing; fails, naming what is
+# missing, where it may not.
+need() {
+	local pair packages=()
+	for pair in "$@"; do
+		have "${pair%%=*}" || packages+=("${pair#*=}")
+	done
+	[ ${#packages[@]} -gt 0 ] || return 0
+	install_packages "${packages[@]}" || true
+	for pair in "$@"; do
+		if ! have "${pair%%=*}"; then
+			printf 'missing: %s (Debian package %s)\n' "${pair%%=*}" "${pair#*=}" >&2
+			return 1
+		fi
+	done
+}
+
+# install_packages PACKAGE...: with apt, where that is allowed.
+install_packages() {
+	have apt-get || return 1
+	local log apt=(env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300)
+	log=$(mktemp)
+	if as_root "${apt[@]}" install -y --no-install-recommends "$@" >"$log" 2>&1 ||
+		{ as_root "${apt[@]}" update >"$log" 2>&1 &&
+			as_root "${apt[@]}" install -y --no-install-recommends "$@" >>"$log" 2>&1; }; then
+		rm -f "$log"
+		return 0
+	fi
+	tail -n 5 "$log" >&2
+	rm -f "$log"
+	return 1
+}
