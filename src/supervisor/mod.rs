@@ -71,6 +71,8 @@ struct Handle {
     pulse: Arc<Pulse>,
     slot: Arc<Slot>,
     thread: JoinHandle<()>,
+    /// It was told to stop; a job of the same name may be started beside it.
+    leaving: bool,
 }
 
 struct Supervisor {
@@ -99,7 +101,7 @@ pub fn supervise(config: Config, mode: Mode, reload: Option<Reload>) -> io::Resu
     let surroundings = Surroundings::prepare(&config.global, mode)?;
     logging::start(&config.global).map_err(io::Error::other)?;
     let signals = Signals::install()?;
-    let (shared, surroundings) = surroundings.share(config.global.lock_memory, mode == Mode::DropIn)?;
+    let (shared, surroundings) = surroundings.share(mode, config.global.lock_memory)?;
     let now = clock::now();
     let heart = Heart::start(&config.global, now);
     let mut supervisor = Supervisor {
@@ -180,7 +182,7 @@ impl Supervisor {
         // The kernel keeps 15 bytes of it; it is shown by ps -L and top -H.
         let thread = std::thread::Builder::new().name(config.name.clone()).stack_size(STACK);
         let thread = thread.spawn(move || worker.run())?;
-        Ok(Handle { config, inbox, pulse, slot, thread })
+        Ok(Handle { config, inbox, pulse, slot, thread, leaving: false })
     }
 
     fn work(mut self) -> Ending {
@@ -279,7 +281,7 @@ impl Supervisor {
         }
         self.shared.forget_versions();
         let (mut added, mut changed, mut removed) = (0, 0, 0);
-        self.handles.retain_mut(|handle| {
+        for handle in self.handles.iter_mut().filter(|handle| !handle.leaving) {
             match config.jobs.iter().find(|job| job.name == handle.config.name && job.enabled) {
                 Some(job) if *job == handle.config => {}
                 Some(job) => {
@@ -289,13 +291,13 @@ impl Supervisor {
                 }
                 None => {
                     removed += 1;
+                    handle.leaving = true;
                     handle.inbox.post(Order::Stop);
                 }
             }
-            true
-        });
+        }
         for job in config.jobs.iter().filter(|job| job.enabled) {
-            if !self.handles.iter().any(|h| h.config.name == job.name) {
+            if !self.handles.iter().any(|h| h.config.name == job.name && !h.leaving) {
                 added += 1;
                 self.start(job.clone());
             }

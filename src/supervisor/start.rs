@@ -156,7 +156,12 @@ pub fn start(step: Step, job: &Job, shared: &Shared, lock: Option<&Lock>, told: 
     };
     let child = Child::start(&spec).map_err(|error| {
         let what = if is_rsync { "rsync" } else { step.name() };
-        Refusal::Failed(format!("cannot start {what} {program:?}: {error}"), Outcome::Transient)
+        // The system call that failed is not told apart: it may be one that these keys asked for.
+        let hint = match is_rsync && job.run_as != RunAs::default() {
+            true => " (program, user, group, nice or io_class)",
+            false => "",
+        };
+        Refusal::Failed(format!("cannot start {what} {program:?}: {error}{hint}"), Outcome::Transient)
     })?;
     let stdout = match step {
         Step::Rsync | Step::Probe if !shared.chatty || step == Step::Probe => log::Level::Debug,

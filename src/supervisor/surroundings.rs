@@ -26,7 +26,7 @@ pub struct Surroundings {
     open_files: Option<u64>,
     status_file: PathBuf,
     /// Held as long as we live: the status file and the control socket are ours.
-    ownership: Option<Flock<File>>,
+    ownership: io::Result<Flock<File>>,
     /// Differs between devices, stays the same on one.
     device: u64,
 }
@@ -45,8 +45,8 @@ impl Surroundings {
         // Orphans of rsync come to us, so that none is lost sight of. Linux 3.4 and up.
         let _ = prctl::set_child_subreaper(true);
         let ownership = match mode {
-            Mode::Once => None,
-            Mode::Run | Mode::DropIn => own(&global.status_file).ok(),
+            Mode::Once => Err(io::ErrorKind::Unsupported.into()),
+            Mode::Run | Mode::DropIn => own(&global.status_file),
         };
         Ok(Surroundings {
             guard,
@@ -62,10 +62,19 @@ impl Surroundings {
     ///
     /// # Errors
     /// EMFILE.
-    pub fn share(mut self, lock_memory: bool, chatty: bool) -> io::Result<(Arc<Shared>, Surroundings)> {
+    pub fn share(mut self, mode: Mode, lock_memory: bool) -> io::Result<(Arc<Shared>, Surroundings)> {
         if lock_memory {
             if let Err(error) = mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE) {
                 log::warn!("cannot lock memory: {error}; a busy card may delay the watchdog's feeding");
+            }
+        }
+        if let (Err(error), Mode::Run) = (&self.ownership, mode) {
+            let file = self.status_file.display();
+            match error.kind() {
+                io::ErrorKind::WouldBlock => {
+                    log::warn!("another irsync owns {file}: this one has no status and no `irsync now`")
+                }
+                _ => log::warn!("cannot write beside {file}: {error}; there is no status and no `irsync now`"),
             }
         }
         let lock_dir = lock_dir(&self.status_file);
@@ -78,14 +87,14 @@ impl Surroundings {
             lock_dir,
             self.runs.clone(),
             self.open_files,
-            chatty,
+            mode == Mode::DropIn,
         );
         Ok((Arc::new(shared), self))
     }
 
     /// The socket for `irsync now`; None when another irsync has the status file, or where nothing can be written.
     pub fn control(&self) -> Option<Control> {
-        self.ownership.as_ref()?;
+        self.ownership.as_ref().ok()?;
         match Control::bind(control::path(&self.status_file)) {
             Ok(control) => Some(control),
             Err(error) => {
@@ -97,7 +106,7 @@ impl Surroundings {
 
     /// Whether the status file is ours to write.
     pub fn owns_status(&self) -> bool {
-        self.ownership.is_some()
+        self.ownership.is_ok()
     }
 
     /// Where in the first jitter a job of this device starts: the same with each boot, spread evenly over a fleet.
