@@ -82,7 +82,7 @@ pub enum Event {
     Refused,
     /// Answer to [`Action::Start`]: the child runs.
     Started,
-    /// Answer to [`Action::Start`]: it could not be started, and whether that may pass by itself.
+    /// Answer to [`Action::Start`]: it was not started; what that means for the sync if it was to be rsync.
     NotStarted(Outcome),
     /// The child wrote something.
     Activity,

@@ -3,8 +3,10 @@
 mod control;
 mod fault;
 mod heart;
+mod orders;
 mod running;
 mod shared;
+mod show;
 mod start;
 mod surroundings;
 mod tell;
@@ -13,7 +15,7 @@ mod worker;
 pub use control::{ask, path as control_path};
 pub use surroundings::runs;
 
-use crate::config::{self, Config, Job};
+use crate::config::{Config, Job};
 use crate::job::Time;
 use crate::os::clock;
 use crate::os::signals::Signals;
@@ -245,102 +247,6 @@ impl Supervisor {
         }
         self.queue.clear();
         self.handles.iter().for_each(|h| h.inbox.post(Order::Stop));
-    }
-
-    fn reload(&mut self) {
-        let Some(reload) = &self.reload else {
-            log::info!("SIGHUP: there is no configuration file to read");
-            return;
-        };
-        if self.stop_by.is_some() || self.mode == Mode::Once {
-            return;
-        }
-        self.heart.reloading(clock::now());
-        match reload() {
-            Ok(config) => self.apply(config),
-            Err(errors) => {
-                for line in errors.lines() {
-                    log::error!("{line}");
-                }
-                log::error!("SIGHUP: the configuration is in error, the old one is kept");
-            }
-        }
-        self.heart.ready();
-    }
-
-    fn apply(&mut self, config: Config) {
-        if let Err(error) = logging::reconfigure(&config.global) {
-            log::error!("{error}");
-        }
-        let (old, new) = (&self.config.global, &config.global);
-        let fixed = |g: &config::Global| {
-            (g.status_file.clone(), g.state_dir.clone(), g.watchdog_device.clone(), g.watchdog_timeout)
-        };
-        if fixed(old) != fixed(new) {
-            log::warn!("status_file, state_dir and watchdog_… take effect when irsync is restarted");
-        }
-        self.shared.forget_versions();
-        let (mut added, mut changed, mut removed) = (0, 0, 0);
-        for handle in self.handles.iter_mut().filter(|handle| !handle.leaving) {
-            match config.jobs.iter().find(|job| job.name == handle.config.name && job.enabled) {
-                Some(job) if *job == handle.config => {}
-                Some(job) => {
-                    changed += 1;
-                    handle.config = job.clone();
-                    handle.inbox.post(Order::Reload(Box::new(job.clone())));
-                }
-                None => {
-                    removed += 1;
-                    handle.leaving = true;
-                    handle.inbox.post(Order::Stop);
-                }
-            }
-        }
-        for job in config.jobs.iter().filter(|job| job.enabled) {
-            if !self.handles.iter().any(|h| h.config.name == job.name && !h.leaving) {
-                added += 1;
-                self.start(job.clone());
-            }
-        }
-        self.config = config;
-        log::info!("SIGHUP: configuration read: {added} jobs added, {changed} changed, {removed} removed");
-    }
-
-    /// Gives the names that are no job's.
-    fn sync_now(&self, names: &[&str]) -> Vec<String> {
-        let known = |name: &str| self.handles.iter().any(|h| h.config.name == name);
-        let unknown: Vec<String> = names.iter().filter(|n| !known(n)).map(|n| (*n).to_owned()).collect();
-        if unknown.is_empty() {
-            for handle in &self.handles {
-                if names.is_empty() || names.contains(&handle.config.name.as_str()) {
-                    handle.inbox.post(Order::SyncNow);
-                }
-            }
-        }
-        unknown
-    }
-
-    fn serve_control(&self) {
-        let Some(control) = &self.control else { return };
-        control.serve(|names| {
-            let unknown = self.sync_now(names);
-            if unknown.is_empty() {
-                log::info!(
-                    "irsync now: syncing {}",
-                    if names.is_empty() { "all jobs".into() } else { names.join(", ") }
-                );
-                return "ok".into();
-            }
-            let jobs: Vec<&str> = self.handles.iter().map(|h| h.config.name.as_str()).collect();
-            format!("no such job: {}; the jobs are: {}", unknown.join(", "), jobs.join(", "))
-        });
-    }
-
-    fn log_status(&self) {
-        let now = clock::now();
-        for handle in &self.handles {
-            log::info!("{}", tell::status(&handle.slot.read(), now));
-        }
     }
 
     fn look_at_board(&mut self, now: Time) {

@@ -2,7 +2,7 @@
 
 use super::worker::Ended;
 use crate::job::machine::Conclusion;
-use crate::job::{Cause, Outcome, Time};
+use crate::job::{Cause, Outcome, Step, Time};
 use crate::report::board::{JobStatus, Stamp};
 use crate::report::human::Span;
 use crate::rsync::outcome::{End, Verdict};
@@ -18,6 +18,12 @@ pub(super) fn cause(cause: Cause) -> String {
         Cause::TooLong(limit) => format!("it ran for {}", Span(limit)),
         Cause::Stop => "irsync or the job is stopping".into(),
     }
+}
+
+/// A child was told to end.
+pub(super) fn ending(job: &str, step: Step, why: Cause) {
+    let level = if why == Cause::Stop { log::Level::Debug } else { log::Level::Warn };
+    log::log!(level, "{job}: {}: ending {}", cause(why), step.name());
 }
 
 /// How a child ended.

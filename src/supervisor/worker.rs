@@ -6,11 +6,10 @@ use super::start::{self, Refusal, Told};
 use super::tell;
 use crate::config;
 use crate::job::ladder::Ladder;
-use crate::job::machine::Conclusion;
 use crate::job::{Action, Event, Job, Outcome, Settings, Step, Time};
 use crate::os::clock;
 use crate::os::lock::Lock;
-use crate::report::board::{LastRun, Slot, Stamp, State};
+use crate::report::board::{Slot, State};
 use crate::rsync::outcome::{classify, Verdict};
 use crate::rsync::version::Version;
 use nix::poll::{ppoll, PollFd, PollFlags};
@@ -18,9 +17,6 @@ use nix::sys::time::TimeSpec;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// A flood of output is shown on the board this often.
-const BOARD_PERIOD: Duration = Duration::from_secs(1);
 
 /// What a finished sync came to, as far as it is known before the state machine has judged it.
 #[derive(Clone, Debug, Default)]
@@ -35,19 +31,19 @@ pub(super) struct Ended {
 
 /// A job's thread. It must be the one that starts the children: the parent-death signal follows it.
 pub struct Worker {
-    config: config::Job,
-    machine: Job,
-    ladder: Ladder,
-    shared: Arc<Shared>,
+    pub(super) config: config::Job,
+    pub(super) machine: Job,
+    pub(super) ladder: Ladder,
+    pub(super) shared: Arc<Shared>,
     inbox: Arc<Inbox>,
-    pulse: Arc<Pulse>,
-    slot: Arc<Slot>,
-    running: Option<Running>,
-    lock: Option<Lock>,
+    pub(super) pulse: Arc<Pulse>,
+    pub(super) slot: Arc<Slot>,
+    pub(super) running: Option<Running>,
+    pub(super) lock: Option<Lock>,
     started: Time,
-    shown: Time,
-    ended: Ended,
-    told: Told,
+    pub(super) shown: Time,
+    pub(super) ended: Ended,
+    pub(super) told: Told,
     exiting: bool,
 }
 
@@ -106,6 +102,7 @@ impl Worker {
     /// The thread's whole life.
     pub fn run(mut self) {
         self.show_waiting();
+        self.tell_first_wait();
         while !self.exiting {
             self.sleep();
             self.pulse.busy(clock::now());
@@ -191,7 +188,7 @@ impl Worker {
             Action::Sample => Some(Event::Sampled(self.running.as_mut().is_some_and(Running::has_read))),
             Action::Terminate(cause) => {
                 if let Some(running) = &self.running {
-                    log::debug!("{}: ending {}: {}", self.config.name, running.step.name(), tell::cause(cause));
+                    tell::ending(&self.config.name, running.step, cause);
                     running.terminate();
                 }
                 self.slot.update(|s| s.state = State::Stopping);
@@ -248,8 +245,9 @@ impl Worker {
 
     fn start(&mut self, step: Step) -> Event {
         if step == Step::Probe && self.shared.version(&self.config.rsync).is_some() {
+            // The answer is known, from another job or from before a reload.
             self.show_version();
-            return self.spare(step);
+            return Event::NotStarted(Outcome::Skipped);
         }
         let _spawning = self.shared.reaper.spawning();
         match start::start(step, &self.config, &self.shared, self.lock.as_ref(), &self.told) {
@@ -280,14 +278,6 @@ impl Worker {
                 Event::NotStarted(outcome)
             }
         }
-    }
-
-    /// The answer to a probe is known from another job.
-    fn spare(&mut self, step: Step) -> Event {
-        // Started and ended in one: the machine moves on to the next step.
-        let now = clock::now();
-        let _ = (step, self.machine.handle(Event::Started, now));
-        Event::Exited(true)
     }
 
     fn look_for_end(&mut self) {
@@ -332,91 +322,5 @@ impl Worker {
             }
             (_, None) => {}
         }
-    }
-
-    fn conclude(&mut self, conclusion: Conclusion) {
-        self.lock = None;
-        let ended = std::mem::take(&mut self.ended);
-        self.told.outcome = Some(conclusion.outcome);
-        self.told.failures = conclusion.failures;
-        self.told.changed = conclusion.changed;
-        self.ladder.finished(conclusion.outcome, clock::now());
-        tell::finished(&self.config.name, &ended, &conclusion);
-        let stamp = Stamp::now();
-        self.slot.update(|s| {
-            s.runs += 1;
-            s.failures = conclusion.failures;
-            let index = Outcome::ALL.iter().position(|o| *o == conclusion.outcome);
-            s.outcomes[index.unwrap_or(0)] += 1;
-            s.stalls += u64::from(conclusion.outcome == Outcome::Stalled);
-            s.files_total += ended.files.unwrap_or(0);
-            s.bytes_total += ended.bytes.unwrap_or(0);
-            if conclusion.outcome.is_success() {
-                s.last_success = Some(stamp);
-            }
-            s.last = Some(LastRun {
-                ended: stamp,
-                outcome: conclusion.outcome,
-                code: ended.code,
-                reason: ended.reason,
-                duration: ended.duration,
-                files: ended.files,
-                bytes: ended.bytes,
-            });
-        });
-    }
-
-    fn show_running(&self, step: Step, pid: i32) {
-        // Not in the middle of a transfer that may be a success: the question is asked between syncs.
-        self.pulse.ask_for_reboot_at(None);
-        let since = Some(Stamp::now());
-        self.slot.update(|s| {
-            s.state = if step == Step::Rsync { State::Syncing } else { State::Hook };
-            s.step = (step != Step::Rsync).then_some(step.name());
-            s.since = since;
-            s.next_run = None;
-            s.pid = Some(pid);
-            s.progress = None;
-            s.current_file = None;
-        });
-    }
-
-    fn show_waiting(&self) {
-        self.pulse.ask_for_reboot_at(self.ladder.reboot_at());
-        let next = self.machine.next_sync();
-        let status = self.slot.read();
-        if status.state == State::Waiting && status.next_run.map(|stamp| stamp.mono) == next {
-            return;
-        }
-        let (next, now) = (next.map(Stamp::at), Stamp::now());
-        self.slot.update(|s| {
-            s.since = if s.state == State::Waiting { s.since.or(Some(now)) } else { Some(now) };
-            s.state = State::Waiting;
-            s.step = None;
-            s.next_run = next;
-            s.pid = None;
-            s.progress = None;
-            s.current_file = None;
-        });
-    }
-
-    fn show_progress(&mut self) {
-        let Some(running) = &self.running else { return };
-        let now = clock::now();
-        if running.step != Step::Rsync || now.since(self.shown) < BOARD_PERIOD {
-            return;
-        }
-        self.shown = now;
-        let (progress, line) = (running.said.progress.clone(), &running.said.last_line);
-        let file = (!line.is_empty()).then(|| tell::escaped(line));
-        self.slot.update(|s| {
-            s.progress = progress.or(s.progress.take());
-            s.current_file = file.or(s.current_file.take());
-        });
-    }
-
-    fn show_version(&self) {
-        let version = self.shared.version(&self.config.rsync).flatten().map(|v| v.text().to_owned());
-        self.slot.update(|s| s.rsync_version = version);
     }
 }
