@@ -271,16 +271,18 @@ impl Supervisor {
         let mut buried = false;
         let mut at = 0;
         while at < self.handles.len() {
-            if !self.handles[at].thread.is_finished() {
+            // Not JoinHandle::is_finished: a worker rings last of all things, but before its thread has ended.
+            let status = self.handles[at].slot.read();
+            if status.state != State::Stopped {
                 at += 1;
                 continue;
             }
             let handle = self.handles.swap_remove(at);
-            let status = handle.slot.read();
             if self.mode == Mode::Once {
                 self.all_succeeded &= status.last.is_some_and(|last| last.outcome.is_success());
-            } else if status.pid.is_some() && status.state == State::Unkillable {
-                self.all_succeeded = false;
+            } else {
+                // A pid that is left is that of a process that hangs in the kernel.
+                self.all_succeeded &= status.pid.is_none();
             }
             let _ = handle.thread.join();
             buried = true;

@@ -109,15 +109,17 @@ impl Worker {
             super::fault::strike(&self.config.name);
             self.turn();
         }
-        if self.running.is_some() {
+        let left = self.running.as_ref().map(|running| running.pid);
+        if left.is_some() {
             // It hangs in the kernel. The lock stays with it, so that no other irsync starts a second one.
             std::mem::forget(self.lock.take());
         }
+        self.pulse.ended();
         self.slot.update(|s| {
             s.state = State::Stopped;
             s.next_run = None;
+            s.pid = left;
         });
-        self.pulse.ended();
         self.shared.main.ring();
     }
 
