@@ -272,12 +272,12 @@ impl Supervisor {
         let mut at = 0;
         while at < self.handles.len() {
             // Not JoinHandle::is_finished: a worker rings last of all things, but before its thread has ended.
-            let status = self.handles[at].slot.read();
-            if status.state != State::Stopped {
+            if !self.handles[at].pulse.has_ended() {
                 at += 1;
                 continue;
             }
             let handle = self.handles.swap_remove(at);
+            let status = handle.slot.read();
             if self.mode == Mode::Once {
                 self.all_succeeded &= status.last.is_some_and(|last| last.outcome.is_success());
             } else {

@@ -158,11 +158,12 @@ pub struct Pulse {
     due: AtomicU64,
     /// When its job asks for a reboot, unless something changes.
     reboot: AtomicU64,
+    ended: AtomicBool,
 }
 
 impl Default for Pulse {
     fn default() -> Self {
-        Pulse { due: AtomicU64::new(u64::MAX), reboot: AtomicU64::new(u64::MAX) }
+        Pulse { due: AtomicU64::new(u64::MAX), reboot: AtomicU64::new(u64::MAX), ended: AtomicBool::new(false) }
     }
 }
 
@@ -177,10 +178,16 @@ impl Pulse {
         self.asleep_until(Some(now));
     }
 
-    /// The job is over.
-    pub fn ended(&self) {
+    /// The job is over: the worker does nothing after this but ring and return.
+    pub fn end(&self) {
         self.asleep_until(None);
         self.ask_for_reboot_at(None);
+        self.ended.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the job is over.
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::SeqCst)
     }
 
     /// Whether the worker should have turned its loop by now and has not.
@@ -221,7 +228,7 @@ mod tests {
         pulse.busy(at(5000));
         assert!(!pulse.is_stuck(at(5060)));
         assert!(pulse.is_stuck(at(5061)));
-        pulse.ended();
-        assert!(!pulse.is_stuck(at(1 << 40)));
+        pulse.end();
+        assert!(pulse.has_ended() && !pulse.is_stuck(at(1 << 40)));
     }
 }

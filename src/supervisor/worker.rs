@@ -114,12 +114,12 @@ impl Worker {
             // It hangs in the kernel. The lock stays with it, so that no other irsync starts a second one.
             std::mem::forget(self.lock.take());
         }
-        self.pulse.ended();
         self.slot.update(|s| {
             s.state = State::Stopped;
             s.next_run = None;
             s.pid = left;
         });
+        self.pulse.end();
         self.shared.main.ring();
     }
 

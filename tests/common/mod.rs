@@ -200,13 +200,16 @@ impl Rig {
         format!("{}={}", self.marker.0, self.marker.1)
     }
 
-    /// Fails at once if anything that irsync started is alive.
+    /// Fails at once if anything that irsync started is alive; its own helper may take a moment more.
+    #[track_caller]
     pub fn assert_nothing_left(&self) {
-        let left = self.leftovers();
+        let left = self.rsync_processes();
         assert!(left.is_empty(), "left running: {left:#?}");
+        self.wait_nothing_left();
     }
 
     /// For ends that irsync cannot order: the kernel does it, a moment later.
+    #[track_caller]
     pub fn wait_nothing_left(&self) {
         wait_until("nothing of irsync's to be left", || self.leftovers().is_empty());
     }
