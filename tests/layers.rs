@@ -1,0 +1,148 @@
+//! The house: a room of src/ imports only from lower floors, and a few words belong to a few files.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Rooms and their floors, as in lib.rs.
+const FLOORS: [(&str, u32); 8] =
+    [("job", 0), ("rsync", 1), ("config", 1), ("os", 2), ("report", 3), ("supervisor", 4), ("commands", 5), ("cli", 6)];
+
+/// Words, and the beginnings of the paths that may use them.
+const WORDS: [(&str, &[&str]); 7] = [
+    ("unsafe", &["os/sys"]),
+    ("Instant::now", &["os/", "report/", "supervisor/", "commands/"]),
+    ("SystemTime::now", &["os/", "report/", "supervisor/", "commands/"]),
+    ("thread::sleep", &["os/", "report/", "supervisor/", "commands/"]),
+    ("println!", &["commands/", "cli.rs"]),
+    ("print!", &["commands/", "cli.rs"]),
+    ("dbg!", &[]),
+];
+
+/// Every Rust file under src/, by its path there, without its comments and its tests.
+fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("cannot read src").flatten() {
+            let path: PathBuf = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(&root).expect("under src").display().to_string();
+                if !name.ends_with("_tests.rs") && !name.ends_with("/tests.rs") {
+                    found.push((name, code(&fs::read_to_string(&path).expect("cannot read a source"))));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// The text without comments, up to its unit tests, which stand last.
+fn code(text: &str) -> String {
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let statement = |line: &str| match line.trim_start().starts_with("//") {
+        true => String::new(),
+        // Not the slashes of a URL.
+        false => line.split(" //").next().unwrap_or_default().to_owned(),
+    };
+    text.lines().map(statement).collect::<Vec<_>>().join("\n")
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    let is_letter = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(word).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + word.len()..].chars().next();
+        !before.is_some_and(is_letter) && !after.is_some_and(is_letter)
+    })
+}
+
+/// The rooms named by `crate::ROOM` and `crate::{ROOM, …}`.
+fn imports(text: &str) -> Vec<String> {
+    let first_word =
+        |part: &str| part.trim().split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("").to_owned();
+    let mut rooms = Vec::new();
+    for (at, found) in text.match_indices("crate::") {
+        let rest = &text[at + found.len()..];
+        match rest.strip_prefix('{') {
+            Some(list) => {
+                let mut depth = 0;
+                let mut start = 0;
+                for (i, c) in list.char_indices() {
+                    match c {
+                        '{' => depth += 1,
+                        '}' | ',' if depth == 0 => {
+                            rooms.push(first_word(&list[start..i]));
+                            start = i + 1;
+                            if c == '}' {
+                                break;
+                            }
+                        }
+                        '}' => depth -= 1,
+                        _ => {}
+                    }
+                }
+            }
+            None => rooms.push(first_word(rest)),
+        }
+    }
+    rooms
+}
+
+#[test]
+fn rooms_import_only_from_lower_floors() {
+    let floors: HashMap<&str, u32> = FLOORS.into();
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for (name, text) in sources() {
+        let room = name.split(['/', '.']).next().unwrap_or_default();
+        let Some(floor) = floors.get(room) else {
+            assert!(["lib", "main"].contains(&room), "src/{name} is in no room: add it to lib.rs and here");
+            continue;
+        };
+        for other in imports(&text) {
+            seen += 1;
+            match floors.get(other.as_str()) {
+                Some(other_floor) if other == room || other_floor < floor => {}
+                // Neighbours on floor 1: rsync speaks of what config was told.
+                Some(_) if (room, other.as_str()) == ("rsync", "config") => {}
+                _ => wrong.push(format!("src/{name} imports crate::{other}")),
+            }
+        }
+    }
+    assert!(seen > 5, "the test has read nothing");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn words_stay_where_they_belong() {
+    let mut wrong = Vec::new();
+    for (name, text) in sources() {
+        for (word, allowed) in WORDS {
+            if has_word(&text, word) && !allowed.iter().any(|start| name.starts_with(start)) {
+                wrong.push(format!("src/{name} says {word}"));
+            }
+        }
+        for word in ["eprintln!", "eprint!"] {
+            if has_word(&text, word) && !name.starts_with("commands/") && name != "cli.rs" {
+                wrong.push(format!("src/{name} says {word}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_readers_of_this_test_see_what_they_should() {
+    assert_eq!(
+        imports("use crate::{job::Time, os::{a, b}, config}; crate::report::x()"),
+        ["job", "os", "config", "report"]
+    );
+    assert_eq!(imports("use crate::job;"), ["job"]);
+    assert!(has_word("unsafe { x }", "unsafe") && !has_word("unsafe_code", "unsafe"));
+    assert!(!has_word(&code("fn a() {} // unsafe\n#[cfg(test)]\nmod tests { unsafe {} }"), "unsafe"));
+    assert!(!has_word("eprintln!()", "println!"));
+}

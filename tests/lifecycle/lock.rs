@@ -1,0 +1,36 @@
+//! Never two irsyncs on one destination.
+
+use crate::common::{Irsync, Rig};
+
+/// Two irsyncs with the same destination, written in two ways; the second has been refused.
+fn two(rig: &Rig) -> (Irsync, Irsync) {
+    rig.ini("[media]\nsource = silent\ndestination = DIR/dest\n");
+    rig.ini_named("second.ini", "status_file = DIR/status2\n[copy]\nsource = ok\ndestination = DIR/./dest/\n");
+    let first = rig.start(&["run"]);
+    rig.fake("dest").wait_runs(1);
+    let second = rig.start(&["run", "--config", rig.path("second.ini").to_str().unwrap()]);
+    second.wait_log("sync skipped");
+    assert!(second.log_has(&first.pid().to_string()), "it says who holds it: {}", second.log());
+    assert_eq!(rig.fake("dest").runs(), 1);
+    (first, second)
+}
+
+#[test]
+fn second_irsync_on_a_destination_is_skipped_and_takes_over_at_the_end_of_the_first() {
+    let rig = Rig::new("lock");
+    let (mut first, mut second) = two(&rig);
+    first.stop();
+    second.wait_log("sync success");
+    rig.fake("dest").assert_never_two();
+    second.stop();
+}
+
+#[test]
+fn second_irsync_takes_over_after_the_first_was_killed() {
+    let rig = Rig::new("lock-killed");
+    let (mut first, mut second) = two(&rig);
+    first.kill();
+    second.wait_log("sync success");
+    rig.fake("dest").assert_never_two();
+    second.stop();
+}

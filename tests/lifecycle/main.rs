@@ -1,0 +1,13 @@
+//! The life of a job, told with the fake rsync.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod idle;
+mod lock;
+mod output;
+mod reload;
+mod signals;
+mod stall;
+mod stop;
+mod waits;

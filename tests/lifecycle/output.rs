@@ -1,0 +1,91 @@
+//! Whatever rsync prints, it is never blocked and the log stays a log.
+
+use crate::common::Rig;
+use std::process::Stdio;
+
+#[test]
+fn flood_never_blocks_though_nobody_reads_the_log() {
+    let rig = Rig::new("flood");
+    rig.ini("log_level = trace\n[media]\nsource = flood until-go\ninterval = 50ms\ndestination = DIR/dest\n");
+    let mut command = rig.command(&["run"]);
+    // A pipe that is never read: full after 64 KiB.
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut irsync = rig.spawn(command, rig.path("unread.log"));
+    let fake = rig.fake("dest");
+    fake.wait_ends(1);
+    fake.wait_runs(2);
+    irsync.stop();
+    rig.assert_nothing_left();
+}
+
+#[test]
+fn every_record_is_one_clean_line() {
+    let rig = Rig::new("clean-log");
+    rig.ini(
+        "[control]\nsource = control-characters\ndestination = DIR/control\n\
+         [long]\nsource = long-line\ndestination = DIR/long\n\
+         [cut]\nsource = no-newline\ndestination = DIR/cut\n\
+         [carriage]\nsource = progress-done\ndestination = DIR/carriage\n",
+    );
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_count("sync success", 4);
+    irsync.stop();
+    let log = std::fs::read(rig.path("irsync-1.log")).unwrap();
+    let log = String::from_utf8(log).expect("the log is UTF-8");
+    assert!(log.chars().all(|c| c == '\n' || !c.is_control()), "control characters reached the log: {log:?}");
+    assert!(log.contains("red"), "the text around them did not: {log}");
+    let longest = log.lines().map(str::len).max().unwrap();
+    assert!(longest < 20_000, "a line of {longest} bytes");
+    assert!(log.contains("long:xxxx"), "its beginning is there");
+    assert!(log.contains("the end without a newline"));
+}
+
+#[test]
+fn stderr_is_logged_as_a_warning_with_the_job_before_it() {
+    let rig = Rig::new("stderr-level");
+    rig.ini("log_level = info\n[media]\nsource = refused\ndestination = DIR/dest\nbackoff_initial = 1h\nbackoff_max = 1h\n[other]\nsource = changed\ndestination = DIR/other\n");
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("media: sync transient");
+    irsync.wait_log("other: sync success");
+    let line = irsync.line("Connection refused").expect("rsync's stderr is logged");
+    assert!(line.contains("WARN") && line.contains("media"), "{line}");
+    assert!(!irsync.log_has("f+++++++++"), "rsync's stdout is for debug");
+    irsync.stop();
+}
+
+#[test]
+fn finished_sync_says_files_bytes_and_the_code_by_name() {
+    let rig = Rig::new("finished-line");
+    rig.ini("[media]\nsource = changed\ndestination = DIR/dest\n[broken]\nsource = refused\ndestination = DIR/other\n");
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("media: sync success");
+    irsync.wait_log("broken: sync transient");
+    let line = irsync.line("media: sync success").unwrap();
+    // --stats of the fake: 3 files, 80 bytes sent and 10240 received.
+    assert!(line.contains("3 files") && (line.contains("10320") || line.contains("10240")), "{line}");
+    let line = irsync.line("broken: sync transient").unwrap();
+    assert!(line.contains("10 (RERR_SOCKETIO)"), "{line}");
+    irsync.stop();
+}
+
+#[test]
+fn rsync_that_closes_its_pipes_is_waited_for_without_spinning() {
+    let rig = Rig::new("closed-pipes");
+    rig.ini("[media]\nsource = close-pipes\ndestination = DIR/dest\n");
+    let mut irsync = rig.start(&["run"]);
+    let fake = rig.fake("dest");
+    fake.wait_runs(1);
+    // The fake sleeps in steps: a supervisor that spins uses much more processor time than it does.
+    let ticks = |pid: i32| -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
+        fields.get(11..13).map_or(0, |times| times.iter().filter_map(|time| time.parse::<u64>().ok()).sum())
+    };
+    let (started, before) = (std::time::Instant::now(), ticks(irsync.pid()));
+    crate::common::wait_until("a second to pass", || started.elapsed().as_secs() >= 1);
+    let used = ticks(irsync.pid()) - before;
+    assert!(used < 30, "{used} ticks of processor time in a second of waiting");
+    fake.go();
+    irsync.wait_log("sync success");
+    irsync.stop();
+}

@@ -1,0 +1,87 @@
+//! SIGHUP.
+
+use crate::common::{process, wait_until, Rig};
+use nix::sys::signal::Signal;
+
+#[test]
+fn changed_job_goes_on_with_its_new_settings_and_the_unchanged_one_is_undisturbed() {
+    let rig = Rig::new("reload");
+    let steady = "[steady]\nsource = silent\ndestination = DIR/steady\n";
+    rig.ini(&format!("{steady}[media]\nsource = ok\ndestination = DIR/old\n"));
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("media: sync success");
+    rig.fake("steady").wait_runs(1);
+    let pid = rig.fake("steady").pid();
+
+    rig.ini(&format!("{steady}[media]\nsource = ok\ndestination = DIR/new\n"));
+    irsync.signal(Signal::SIGHUP);
+    rig.fake("new").wait_runs(1);
+    irsync.wait_count("media: sync success", 2);
+    assert!(process::alive(pid), "the rsync of the unchanged job was disturbed");
+    assert_eq!(rig.fake("steady").runs(), 1);
+    irsync.stop();
+    rig.assert_nothing_left();
+}
+
+#[test]
+fn bad_file_is_refused_with_its_line_and_the_old_one_stays() {
+    let rig = Rig::new("reload-bad");
+    let good = "[media]\nsource = ok\ndestination = DIR/dest\n";
+    rig.ini(good);
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("sync success");
+    let path = rig.ini(&format!("{good}intervall = 5\n"));
+    let text = std::fs::read_to_string(&path).unwrap();
+    let line = text.lines().position(|line| line.starts_with("intervall")).unwrap() + 1;
+    irsync.signal(Signal::SIGHUP);
+    irsync.wait_log(&format!("irsync.ini:{line}"));
+    irsync.signal(Signal::SIGUSR1);
+    irsync.wait_count("sync success", 2);
+    // And a file that is not there at all.
+    std::fs::remove_file(&path).unwrap();
+    irsync.signal(Signal::SIGHUP);
+    wait_until("the missing file to be noted", || {
+        irsync.log().rsplit("sync success").next().unwrap().contains("irsync.ini")
+    });
+    irsync.signal(Signal::SIGUSR1);
+    irsync.wait_count("sync success", 3);
+    irsync.stop();
+}
+
+#[test]
+fn added_job_runs_and_removed_job_is_stopped() {
+    let rig = Rig::new("reload-jobs");
+    let media = "[media]\nsource = silent-with-children\ndestination = DIR/media\n";
+    rig.ini(media);
+    let mut irsync = rig.start(&["run"]);
+    rig.fake("media").wait_runs(1);
+    rig.ini(&format!("{media}[added]\nsource = ok\ndestination = DIR/added\n"));
+    irsync.signal(Signal::SIGHUP);
+    irsync.wait_log("added: sync success");
+    assert_eq!(rig.fake("media").runs(), 1);
+    rig.ini("[added]\nsource = ok\ndestination = DIR/added\n");
+    irsync.signal(Signal::SIGHUP);
+    wait_until("the removed job's rsync to be gone", || rig.rsync_processes().is_empty());
+    irsync.signal(Signal::SIGUSR1);
+    irsync.wait_count("added: sync success", 2);
+    assert_eq!(rig.fake("media").runs(), 1, "the removed job does not run again");
+    irsync.stop();
+}
+
+#[test]
+fn change_during_a_sync_is_taken_over_by_the_next_one() {
+    let rig = Rig::new("reload-running");
+    let job = |source: &str| format!("[media]\nsource = until-go ok\ndestination = DIR/dest\noptions = {source}\n");
+    rig.ini(&job("-a"));
+    let mut irsync = rig.start(&["run"]);
+    let fake = rig.fake("dest");
+    fake.wait_runs(1);
+    rig.ini(&job("-rz"));
+    irsync.signal(Signal::SIGHUP);
+    // Whether the running sync is ended or awaited is irsync's choice; both end here.
+    fake.go();
+    fake.wait_runs(2);
+    assert!(fake.arguments(2).contains(&"-rz".to_owned()), "{:?}", fake.arguments(2));
+    fake.assert_never_two();
+    irsync.stop();
+}
