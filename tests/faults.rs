@@ -9,7 +9,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-const MEDIA: &str = "[media]\nsource = ok\ndestination = DIR/dest\n";
+const MEDIA: &str = "[media]\nsource = /ok\ndestination = DIR/dest\n";
 
 /// Asks for a sync until one more has been run.
 fn syncs_again(rig: &Rig, irsync: &mut Irsync) {
@@ -69,7 +69,7 @@ fn log_file_whose_folder_goes_and_comes_back() {
 #[test]
 fn log_file_is_bounded() {
     let rig = Rig::new("log-bounded");
-    rig.ini("log = DIR/irsync.log\nlog_max_size = 8K\nlog_level = trace\n[media]\nsource = flood ok\ninterval = 50ms\ndestination = DIR/dest\n");
+    rig.ini("log = DIR/irsync.log\nlog_max_size = 8K\nlog_level = trace\n[media]\nsource = /flood /ok\ninterval = 50ms\ndestination = DIR/dest\n");
     let mut irsync = rig.start(&["run"]);
     rig.fake("dest").wait_ends(2);
     wait_until("the rotated file", || rig.path("irsync.log.old").exists());
@@ -198,7 +198,7 @@ fn destination_whose_parent_is_missing_is_locked_and_tried() {
     let rig = Rig::new("no-parent");
     // A file stands where the folder should be: the fake cannot make its destination and ends with 11, as rsync does.
     rig.write("gone", "");
-    rig.ini("[media]\nsource = ok\ndestination = DIR/gone/deeper/dest\n");
+    rig.ini("[media]\nsource = /ok\ndestination = DIR/gone/deeper/dest\n");
     let mut irsync = rig.start(&["run"]);
     irsync.wait_count("sync transient: code 11", 2);
     fs::remove_file(rig.path("gone")).unwrap();
@@ -214,9 +214,9 @@ fn program_that_is_a_folder_or_not_executable() {
     fs::set_permissions(&plain, fs::Permissions::from_mode(0o644)).unwrap();
     fs::create_dir(rig.path("folder")).unwrap();
     rig.ini(
-        "[plain]\nrsync = DIR/plain\nsource = ok\ndestination = DIR/d1\n\
-         [folder]\nrsync = DIR/folder\nsource = ok\ndestination = DIR/d2\n\
-         [media]\nsource = ok\ndestination = DIR/dest\n",
+        "[plain]\nrsync = DIR/plain\nsource = /ok\ndestination = DIR/d1\n\
+         [folder]\nrsync = DIR/folder\nsource = /ok\ndestination = DIR/d2\n\
+         [media]\nsource = /ok\ndestination = DIR/dest\n",
     );
     let mut irsync = rig.start(&["run"]);
     irsync.wait_log("media: sync success");
@@ -232,7 +232,7 @@ fn program_that_is_a_folder_or_not_executable() {
 #[test]
 fn nothing_of_irsync_reaches_its_children() {
     let rig = Rig::new("inherited");
-    rig.ini("[media]\nsource = silent\ndestination = DIR/dest\n");
+    rig.ini("[media]\nsource = /silent\ndestination = DIR/dest\n");
     let mut irsync = rig.start(&["run"]);
     let fake = rig.fake("dest");
     fake.wait_runs(1);

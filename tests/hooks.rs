@@ -25,7 +25,7 @@ fn blocks(rig: &Rig, file: &str) -> usize {
 fn hooks_run_around_a_sync_and_are_told_how_it_went() {
     let rig = Rig::new("hooks");
     rig.ini(&format!(
-        "interval = 50ms\n[media]\nsource = ok changed exit-10 exit-12 until-go\ndestination = DIR/dest\n\
+        "interval = 50ms\n[media]\nsource = /ok /changed /exit-10 /exit-12 /until-go\ndestination = DIR/dest\n\
          run_before = {}\nrun_after = {}\nrun_on_change = {}\nrun_on_failure = {}\n",
         note("before"),
         note("after"),
@@ -67,7 +67,7 @@ fn hooks_run_around_a_sync_and_are_told_how_it_went() {
 fn failed_run_before_skips_the_sync() {
     let rig = Rig::new("hook-guard");
     // It lets the sync pass once the file is there.
-    rig.ini("[media]\nsource = ok\ndestination = DIR/dest\nrun_before = test -e DIR/ready\n");
+    rig.ini("[media]\nsource = /ok\ndestination = DIR/dest\nrun_before = test -e DIR/ready\n");
     let mut irsync = rig.start(&["run"]);
     irsync.wait_log("sync skipped");
     assert!(irsync.line("sync skipped").unwrap().contains("run_before"), "it says why");
@@ -80,7 +80,7 @@ fn failed_run_before_skips_the_sync() {
 #[test]
 fn hook_that_cannot_be_started_is_a_failed_hook() {
     let rig = Rig::new("hook-missing");
-    rig.ini("[media]\nsource = ok\ndestination = DIR/dest\nrun_after = DIR/no-such-program\n");
+    rig.ini("[media]\nsource = /ok\ndestination = DIR/dest\nrun_after = DIR/no-such-program\n");
     let mut irsync = rig.start(&["run"]);
     irsync.wait_log("sync success");
     irsync.wait_log("no-such-program");
@@ -93,7 +93,7 @@ fn hook_that_cannot_be_started_is_a_failed_hook() {
 fn hook_that_hangs_is_killed_with_its_children() {
     let rig = Rig::new("hook-timeout");
     rig.ini(
-        "hook_timeout = 300ms\nstop_timeout = 300ms\ninterval = 50ms\n[media]\nsource = ok until-go\ndestination = DIR/dest\n\
+        "hook_timeout = 300ms\nstop_timeout = 300ms\ninterval = 50ms\n[media]\nsource = /ok /until-go\ndestination = DIR/dest\n\
          run_after = sh -c 'trap \"\" TERM; sleep 1000 & echo $! >DIR/child; sleep 1000'\n",
     );
     let mut irsync = rig.start(&["run"]);
@@ -110,7 +110,7 @@ fn stop_during_a_hook_leaves_nothing() {
     for signal in [Signal::SIGTERM, Signal::SIGKILL] {
         let rig = Rig::new("hook-stop");
         rig.ini(
-            "stop_timeout = 300ms\n[media]\nsource = ok\ndestination = DIR/dest\n\
+            "stop_timeout = 300ms\n[media]\nsource = /ok\ndestination = DIR/dest\n\
              run_before = sh -c 'trap \"\" TERM; sleep 1000 & echo $! >DIR/child; sleep 1000'\n",
         );
         let mut irsync = rig.start(&["run"]);
@@ -131,7 +131,7 @@ fn service_that_a_hook_started_survives_the_hook_but_nothing_of_rsync_does() {
     let rig = Rig::new("hook-service");
     // What an init script does: a new session, detached from the pipes.
     rig.ini(
-        "interval = 50ms\n[media]\nsource = leave-daemon leave-grandchild until-go\ndestination = DIR/dest\n\
+        "interval = 50ms\n[media]\nsource = /leave-daemon /leave-grandchild /until-go\ndestination = DIR/dest\n\
          run_on_failure = false\n\
          run_after = sh -c 'test -e DIR/service || { setsid sh -c \"echo \\$\\$ >DIR/service; exec sleep 1000\" </dev/null >/dev/null 2>&1 & }; until test -s DIR/service; do sleep 0.02; done'\n",
     );
@@ -150,10 +150,9 @@ fn service_that_a_hook_started_survives_the_hook_but_nothing_of_rsync_does() {
 #[test]
 fn run_recover_comes_after_a_time_without_success_and_again() {
     let rig = Rig::new("hook-recover");
-    rig.ini(&format!(
-        "recover_after = 400ms\n[media]\nsource = {} ok\ndestination = DIR/dest\nrun_recover = sh -c 'env | grep ^IRSYNC_ >DIR/env; echo END >>DIR/recover'\n",
-        "refused ".repeat(2000)
-    ));
+    rig.ini(
+        "recover_after = 400ms\n[media]\nsource = /refused\ndestination = DIR/dest\nrun_recover = sh -c 'env | grep ^IRSYNC_ >DIR/env; echo END >>DIR/recover'\n",
+    );
     let mut irsync = rig.start(&["run"]);
     wait_until("two recoveries", || blocks(&rig, "recover") >= 2);
     assert!(rig.read("env").contains("IRSYNC_JOB=media"));
@@ -165,7 +164,7 @@ fn run_recover_comes_after_a_time_without_success_and_again() {
 #[test]
 fn run_recover_does_not_come_while_syncs_succeed() {
     let rig = Rig::new("hook-no-recover");
-    rig.ini("recover_after = 10s\ninterval = 50ms\n[media]\nsource = ok\ndestination = DIR/dest\nrun_recover = touch DIR/recovered\n");
+    rig.ini("recover_after = 10s\ninterval = 50ms\n[media]\nsource = /ok\ndestination = DIR/dest\nrun_recover = touch DIR/recovered\n");
     let mut irsync = rig.start(&["run"]);
     irsync.wait_count("sync success", 5);
     assert!(!rig.path("recovered").exists());

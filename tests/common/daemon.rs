@@ -102,7 +102,7 @@ impl Daemon {
     pub fn occupy(&self) -> TcpStream {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("cannot connect");
         stream.write_all(b"@RSYNCD: 31.0 sha512 sha256 sha1 md5 md4\ndata\n").expect("cannot greet");
-        stream.set_read_timeout(Some(super::LIMIT)).expect("cannot set a timeout");
+        stream.set_read_timeout(Some(super::limit())).expect("cannot set a timeout");
         let mut seen = Vec::new();
         let mut buffer = [0; 256];
         while !String::from_utf8_lossy(&seen).contains("@RSYNCD: OK") {

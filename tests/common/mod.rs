@@ -22,8 +22,12 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long a test waits for what must happen: long enough for an emulated processor on a busy machine.
-pub const LIMIT: Duration = Duration::from_secs(60);
+/// How long a test waits for what must happen: long enough for an emulated processor on a busy machine, unless
+/// `IRSYNC_TEST_LIMIT` says how many seconds it is to be.
+pub fn limit() -> Duration {
+    let seconds = std::env::var("IRSYNC_TEST_LIMIT").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(60))
+}
 
 /// Set before the first section unless the story sets them: quick, and without chance.
 const DEFAULTS: [(&str, &str); 9] = [
@@ -162,7 +166,7 @@ impl Rig {
         Irsync::new(child, log)
     }
 
-    /// Runs irsync to its end, which must come within [`LIMIT`].
+    /// Runs irsync to its end, which must come within [`limit`].
     pub fn run(&self, arguments: &[&str]) -> Output {
         let count = self.started.borrow().len() + 1;
         let (out, err) = (self.path(&format!("run-{count}.out")), self.path(&format!("run-{count}.err")));
@@ -251,20 +255,20 @@ pub fn binary() -> PathBuf {
     fs::canonicalize(&path).unwrap_or(path)
 }
 
-/// Polls until `condition` holds; fails after [`LIMIT`].
+/// Polls until `condition` holds; fails after [`limit`].
 #[track_caller]
 pub fn wait_until(what: &str, condition: impl FnMut() -> bool) {
-    assert!(comes_true(condition), "waited {LIMIT:?} for {what}");
+    assert!(comes_true(condition), "waited {:?} for {what}", limit());
 }
 
-/// Polls until `condition` holds or [`LIMIT`] has passed.
+/// Polls until `condition` holds or [`limit`] has passed.
 pub fn comes_true(mut condition: impl FnMut() -> bool) -> bool {
-    let started = Instant::now();
+    let (started, limit) = (Instant::now(), limit());
     loop {
         if condition() {
             return true;
         }
-        if started.elapsed() > LIMIT {
+        if started.elapsed() > limit {
             return false;
         }
         std::thread::sleep(Duration::from_millis(10));

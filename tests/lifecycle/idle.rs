@@ -5,7 +5,7 @@ use crate::common::{process, wait_until, Rig};
 #[test]
 fn nothing_wakes_up_between_syncs() {
     let rig = Rig::new("idle");
-    rig.ini("interval = 5s\n[media]\nsource = ok\ndestination = DIR/dest\n[other]\ninterval = 1h\nsource = ok\ndestination = DIR/other\n");
+    rig.ini("interval = 5s\n[media]\nsource = /ok\ndestination = DIR/dest\n[other]\ninterval = 1h\nsource = /ok\ndestination = DIR/other\n");
     let mut irsync = rig.start(&["run"]);
     irsync.wait_log("media: sync success");
     irsync.wait_log("other: sync success");

@@ -4,8 +4,8 @@ use crate::common::{Irsync, Rig};
 
 /// Two irsyncs with the same destination, written in two ways; the second has been refused.
 fn two(rig: &Rig) -> (Irsync, Irsync) {
-    rig.ini("[media]\nsource = silent\ndestination = DIR/dest\n");
-    rig.ini_named("second.ini", "status_file = DIR/status2\n[copy]\nsource = ok\ndestination = DIR/./dest/\n");
+    rig.ini("[media]\nsource = /silent\ndestination = DIR/dest\n");
+    rig.ini_named("second.ini", "status_file = DIR/status2\n[copy]\nsource = /ok\ndestination = DIR/./dest/\n");
     let first = rig.start(&["run"]);
     rig.fake("dest").wait_runs(1);
     let second = rig.start(&["run", "--config", rig.path("second.ini").to_str().unwrap()]);

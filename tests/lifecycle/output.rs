@@ -6,7 +6,7 @@ use std::process::Stdio;
 #[test]
 fn flood_never_blocks_though_nobody_reads_the_log() {
     let rig = Rig::new("flood");
-    rig.ini("log_level = trace\n[media]\nsource = flood until-go\ninterval = 50ms\ndestination = DIR/dest\n");
+    rig.ini("log_level = trace\n[media]\nsource = /flood /until-go\ninterval = 50ms\ndestination = DIR/dest\n");
     let mut command = rig.command(&["run"]);
     // A pipe that is never read: full after 64 KiB.
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -22,10 +22,10 @@ fn flood_never_blocks_though_nobody_reads_the_log() {
 fn every_record_is_one_clean_line() {
     let rig = Rig::new("clean-log");
     rig.ini(
-        "[control]\nsource = control-characters\ndestination = DIR/control\n\
-         [long]\nsource = long-line\ndestination = DIR/long\n\
-         [cut]\nsource = no-newline\ndestination = DIR/cut\n\
-         [carriage]\nsource = progress-done\ndestination = DIR/carriage\n",
+        "[control]\nsource = /control-characters\ndestination = DIR/control\n\
+         [long]\nsource = /long-line\ndestination = DIR/long\n\
+         [cut]\nsource = /no-newline\ndestination = DIR/cut\n\
+         [carriage]\nsource = /progress-done\ndestination = DIR/carriage\n",
     );
     let mut irsync = rig.start(&["run"]);
     irsync.wait_count("sync success", 4);
@@ -43,7 +43,7 @@ fn every_record_is_one_clean_line() {
 #[test]
 fn stderr_is_logged_as_a_warning_with_the_job_before_it() {
     let rig = Rig::new("stderr-level");
-    rig.ini("log_level = info\n[media]\nsource = refused\ndestination = DIR/dest\nbackoff_initial = 1h\nbackoff_max = 1h\n[other]\nsource = changed\ndestination = DIR/other\n");
+    rig.ini("log_level = info\n[media]\nsource = /refused\ndestination = DIR/dest\nbackoff_initial = 1h\nbackoff_max = 1h\n[other]\nsource = /changed\ndestination = DIR/other\n");
     let mut irsync = rig.start(&["run"]);
     irsync.wait_log("media: sync transient");
     irsync.wait_log("other: sync success");
@@ -56,7 +56,9 @@ fn stderr_is_logged_as_a_warning_with_the_job_before_it() {
 #[test]
 fn finished_sync_says_files_bytes_and_the_code_by_name() {
     let rig = Rig::new("finished-line");
-    rig.ini("[media]\nsource = changed\ndestination = DIR/dest\n[broken]\nsource = refused\ndestination = DIR/other\n");
+    rig.ini(
+        "[media]\nsource = /changed\ndestination = DIR/dest\n[broken]\nsource = /refused\ndestination = DIR/other\n",
+    );
     let mut irsync = rig.start(&["run"]);
     irsync.wait_log("media: sync success");
     irsync.wait_log("broken: sync transient");
@@ -71,7 +73,7 @@ fn finished_sync_says_files_bytes_and_the_code_by_name() {
 #[test]
 fn rsync_that_closes_its_pipes_is_waited_for_without_spinning() {
     let rig = Rig::new("closed-pipes");
-    rig.ini("[media]\nsource = close-pipes\ndestination = DIR/dest\n");
+    rig.ini("[media]\nsource = /close-pipes\ndestination = DIR/dest\n");
     let mut irsync = rig.start(&["run"]);
     let fake = rig.fake("dest");
     fake.wait_runs(1);

@@ -6,14 +6,14 @@ use nix::sys::signal::Signal;
 #[test]
 fn changed_job_goes_on_with_its_new_settings_and_the_unchanged_one_is_undisturbed() {
     let rig = Rig::new("reload");
-    let steady = "[steady]\nsource = silent\ndestination = DIR/steady\n";
-    rig.ini(&format!("{steady}[media]\nsource = ok\ndestination = DIR/old\n"));
+    let steady = "[steady]\nsource = /silent\ndestination = DIR/steady\n";
+    rig.ini(&format!("{steady}[media]\nsource = /ok\ndestination = DIR/old\n"));
     let mut irsync = rig.start(&["run"]);
     irsync.wait_log("media: sync success");
     rig.fake("steady").wait_runs(1);
     let pid = rig.fake("steady").pid();
 
-    rig.ini(&format!("{steady}[media]\nsource = ok\ndestination = DIR/new\n"));
+    rig.ini(&format!("{steady}[media]\nsource = /ok\ndestination = DIR/new\n"));
     irsync.signal(Signal::SIGHUP);
     rig.fake("new").wait_runs(1);
     irsync.wait_count("media: sync success", 2);
@@ -26,7 +26,7 @@ fn changed_job_goes_on_with_its_new_settings_and_the_unchanged_one_is_undisturbe
 #[test]
 fn bad_file_is_refused_with_its_line_and_the_old_one_stays() {
     let rig = Rig::new("reload-bad");
-    let good = "[media]\nsource = ok\ndestination = DIR/dest\n";
+    let good = "[media]\nsource = /ok\ndestination = DIR/dest\n";
     rig.ini(good);
     let mut irsync = rig.start(&["run"]);
     irsync.wait_log("sync success");
@@ -51,15 +51,15 @@ fn bad_file_is_refused_with_its_line_and_the_old_one_stays() {
 #[test]
 fn added_job_runs_and_removed_job_is_stopped() {
     let rig = Rig::new("reload-jobs");
-    let media = "[media]\nsource = silent-with-children\ndestination = DIR/media\n";
+    let media = "[media]\nsource = /silent-with-children\ndestination = DIR/media\n";
     rig.ini(media);
     let mut irsync = rig.start(&["run"]);
     rig.fake("media").wait_runs(1);
-    rig.ini(&format!("{media}[added]\nsource = ok\ndestination = DIR/added\n"));
+    rig.ini(&format!("{media}[added]\nsource = /ok\ndestination = DIR/added\n"));
     irsync.signal(Signal::SIGHUP);
     irsync.wait_log("added: sync success");
     assert_eq!(rig.fake("media").runs(), 1);
-    rig.ini("[added]\nsource = ok\ndestination = DIR/added\n");
+    rig.ini("[added]\nsource = /ok\ndestination = DIR/added\n");
     irsync.signal(Signal::SIGHUP);
     wait_until("the removed job's rsync to be gone", || rig.rsync_processes().is_empty());
     irsync.signal(Signal::SIGUSR1);
@@ -71,7 +71,7 @@ fn added_job_runs_and_removed_job_is_stopped() {
 #[test]
 fn change_during_a_sync_is_taken_over_by_the_next_one() {
     let rig = Rig::new("reload-running");
-    let job = |source: &str| format!("[media]\nsource = until-go ok\ndestination = DIR/dest\noptions = {source}\n");
+    let job = |source: &str| format!("[media]\nsource = /until-go /ok\ndestination = DIR/dest\noptions = {source}\n");
     rig.ini(&job("-a"));
     let mut irsync = rig.start(&["run"]);
     let fake = rig.fake("dest");

@@ -3,7 +3,8 @@
 use crate::common::Rig;
 use nix::sys::signal::Signal;
 
-const TWO_JOBS: &str = "[media]\nsource = ok\ndestination = DIR/media\n[other]\nsource = ok\ndestination = DIR/other\n";
+const TWO_JOBS: &str =
+    "[media]\nsource = /ok\ndestination = DIR/media\n[other]\nsource = /ok\ndestination = DIR/other\n";
 
 #[test]
 fn sigusr1_syncs_all_jobs_at_once() {
@@ -20,7 +21,7 @@ fn sigusr1_syncs_all_jobs_at_once() {
 #[test]
 fn sigusr1_ends_a_back_off() {
     let rig = Rig::new("usr1-backoff");
-    rig.ini("backoff_initial = 1h\nbackoff_max = 1h\n[media]\nsource = auth-failed ok\ndestination = DIR/dest\n");
+    rig.ini("backoff_initial = 1h\nbackoff_max = 1h\n[media]\nsource = /auth-failed /ok\ndestination = DIR/dest\n");
     let mut irsync = rig.start(&["run"]);
     irsync.wait_log("sync permanent");
     irsync.signal(Signal::SIGUSR1);

@@ -10,7 +10,7 @@ const STEP: Duration = Duration::from_millis(20);
 #[test]
 fn silent_rsync_is_killed_and_tried_again_with_a_growing_limit() {
     let rig = Rig::new("stall");
-    rig.ini("activity_timeout = 500ms\n[media]\nsource = silent silent silent ok\ndestination = DIR/dest\n");
+    rig.ini("activity_timeout = 500ms\n[media]\nsource = /silent /silent /silent /ok\ndestination = DIR/dest\n");
     let mut irsync = rig.start(&["run"]);
     irsync.wait_log("sync success");
     let fake = rig.fake("dest");
@@ -28,7 +28,7 @@ fn silent_rsync_is_killed_and_tried_again_with_a_growing_limit() {
 #[test]
 fn success_takes_the_grown_limit_back() {
     let rig = Rig::new("stall-reset");
-    rig.ini("activity_timeout = 500ms\ninterval = 50ms\n[media]\nsource = silent silent ok silent until-go\ndestination = DIR/dest\n");
+    rig.ini("activity_timeout = 500ms\ninterval = 50ms\n[media]\nsource = /silent /silent /ok /silent /until-go\ndestination = DIR/dest\n");
     let mut irsync = rig.start(&["run"]);
     irsync.wait_count("sync stalled", 3);
     let limits = irsync.durations("ended, no progress for ");
@@ -40,7 +40,7 @@ fn success_takes_the_grown_limit_back() {
 #[test]
 fn one_that_ignores_sigterm_is_killed_after_stop_timeout() {
     let rig = Rig::new("stall-kill");
-    rig.ini("activity_timeout = 300ms\nstop_timeout = 300ms\n[media]\nsource = note-term ignore-term ok\ndestination = DIR/dest\n");
+    rig.ini("activity_timeout = 300ms\nstop_timeout = 300ms\n[media]\nsource = /note-term /ignore-term /ok\ndestination = DIR/dest\n");
     let mut irsync = rig.start(&["run"]);
     irsync.wait_log("sync success");
     let fake = rig.fake("dest");
@@ -55,7 +55,7 @@ fn one_that_ignores_sigterm_is_killed_after_stop_timeout() {
 fn stopped_one_is_woken_to_die() {
     let rig = Rig::new("stall-stopped");
     // It must die of SIGTERM: the long stop_timeout leaves no time for SIGKILL.
-    rig.ini("activity_timeout = 300ms\nstop_timeout = 10m\n[media]\nsource = stop-self ok\ndestination = DIR/dest\n");
+    rig.ini("activity_timeout = 300ms\nstop_timeout = 10m\n[media]\nsource = /stop-self /ok\ndestination = DIR/dest\n");
     let mut irsync = rig.start(&["run"]);
     irsync.wait_log("sync success");
     assert_eq!(rig.fake("dest").terms(), 1);
@@ -65,7 +65,7 @@ fn stopped_one_is_woken_to_die() {
 #[test]
 fn one_that_stops_in_mid_line_is_killed_and_the_line_logged() {
     let rig = Rig::new("stall-half-line");
-    rig.ini("activity_timeout = 500ms\n[media]\nsource = half-line ok\ndestination = DIR/dest\n");
+    rig.ini("activity_timeout = 500ms\n[media]\nsource = /half-line /ok\ndestination = DIR/dest\n");
     let mut irsync = rig.start(&["run"]);
     irsync.wait_log("sync success");
     assert_eq!(irsync.count("sync stalled"), 1);
@@ -79,8 +79,8 @@ fn bytes_without_newlines_are_progress() {
     // Each would be killed after 3 s if it counted as silent; max_runtime ends them later than that.
     rig.ini(
         "activity_timeout = 3s\nmax_runtime = 7s\n\
-         [dots]\nsource = dots ok\ndestination = DIR/dots\n\
-         [records]\nsource = progress ok\ndestination = DIR/records\n",
+         [dots]\nsource = /dots /ok\ndestination = DIR/dots\n\
+         [records]\nsource = /progress /ok\ndestination = DIR/records\n",
     );
     let mut irsync = rig.start(&["run"]);
     irsync.wait_count("sync success", 2);
@@ -95,7 +95,7 @@ fn bytes_without_newlines_are_progress() {
 #[test]
 fn max_runtime_ends_a_busy_sync() {
     let rig = Rig::new("max-runtime");
-    rig.ini("max_runtime = 700ms\n[media]\nsource = chatty ok\ndestination = DIR/dest\n");
+    rig.ini("max_runtime = 700ms\n[media]\nsource = /chatty /ok\ndestination = DIR/dest\n");
     let mut irsync = rig.start(&["run"]);
     irsync.wait_log("sync success");
     let starts = rig.fake("dest").starts();
@@ -107,7 +107,7 @@ fn max_runtime_ends_a_busy_sync() {
 #[test]
 fn killing_a_stalled_sync_takes_its_children_along() {
     let rig = Rig::new("stall-children");
-    rig.ini("activity_timeout = 500ms\n[media]\nsource = silent-with-children until-go\ndestination = DIR/dest\n");
+    rig.ini("activity_timeout = 500ms\n[media]\nsource = /silent-with-children /until-go\ndestination = DIR/dest\n");
     let mut irsync = rig.start(&["run"]);
     let fake = rig.fake("dest");
     fake.wait_runs(2);
@@ -123,7 +123,7 @@ fn killing_a_stalled_sync_takes_its_children_along() {
 #[test]
 fn end_is_noticed_while_a_grandchild_holds_the_pipes() {
     let rig = Rig::new("grandchild");
-    rig.ini("interval = 50ms\n[media]\nsource = leave-grandchild leave-daemon until-go\ndestination = DIR/dest\n");
+    rig.ini("interval = 50ms\n[media]\nsource = /leave-grandchild /leave-daemon /until-go\ndestination = DIR/dest\n");
     let mut irsync = rig.start(&["run"]);
     irsync.wait_count("sync success", 2);
     let fake = rig.fake("dest");
@@ -137,7 +137,7 @@ fn end_is_noticed_while_a_grandchild_holds_the_pipes() {
 #[test]
 fn rsync_killed_by_somebody_else_is_a_failure_and_leaves_nothing() {
     let rig = Rig::new("rsync-killed");
-    rig.ini("[media]\nsource = silent-with-children ok\ndestination = DIR/dest\n");
+    rig.ini("[media]\nsource = /silent-with-children /ok\ndestination = DIR/dest\n");
     let mut irsync = rig.start(&["run"]);
     let fake = rig.fake("dest");
     fake.wait_runs(1);

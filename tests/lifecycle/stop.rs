@@ -8,7 +8,7 @@ fn end_by(signal: Signal) {
     let rig = Rig::new("stop");
     // The stopped one and the one that ignores SIGTERM need SIGKILL or SIGCONT.
     let kinds = ["silent", "silent-with-children", "chatty", "ignore-term", "stop-self", "leave-grandchild"];
-    let sections = kinds.iter().map(|kind| format!("[{kind}]\nsource = {kind}\ndestination = DIR/{kind}\n"));
+    let sections = kinds.iter().map(|kind| format!("[{kind}]\nsource = /{kind}\ndestination = DIR/{kind}\n"));
     rig.ini(&format!("stop_timeout = 500ms\n{}", sections.collect::<String>()));
     let mut irsync = rig.start(&["run"]);
     kinds.iter().for_each(|kind| rig.fake(kind).wait_runs(1));
@@ -49,7 +49,7 @@ fn sigkill_leaves_nothing() {
 #[test]
 fn sigterm_gives_rsync_the_time_to_clean_up() {
     let rig = Rig::new("stop-gently");
-    rig.ini("stop_timeout = 1s\n[media]\nsource = note-term\ndestination = DIR/dest\n");
+    rig.ini("stop_timeout = 1s\n[media]\nsource = /note-term\ndestination = DIR/dest\n");
     let mut irsync = rig.start(&["run"]);
     rig.fake("dest").wait_runs(1);
     irsync.stop();
@@ -63,9 +63,9 @@ fn stop_while_waiting_is_immediate() {
     // stop_timeout is longer than the tests wait for anything.
     rig.ini(
         "stop_timeout = 1h\nbackoff_initial = 1h\nbackoff_max = 1h\n\
-         [interval]\nsource = ok\ndestination = DIR/interval\n\
-         [backoff]\nsource = auth-failed\ndestination = DIR/backoff\n\
-         [first]\nsource = ok\njitter = 3650d\ndestination = DIR/first\n",
+         [interval]\nsource = /ok\ndestination = DIR/interval\n\
+         [backoff]\nsource = /auth-failed\ndestination = DIR/backoff\n\
+         [first]\nsource = /ok\njitter = 3650d\ndestination = DIR/first\n",
     );
     let mut irsync = rig.start(&["run"]);
     irsync.wait_log("interval: sync success");
@@ -77,7 +77,7 @@ fn stop_while_waiting_is_immediate() {
 #[test]
 fn started_again_after_sigkill_it_syncs() {
     let rig = Rig::new("stop-again");
-    rig.ini("[media]\nsource = silent-with-children ok\ndestination = DIR/dest\n");
+    rig.ini("[media]\nsource = /silent-with-children /ok\ndestination = DIR/dest\n");
     let mut first = rig.start(&["run"]);
     rig.fake("dest").wait_runs(1);
     first.kill();

@@ -11,7 +11,7 @@ const STEP: Duration = Duration::from_millis(20);
 fn interval_counts_from_the_end_of_a_sync() {
     let rig = Rig::new("interval");
     // Longer than the interval: counted from the start, the next sync would be due at once.
-    rig.ini("interval = 600ms\n[media]\nsource = lasts-a-second\ndestination = DIR/dest\n");
+    rig.ini("interval = 600ms\n[media]\nsource = /lasts-a-second\ndestination = DIR/dest\n");
     let mut irsync = rig.start(&["run"]);
     let fake = rig.fake("dest");
     fake.wait_runs(3);
@@ -27,7 +27,7 @@ fn interval_counts_from_the_end_of_a_sync() {
 fn first_syncs_are_spread_over_the_jitter() {
     let rig = Rig::new("first-jitter");
     let jobs: Vec<String> = (0..12).map(|n| format!("job{n}")).collect();
-    let sections = jobs.iter().map(|job| format!("[{job}]\nsource = ok\ndestination = DIR/{job}\n"));
+    let sections = jobs.iter().map(|job| format!("[{job}]\nsource = /ok\ndestination = DIR/{job}\n"));
     rig.ini(&format!("jitter = 3s\n{}", sections.collect::<String>()));
     let mut irsync = rig.start(&["run"]);
     let fakes: Vec<_> = jobs.iter().map(|job| rig.fake(job)).collect();
@@ -42,7 +42,7 @@ fn first_syncs_are_spread_over_the_jitter() {
 #[test]
 fn without_jitter_the_first_sync_starts_at_once_whatever_the_interval() {
     let rig = Rig::new("first-at-once");
-    rig.ini("interval = 30d\njitter = 0\n[media]\nsource = ok\ndestination = DIR/dest\n");
+    rig.ini("interval = 30d\njitter = 0\n[media]\nsource = /ok\ndestination = DIR/dest\n");
     let mut irsync = rig.start(&["run"]);
     rig.fake("dest").wait_runs(1);
     irsync.stop();
@@ -51,9 +51,9 @@ fn without_jitter_the_first_sync_starts_at_once_whatever_the_interval() {
 #[test]
 fn failures_back_off_exponentially_with_full_jitter_and_success_resets() {
     let rig = Rig::new("backoff");
-    let failures = "exit-10 ".repeat(12);
+    let failures = "/exit-10 ".repeat(12);
     rig.ini(&format!(
-        "backoff_initial = 100ms\nbackoff_max = 800ms\ninterval = 2h\n[media]\nsource = {failures} ok\ndestination = DIR/dest\n"
+        "backoff_initial = 100ms\nbackoff_max = 800ms\ninterval = 2h\n[media]\nsource = {failures} /ok\ndestination = DIR/dest\n"
     ));
     let mut irsync = rig.start(&["run"]);
     irsync.wait_log("sync success");
@@ -76,7 +76,7 @@ fn failures_back_off_exponentially_with_full_jitter_and_success_resets() {
 #[test]
 fn permanent_failure_waits_for_the_longest_back_off_at_once() {
     let rig = Rig::new("permanent");
-    rig.ini("backoff_initial = 50ms\nbackoff_max = 1h\ninterval = 1s\n[media]\nsource = auth-failed\ndestination = DIR/dest\n");
+    rig.ini("backoff_initial = 50ms\nbackoff_max = 1h\ninterval = 1s\n[media]\nsource = /auth-failed\ndestination = DIR/dest\n");
     let mut irsync = rig.start(&["run"]);
     irsync.wait_log("sync permanent");
     let waits = irsync.durations("next in ");
@@ -104,7 +104,7 @@ fn outcome_comes_from_the_code_and_from_what_rsync_said() {
         ("auth-failed", "permanent"),
         ("unknown-module", "permanent"),
     ];
-    let sections = expected.iter().map(|(what, _)| format!("[j-{what}]\nsource = {what}\ndestination = DIR/{what}\n"));
+    let sections = expected.iter().map(|(what, _)| format!("[j-{what}]\nsource = /{what}\ndestination = DIR/{what}\n"));
     rig.ini(&format!("backoff_initial = 1h\nbackoff_max = 1h\n{}", sections.collect::<String>()));
     let mut irsync = rig.start(&["run"]);
     for (what, _) in expected {
@@ -122,7 +122,7 @@ fn outcome_comes_from_the_code_and_from_what_rsync_said() {
 fn missing_rsync_is_waited_for() {
     let rig = Rig::new("missing-rsync");
     let program = rig.path("later");
-    rig.ini("rsync = DIR/later\n[media]\nsource = ok\ndestination = DIR/dest\n");
+    rig.ini("rsync = DIR/later\n[media]\nsource = /ok\ndestination = DIR/dest\n");
     let mut irsync = rig.start(&["run"]);
     irsync.wait_log("cannot start rsync");
     assert!(irsync.log_has(program.to_str().unwrap()), "it says which");
