@@ -173,8 +173,10 @@ impl Evidence {
     }
 }
 
-/// The line without `rsync: `, `[sender] `, `@ERROR: ` and `ERROR: ` at its start.
+/// The line without `Password: `, `rsync: `, `[sender] `, `@ERROR: ` and `ERROR: ` at its start.
 fn message(line: &[u8]) -> &[u8] {
+    // Without a terminal rsync asks for the password on stderr; the prompt has no line end.
+    let line = line.strip_prefix(b"Password: ").unwrap_or(line);
     let mut rest = line.strip_prefix(b"rsync: ").unwrap_or(line);
     if rest.starts_with(b"[") {
         let end = rest.iter().position(|&b| b == b']').map_or(0, |i| i + 1);
@@ -265,6 +267,7 @@ mod tests {
         let cases = [
             (5, "@ERROR: max connections (10) reached -- try again later", Busy),
             (5, "@ERROR: auth failed on module media", Permanent),
+            (5, "Password: @ERROR: auth failed on module media", Permanent),
             (5, "@ERROR: access denied to media from host (10.0.0.1)", Permanent),
             (5, "@ERROR: Unknown module 'media'", Permanent),
             (5, "ERROR: The remote path must start with a module name", Permanent),

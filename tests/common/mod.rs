@@ -96,7 +96,7 @@ impl Rig {
     }
 
     pub fn ini_named(&self, name: &str, text: &str) -> PathBuf {
-        let globals = text.split("\n[").next().unwrap_or_default();
+        let globals = if text.starts_with('[') { "" } else { text.split("\n[").next().unwrap_or_default() };
         let given = |key: &str| globals.lines().any(|line| line.split('=').next().map(str::trim) == Some(key));
         let mut whole = String::new();
         for (key, value) in DEFAULTS.iter().filter(|(key, _)| !given(key)) {

@@ -22,7 +22,7 @@ fn flood_never_blocks_though_nobody_reads_the_log() {
 fn every_record_is_one_clean_line() {
     let rig = Rig::new("clean-log");
     rig.ini(
-        "[control]\nsource = /control-characters\ndestination = DIR/control\n\
+        "[control]\nsource = /control-characters\ndestination = DIR/controls\n\
          [long]\nsource = /long-line\ndestination = DIR/long\n\
          [cut]\nsource = /no-newline\ndestination = DIR/cut\n\
          [carriage]\nsource = /progress-done\ndestination = DIR/carriage\n",
