@@ -66,7 +66,7 @@ pub(super) fn finished(job: &str, ended: &Ended, conclusion: &Conclusion) {
 fn sentence(ended: &Ended, conclusion: &Conclusion) -> String {
     let mut text = format!("sync {}: ", conclusion.outcome);
     if let Some(why) = conclusion.cause {
-        let _ = write!(text, "ended, {}; ", cause(why));
+        let _ = write!(text, "{}, ended; ", cause(why));
     }
     match (ended.code, ended.reason.as_str()) {
         (Some(code), name) => {
@@ -159,7 +159,7 @@ mod tests {
         let why = Some(Cause::NoProgress(Duration::from_secs(5)));
         assert_eq!(
             sentence(&stalled, &conclusion(Outcome::Stalled, why, Some(2000), 2)),
-            "sync stalled: ended, no progress for 5s; code 20 (RERR_SIGNAL), took 7s, 2 in a row without success; next in 2s"
+            "sync stalled: no progress for 5s, ended; code 20 (RERR_SIGNAL), took 7s, 2 in a row without success; next in 2s"
         );
         let skipped = Ended { reason: "lock".into(), note: Some("irsync 7 has it".into()), ..Ended::default() };
         assert_eq!(

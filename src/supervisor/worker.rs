@@ -10,6 +10,7 @@ use crate::job::{Action, Event, Job, Outcome, Settings, Step, Time};
 use crate::os::clock;
 use crate::os::lock::Lock;
 use crate::report::board::{Slot, State};
+use crate::report::human::Span;
 use crate::rsync::outcome::{classify, Verdict};
 use crate::rsync::version::Version;
 use nix::poll::{ppoll, PollFd, PollFlags};
@@ -222,6 +223,8 @@ impl Worker {
             Action::Exit => {
                 if let Some(running) = &self.running {
                     log::error!("{}: leaving process {} behind, it hangs in the kernel", self.config.name, running.pid);
+                } else if !self.ended.reason.is_empty() {
+                    log::info!("{}: stopped in mid-sync, after {}", self.config.name, Span(self.ended.duration));
                 }
                 self.exiting = true;
                 None
