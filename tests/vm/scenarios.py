@@ -152,7 +152,7 @@ def killed(story):
     pid = story.irsync()
     story.board.output(f"sync; kill -9 {pid}")
     took = story.expect_reset(time.time(), TIMEOUT + SLACK)
-    story.expect_cause("the watchdog ended the last boot")
+    story.expect_cause("ended by the watchdog")
     story.expect_sync("after SIGKILL and reset")
     return took
 
@@ -233,6 +233,22 @@ def respawned_by_init(story):
     return "no reset"
 
 
+def device_held(story):
+    board = story.board
+    board.output("/etc/init.d/S60irsync stop && watchdog -t 2 -T 30 /dev/watchdog && /etc/init.d/S60irsync start")
+    story.expect_sync("without the device")
+    wait("the holder's name", 10, lambda: "watchdog (process " in story.log())
+    held = board.output("irsync check")
+    if "watchdog (process " not in held:
+        raise Failure(f"irsync check does not name the holder: {held}")
+    board.output("/etc/init.d/S60irsync stop && killall watchdog")
+    wait("the holder gone", 10, lambda: not board.run("pidof watchdog")[1])
+    board.output("/etc/init.d/S60irsync start")
+    story.expect_sync("with the device again")
+    story.expect_fed(TIMEOUT + 5, "device had again")
+    return "named; syncs"
+
+
 def reboot_after(story):
     board, after = story.board, 30
     story.server.stop()
@@ -282,6 +298,7 @@ SCENARIOS = {
     "clock years forward and back": clock_jumps,
     "killed, init respawns": respawned_by_init,
     "clean stop": clean_stop,
+    "device held by another process": device_held,
     "reboot_after 30 s, limit 1": reboot_after,
     "damaged boot record": damaged_record,
     "poweroff": powers_off,
