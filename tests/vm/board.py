@@ -93,6 +93,7 @@ class Board:
     def __init__(self, arch, image, folder):
         self.arch, self.folder = arch, folder
         self.console = folder / "console.log"
+        self.console.touch()  # QEMU may answer before it has made it
         self.events = []  # (epoch, name)
         self.ids = itertools.count(1)
         self.accel = "kvm" if arch == "x86_64" and kvm_works() else "tcg"
