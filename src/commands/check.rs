@@ -1,6 +1,6 @@
 //! `irsync check`: what a configuration comes to, and what in it will hurt in the field.
 
-use super::{complain, say, EXIT_CONFIG};
+use super::{check_watchdog, complain, say, EXIT_CONFIG};
 use crate::config::expand::Variables;
 use crate::config::mask::masked;
 use crate::config::show::{self, Setting};
@@ -31,7 +31,9 @@ pub fn check(path: &Path) -> ExitCode {
         warnings.extend(hints.iter().map(|hint| format!("{}: warning: [{}] {hint}", path.display(), job.name)));
     }
     overlap_hints(&config, &mut warnings, path);
-    if let Err(code) = say(&report(path, &config)) {
+    let (watchdog, hints) = check_watchdog::look(&config.global);
+    warnings.extend(hints.iter().map(|hint| format!("{}: warning: {hint}", path.display())));
+    if let Err(code) = say(&(report(path, &config) + &watchdog)) {
         return code;
     }
     for line in warnings.iter().chain(&refused) {

@@ -1,6 +1,7 @@
 //! The commands.
 
 pub mod check;
+mod check_watchdog;
 pub mod now;
 pub mod once;
 pub mod run;

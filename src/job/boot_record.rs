@@ -264,13 +264,13 @@ impl std::fmt::Display for Cause {
         match self {
             Cause::Restarted => f.write_str("irsync was stopped cleanly earlier in this boot"),
             Cause::Crashed => f.write_str("irsync ended without a clean stop earlier in this boot"),
-            Cause::Watchdog => f.write_str("the watchdog ended the last boot"),
+            Cause::Watchdog => f.write_str("ended by the watchdog"),
             Cause::OwnDecision(job) => {
-                write!(f, "irsync ended the last boot by reboot_after of job {job}")
+                write!(f, "ended by irsync for reboot_after of job {job}")
             }
-            Cause::CleanStop => f.write_str("the last boot ended after a clean stop"),
-            Cause::PowerLoss => f.write_str("the last boot ended by power loss or a reset that was not the watchdog's"),
-            Cause::Unknown => f.write_str("how the last boot ended is unknown"),
+            Cause::CleanStop => f.write_str("ended after a clean stop of irsync"),
+            Cause::PowerLoss => f.write_str("ended by power loss or a reset that was not the watchdog's"),
+            Cause::Unknown => f.write_str("how it ended is unknown"),
         }
     }
 }

@@ -158,7 +158,8 @@ impl fmt::Display for Holder {
 }
 
 impl Holder {
-    fn advice(&self) -> &'static str {
+    /// What the owner can do about it.
+    pub fn advice(&self) -> &'static str {
         if self.pid == 1 && self.name == "systemd" {
             "use WatchdogSec= in irsync's unit instead of watchdog_device, or set RuntimeWatchdogSec=0 in \
              /etc/systemd/system.conf"

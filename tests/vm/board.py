@@ -93,12 +93,13 @@ class Board:
     def __init__(self, arch, image, folder):
         self.arch, self.folder = arch, folder
         self.console = folder / "console.log"
+        self.console.touch()  # QEMU may answer before it has made it
         self.events = []  # (epoch, name)
         self.ids = itertools.count(1)
         self.accel = "kvm" if arch == "x86_64" and kvm_works() else "tcg"
         disk = folder / "disk"
         disk.unlink(missing_ok=True)
-        subprocess.run(["/sbin/mke2fs", "-q", "-F", "-t", "ext4", disk, "64M"], check=True)
+        subprocess.run(["/sbin/mke2fs", "-q", "-F", "-t", "ext4", disk, "64M"], check=True, stdout=subprocess.DEVNULL)
         cpu = {"kvm": ["-cpu", "host"], "tcg": ["-cpu", "max"]}[self.accel] if arch == "x86_64" else []
         # Relative socket names: a path of more than 107 bytes is no address.
         command = MACHINES[arch] + cpu + [
