@@ -2,6 +2,7 @@
 
 use super::run::{end, read, tell};
 use super::{complain, EXIT_USAGE};
+use crate::config::LogTarget;
 use crate::supervisor::{supervise, Mode};
 use std::path::Path;
 use std::process::ExitCode;
@@ -24,6 +25,8 @@ pub fn once(path: &Path, names: &[String]) -> ExitCode {
         config.jobs.retain(|job| names.contains(&job.name));
         config.jobs.iter_mut().for_each(|job| job.enabled = true);
     }
+    // Whoever runs this, a person or a script, wants to see what comes of it.
+    config.global.log = LogTarget::Stderr;
     // The watchdog is not armed for a moment's run: a clean end could leave it armed for good (nowayout).
     config.global.watchdog_device = None;
     config.global.state_dir = None;

@@ -189,7 +189,7 @@ impl Supervisor {
 
     fn work(mut self) -> Ending {
         loop {
-            self.sleep();
+            let asked = self.sleep();
             self.shared.main.clear();
             for signal in self.signals.take() {
                 self.handle_signal(signal);
@@ -197,7 +197,9 @@ impl Supervisor {
             let now = clock::now();
             let stuck = self.handles.iter().any(|h| h.pulse.is_stuck(now));
             self.heart.beat(now, stuck);
-            self.serve_control();
+            if asked {
+                self.serve_control();
+            }
             self.look_at_board(now);
             self.bury();
             if self.is_over(now) {
@@ -207,12 +209,15 @@ impl Supervisor {
         self.end()
     }
 
-    fn sleep(&self) {
+    /// True: somebody has written to the control socket.
+    fn sleep(&self) -> bool {
         let main = self.shared.main.as_fd();
         let control = self.control.as_ref().map_or(main, |control| control.as_fd());
         let mut fds = [self.signals.as_fd(), main, control].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
         let timeout = self.deadline().map(|at| TimeSpec::from_duration(at.since(clock::now())));
+        // EINTR and the like: everything is looked at in any case, and nothing of it blocks.
         let _ = ppoll(&mut fds, timeout, None);
+        self.control.is_some() && fds[2].any().unwrap_or(true)
     }
 
     fn deadline(&self) -> Option<Time> {
