@@ -4,21 +4,26 @@ use crate::common::{process, wait_until, Rig};
 use nix::sys::signal::Signal;
 
 #[test]
-fn changed_job_goes_on_with_its_new_settings_and_the_unchanged_one_is_undisturbed() {
+fn changed_job_goes_on_with_its_new_settings_and_the_unchanged_ones_are_undisturbed() {
     let rig = Rig::new("reload");
-    let steady = "[steady]\nsource = /silent\ndestination = DIR/steady\n";
+    // One that is syncing, and one that waits for its next sync.
+    let steady = "[steady]\nsource = /silent\ndestination = DIR/steady\n[calm]\nsource = /ok\ndestination = DIR/calm\n";
     rig.ini(&format!("{steady}[media]\nsource = /ok\ndestination = DIR/old\n"));
     let mut irsync = rig.start(&["run"]);
     irsync.wait_log("media: sync success");
+    irsync.wait_log("calm: sync success");
     rig.fake("steady").wait_runs(1);
     let pid = rig.fake("steady").pid();
 
-    rig.ini(&format!("{steady}[media]\nsource = /ok\ndestination = DIR/new\n"));
-    irsync.signal(Signal::SIGHUP);
-    rig.fake("new").wait_runs(1);
-    irsync.wait_count("media: sync success", 2);
+    for (n, new) in ["new", "newer"].iter().enumerate() {
+        rig.ini(&format!("{steady}[media]\nsource = /ok\ndestination = DIR/{new}\n"));
+        irsync.signal(Signal::SIGHUP);
+        rig.fake(new).wait_runs(1);
+        irsync.wait_count("media: sync success", n + 2);
+    }
     assert!(process::alive(pid), "the rsync of the unchanged job was disturbed");
     assert_eq!(rig.fake("steady").runs(), 1);
+    assert_eq!(rig.fake("calm").runs(), 1, "the wait of the unchanged job was disturbed");
     irsync.stop();
     rig.assert_nothing_left();
 }

@@ -49,6 +49,20 @@ fn sigkill_in_mid_file_leaves_nothing() {
 }
 
 #[test]
+fn sigkill_while_a_push_hangs_leaves_nothing() {
+    // A push to a frozen daemon ignores SIGTERM, the parent-death signal included.
+    let Some(rig) = real("end-kill-push") else { return };
+    let daemon = rig.daemon("read only = no");
+    big_file(&rig, "outbox/big.bin", 6000);
+    media(&rig, "DIR/outbox/", &daemon.url(), "options = -rlt --bwlimit=200");
+    let mut irsync = rig.start(&["run"]);
+    wait_mid_file(&rig.path("served"));
+    daemon.freeze();
+    irsync.kill();
+    rig.wait_nothing_left();
+}
+
+#[test]
 fn receiver_does_not_outlive_a_killed_rsync() {
     // Seen: after SIGKILL of the main process the receiver downloads on and puts the file in place.
     let Some(rig) = real("end-of-rsync") else { return };
