@@ -29,7 +29,7 @@ pub struct Daemon {
 pub fn has_rsync(story: &str) -> bool {
     let found = is_executable("rsync");
     if !found {
-        eprintln!("SKIPPED {story}: needs rsync in PATH");
+        super::skipped(story, "needs rsync in PATH");
     }
     found
 }
@@ -114,10 +114,11 @@ impl Daemon {
     }
 
     fn configuration(&self, module: &str) -> String {
-        let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
+        // Root's daemon would serve as nobody, who cannot read the story's directory; others may not change at all.
+        let account = if nix::unistd::geteuid().is_root() { "uid = 0\ngid = 0\n" } else { "" };
         let dir = self.dir.display();
         let text = format!(
-            "address = 127.0.0.1\nport = {}\nuse chroot = no\nuid = {uid}\ngid = {gid}\nreverse lookup = no\n\
+            "address = 127.0.0.1\nport = {}\nuse chroot = no\n{account}reverse lookup = no\n\
              log file = DIR/rsyncd.log\nlock file = DIR/rsyncd.lock\n\n[data]\npath = DIR/served\n{module}\n",
             self.port
         );

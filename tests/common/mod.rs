@@ -16,6 +16,7 @@ pub use instance::Irsync;
 use process::Process;
 use std::cell::RefCell;
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -108,7 +109,7 @@ impl Rig {
         let _ = fs::remove_file(&path);
         let mut file =
             fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).expect("cannot write the INI");
-        std::io::Write::write_all(&mut file, whole.as_bytes()).expect("cannot write the INI");
+        file.write_all(whole.as_bytes()).expect("cannot write the INI");
         path
     }
 
@@ -275,11 +276,16 @@ pub fn comes_true(mut condition: impl FnMut() -> bool) -> bool {
     }
 }
 
-/// Whether the tests may mount file systems. Says so where they may not: a story must not be left out in silence.
+/// Says that a story is left out, past the capture of a passing test's output: that must not happen in silence.
+pub fn skipped(story: &str, why: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED {story}: {why}");
+}
+
+/// Whether the tests may mount file systems.
 pub fn is_root(story: &str) -> bool {
     let root = nix::unistd::geteuid().is_root();
     if !root {
-        eprintln!("SKIPPED {story}: needs root");
+        skipped(story, "needs root");
     }
     root
 }

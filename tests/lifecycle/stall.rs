@@ -31,7 +31,7 @@ fn success_takes_the_grown_limit_back() {
     rig.ini("activity_timeout = 500ms\ninterval = 50ms\n[media]\nsource = /silent /silent /ok /silent /until-go\ndestination = DIR/dest\n");
     let mut irsync = rig.start(&["run"]);
     irsync.wait_count("sync stalled", 3);
-    let limits = irsync.durations("ended, no progress for ");
+    let limits = irsync.durations("sync stalled: no progress for ");
     let expected = [500, 1000, 500].map(Duration::from_millis);
     assert_eq!(limits[..3], expected, "{}", irsync.log());
     irsync.stop();
