@@ -36,6 +36,8 @@ pub enum Command {
         config: PathBuf,
         /// Keep showing.
         watch: bool,
+        /// For scripts.
+        json: bool,
     },
     /// Make the running irsync sync at once.
     Now {
@@ -71,7 +73,8 @@ Runs rsync on an interval, kills it when it stalls, feeds the hardware watchdog.
 irsync [--config FILE] [run]             supervise its jobs until stopped
 irsync check [--config FILE]             validate FILE, show each rsync command
 irsync once [--config FILE] [JOB...]     run each job (or those named) one time
-irsync status [--config FILE] [--watch]  what each job is doing
+irsync status [--config FILE] [--watch] [--json]
+                                         what each job is doing
 irsync now [--config FILE] [JOB...]      make the running irsync sync at once
 irsync [--irsync-interval-seconds=N] [--irsync-timeout-seconds=N] RSYNC-ARG...
                                          no FILE: everything else goes to rsync
@@ -79,6 +82,7 @@ irsync -- RSYNC-ARG...                   the same, whatever comes first
 
   --config FILE  default /etc/irsync.ini
   --watch        keep showing the status
+  --json         show it as JSON
   --help, --version
 
 Signals: TERM, INT stop; HUP re-read FILE; USR1 sync now; USR2 log the status.
@@ -101,7 +105,7 @@ pub fn main() -> ExitCode {
         Command::Run { config } => commands::run::run(&config),
         Command::Check { config } => commands::check::check(&config),
         Command::Once { config, jobs } => commands::once::once(&config, &jobs),
-        Command::Status { config, watch } => commands::status::status(&config, watch),
+        Command::Status { config, watch, json } => commands::status::status(&config, watch, json),
         Command::Now { config, jobs } => commands::now::now(&config, &jobs),
         Command::DropIn { config } => commands::run::drop_in(config),
     }
@@ -236,7 +240,7 @@ fn own(args: Vec<OsString>) -> Result<Command, Stop> {
     Ok(match name {
         "check" => Command::Check { config },
         "once" => Command::Once { config, jobs: jobs(sub) },
-        "status" => Command::Status { config, watch: sub.get_flag("watch") },
+        "status" => Command::Status { config, watch: sub.get_flag("watch"), json: sub.get_flag("json") },
         "now" => Command::Now { config, jobs: jobs(sub) },
         _ => Command::Run { config },
     })
@@ -250,6 +254,7 @@ fn grammar() -> clap::Command {
     let config =
         Arg::new("config").long("config").value_name("FILE").value_parser(clap::value_parser!(PathBuf)).global(true);
     let job = || Arg::new("job").value_name("JOB").num_args(0..);
+    let flag = |name: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue);
     let sub = |name: &'static str| clap::Command::new(name).override_help(HELP);
     clap::Command::new("irsync")
         .version(env!("CARGO_PKG_VERSION"))
@@ -259,7 +264,7 @@ fn grammar() -> clap::Command {
         .subcommand(sub("run"))
         .subcommand(sub("check"))
         .subcommand(sub("once").arg(job()))
-        .subcommand(sub("status").arg(Arg::new("watch").long("watch").action(ArgAction::SetTrue)))
+        .subcommand(sub("status").arg(flag("watch")).arg(flag("json")))
         .subcommand(sub("now").arg(job()))
 }
 
@@ -307,7 +312,8 @@ mod tests {
                 &["once", "a", "b", "--config=x.ini"],
                 Command::Once { config: here(), jobs: vec!["a".into(), "b".into()] },
             ),
-            (&["status", "--watch"], Command::Status { config: etc(), watch: true }),
+            (&["status", "--watch"], Command::Status { config: etc(), watch: true, json: false }),
+            (&["status", "--json"], Command::Status { config: etc(), watch: false, json: true }),
             (&["now"], Command::Now { config: etc(), jobs: vec![] }),
         ] {
             assert_eq!(given(words), Ok(command), "{words:?}");

@@ -6,6 +6,7 @@ pub mod now;
 pub mod once;
 pub mod run;
 pub mod status;
+mod watch;
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;

@@ -12,5 +12,6 @@ pub mod reaper;
 pub mod signals;
 pub mod state;
 pub mod sys;
+pub mod terminal;
 pub mod wake;
 pub mod watchdog;

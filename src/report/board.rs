@@ -30,6 +30,17 @@ pub enum State {
 }
 
 impl State {
+    /// Every state.
+    pub const ALL: [State; 7] = [
+        State::Disabled,
+        State::Waiting,
+        State::Syncing,
+        State::Hook,
+        State::Stopping,
+        State::Unkillable,
+        State::Stopped,
+    ];
+
     /// The name in the status file.
     pub fn name(self) -> &'static str {
         match self {

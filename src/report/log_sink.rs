@@ -54,6 +54,13 @@ impl Sink {
             }
         }
     }
+
+    /// Writes what is no record and not missed if it cannot be written. Only a stream can show it.
+    pub(super) fn draw(&mut self, bytes: &[u8]) {
+        if let Sink::Stream(stream) = self {
+            let _ = write_all(stream, bytes);
+        }
+    }
 }
 
 /// Records in a part that ends with a record, and may begin in the middle of one.

@@ -47,6 +47,20 @@ pub fn flush(limit: Duration) -> bool {
     LOG.get().map_or(true, |shared| shared.flush(limit))
 }
 
+/// Keeps these lines below the log on a terminal; none takes them away. They must fit its width.
+pub fn show_below(lines: &[String]) {
+    let Some(shared) = LOG.get() else { return };
+    let mut state = shared.lock();
+    let below = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect::<String>().into_bytes();
+    if state.below != below {
+        state.below = below;
+        state.below_changed = true;
+        if std::mem::take(&mut state.writer_waits) {
+            shared.filled.notify_one();
+        }
+    }
+}
+
 /// What a child writes on stdout or stderr, on its way to the log. Make a new one for each child: it keeps memory.
 #[derive(Debug)]
 pub struct ChildLog {
@@ -98,6 +112,10 @@ impl ChildLog {
 struct State {
     queue: Queue,
     new_sink: Option<Sink>,
+    /// Lines shown below the log.
+    below: Vec<u8>,
+    /// The writer has not shown them yet.
+    below_changed: bool,
     /// The writer waits for `filled`.
     writer_waits: bool,
 }
@@ -140,7 +158,7 @@ impl Shared {
         state.queue.end_repeats(now());
         self.wake_writer(state);
         state = self.lock();
-        while !state.queue.is_idle() {
+        while !state.queue.is_idle() || state.below_changed {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
@@ -158,24 +176,33 @@ impl Shared {
 
     /// The writer: sleeps without a time limit until there is something to write.
     fn write_for_ever(&self, sink: Sink) {
-        let mut writer = Writer { sink, unwritten: None };
-        let mut batch = Vec::new();
+        let mut writer = Writer { sink, unwritten: None, shown: 0 };
+        let (mut batch, mut below) = (Vec::new(), Vec::new());
         loop {
-            self.next_batch(&mut writer, &mut batch);
-            writer.write(&batch);
+            self.next_batch(&mut writer, &mut batch, &mut below);
+            writer.hide();
+            if !batch.is_empty() {
+                writer.write(&batch);
+            }
+            writer.show(&below);
             batch.clear();
-            self.lock().queue.written();
+            let mut state = self.lock();
+            state.queue.written();
+            state.below_changed &= state.below != below;
+            drop(state);
             self.written.notify_all();
         }
     }
 
-    fn next_batch(&self, writer: &mut Writer, batch: &mut Vec<u8>) {
+    /// Waits until there is something to log, or something else to show below it.
+    fn next_batch(&self, writer: &mut Writer, batch: &mut Vec<u8>, below: &mut Vec<u8>) {
         let mut state = self.lock();
         loop {
             if let Some(sink) = state.new_sink.take() {
                 writer.sink = sink;
             }
-            if state.queue.take(now(), batch) {
+            if state.queue.take(now(), batch) || state.below_changed {
+                below.clone_from(&state.below);
                 return;
             }
             *batch = Vec::new();
@@ -190,9 +217,26 @@ impl Shared {
 struct Writer {
     sink: Sink,
     unwritten: Option<Failure>,
+    /// Lines that stand below the log.
+    shown: usize,
 }
 
 impl Writer {
+    /// Takes the lines below the log away, so that it can go on where they stand.
+    fn hide(&mut self) {
+        if self.shown > 0 {
+            self.sink.draw(format!("\x1b[{}A\r\x1b[J", self.shown).as_bytes());
+            self.shown = 0;
+        }
+    }
+
+    fn show(&mut self, below: &[u8]) {
+        if !below.is_empty() {
+            self.sink.draw(below);
+            self.shown = below.iter().filter(|&&b| b == b'\n').count();
+        }
+    }
+
     fn write(&mut self, batch: &[u8]) {
         if let Some(failure) = &self.unwritten {
             let stamp = utc::rfc3339(now());

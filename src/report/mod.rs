@@ -2,7 +2,12 @@
 
 pub mod board;
 pub mod human;
+pub mod json;
 mod log_queue;
 mod log_sink;
 pub mod logging;
+pub mod metrics;
+pub mod scribe;
+pub mod status;
+pub mod table;
 pub mod utc;

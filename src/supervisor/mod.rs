@@ -4,6 +4,7 @@ mod control;
 mod fault;
 mod heart;
 mod orders;
+mod outlook;
 mod running;
 mod shared;
 mod show;
@@ -25,6 +26,7 @@ use control::Control;
 use heart::Heart;
 use nix::poll::{ppoll, PollFd, PollFlags};
 use nix::sys::time::TimeSpec;
+use outlook::Outlook;
 use shared::{Inbox, Order, Pulse, Shared};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use std::collections::VecDeque;
@@ -86,12 +88,26 @@ struct Supervisor {
     surroundings: Surroundings,
     control: Option<Control>,
     heart: Heart,
+    outlook: Outlook,
     handles: Vec<Handle>,
     /// Jobs of [`Mode::Once`] that have not started yet.
     queue: VecDeque<Job>,
     stop_by: Option<Time>,
     refresh_at: Time,
     all_succeeded: bool,
+}
+
+/// What each job is doing, in the order of the file; those that were removed from it and still run come last.
+fn board(config: &Config, handles: &[Handle]) -> Vec<JobStatus> {
+    let known = |name: &str| config.jobs.iter().position(|job| job.name == name).unwrap_or(usize::MAX);
+    let off = config.jobs.iter().filter(|job| !job.enabled).map(|job| JobStatus {
+        name: job.name.clone(),
+        state: State::Disabled,
+        ..JobStatus::default()
+    });
+    let mut board: Vec<JobStatus> = handles.iter().map(|handle| handle.slot.read()).chain(off).collect();
+    board.sort_by_key(|status| known(&status.name));
+    board
 }
 
 /// Supervises the jobs of `config` until a signal ends it or, with [`Mode::Once`], until all have run. Must be called while the
@@ -112,6 +128,7 @@ pub fn supervise(config: Config, mode: Mode, reload: Option<Reload>) -> io::Resu
         signals,
         shared,
         control: surroundings.control(),
+        outlook: Outlook::new(&config.global, surroundings.owns_status(), now),
         surroundings,
         heart,
         handles: Vec::new(),
@@ -224,7 +241,8 @@ impl Supervisor {
         let refresh = self.heart.boot_cause().map(|_| self.refresh_at);
         let now = clock::now();
         let reboot = self.handles.iter().filter_map(|h| h.pulse.reboot_at()).filter(|at| *at > now).min();
-        [self.heart.deadline(), self.stop_by, refresh, reboot].into_iter().flatten().min()
+        let outlook = self.outlook.deadline(&self.shared.news);
+        [self.heart.deadline(), self.stop_by, refresh, reboot, outlook].into_iter().flatten().min()
     }
 
     fn handle_signal(&mut self, signal: i32) {
@@ -246,6 +264,8 @@ impl Supervisor {
             let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
             log::info!("{name}: stopping");
             self.heart.stopping();
+            self.outlook.stopping();
+            self.shared.news.spread();
             let longest = self.handles.iter().map(|h| h.config.stop_timeout).max().unwrap_or_default();
             self.stop_by = Some(clock::now() + longest + STOP_SLACK);
             self.all_succeeded &= self.mode != Mode::Once;
@@ -259,9 +279,8 @@ impl Supervisor {
             self.refresh_at = now + REFRESH;
             self.heart.refresh(now);
         }
-        if self.shared.news.unread() {
-            self.shared.news.take();
-        }
+        let (config, handles) = (&self.config, &self.handles);
+        self.outlook.look(now, &self.shared.news, &self.heart, || board(config, handles));
         for handle in &self.handles {
             if let (Some(at), Some(after)) = (handle.pulse.reboot_at(), handle.config.reboot_after) {
                 if at <= now {
@@ -284,11 +303,12 @@ impl Supervisor {
             let handle = self.handles.swap_remove(at);
             let status = handle.slot.read();
             if self.mode == Mode::Once {
-                self.all_succeeded &= status.last.is_some_and(|last| last.outcome.is_success());
+                self.all_succeeded &= status.last.as_ref().is_some_and(|last| last.outcome.is_success());
             } else {
                 // A pid that is left is that of a process that hangs in the kernel.
                 self.all_succeeded &= status.pid.is_none();
             }
+            self.outlook.bury(status);
             let _ = handle.thread.join();
             buried = true;
         }
@@ -308,6 +328,7 @@ impl Supervisor {
             log::error!("{left} jobs did not stop in time and are left behind");
         }
         self.control = None;
+        self.outlook.end(&self.heart, board(&self.config, &self.handles));
         if left == 0 {
             self.shared.say_farewell();
         }

@@ -62,7 +62,9 @@ impl Supervisor {
                 self.start(job.clone());
             }
         }
+        self.outlook.configure(&config.global);
         self.config = config;
+        self.shared.news.spread();
         log::info!("SIGHUP: configuration read: {added} jobs added, {changed} changed, {removed} removed");
     }
 

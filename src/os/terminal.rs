@@ -1,0 +1,30 @@
+//! What a terminal can show.
+
+use super::sys::terminal::window_size;
+use nix::unistd::{getpgrp, tcgetpgrp};
+use std::io::IsTerminal;
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// Columns and rows; a terminal that does not know its size, e.g. a serial line, has 80 and 24.
+pub fn size(fd: BorrowedFd<'_>) -> (usize, usize) {
+    let (columns, rows) = window_size(fd).unwrap_or((0, 0));
+    let or = |value: u16, usual: usize| if value == 0 { usual } else { value.into() };
+    (or(columns, 80), or(rows, 24))
+}
+
+/// Whether it is a terminal that understands more than plain lines.
+pub fn is_clever(fd: BorrowedFd<'_>) -> bool {
+    fd.is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb" && !term.is_empty())
+}
+
+/// Whether colours are welcome there, see <https://no-color.org>.
+pub fn wants_colours(fd: BorrowedFd<'_>) -> bool {
+    is_clever(fd) && !std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// Whether stderr is a clever terminal and somebody sits there: this process is in its foreground. A console that init
+/// has opened for us is not.
+pub fn is_attended() -> bool {
+    let stderr = std::io::stderr();
+    is_clever(stderr.as_fd()) && tcgetpgrp(&stderr).is_ok_and(|group| group == getpgrp())
+}

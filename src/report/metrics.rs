@@ -1,0 +1,196 @@
+//! The metrics file: Prometheus' text format as node_exporter's textfile collector reads it.
+//!
+//! Times of success are written as wall time worked out from the monotonic clock at the time of writing: on a board that
+//! booted in 1970 they become right as soon as NTP has set the clock and the file is written again.
+
+use super::board::{JobStatus, Stamp, State};
+use super::status::{seconds, wall, Daemon};
+use super::table::{health, Health};
+use super::utc;
+use crate::job::Outcome;
+use std::fmt::{Display, Write};
+
+/// The whole file. `up`: false in the one that is left behind at a clean stop.
+pub fn render(daemon: &Daemon<'_>, jobs: &[JobStatus], now: Stamp, up: bool) -> String {
+    let mut page = Page::default();
+    page.family("irsync_build_info", "gauge", "Constant 1, labelled with the version of irsync.");
+    page.sample(&[("version", env!("CARGO_PKG_VERSION"))], &1);
+    page.family("irsync_up", "gauge", "1 while irsync runs, 0 after it was stopped.");
+    page.sample(&[], &u8::from(up));
+    page.family("irsync_start_time_seconds", "gauge", "When irsync started, in seconds since 1970.");
+    page.sample(&[], &utc::seconds(wall(daemon.started, now)));
+    if let Some((_, opened)) = &daemon.watchdog {
+        page.family("irsync_watchdog_fed", "gauge", "1 while the hardware watchdog is being fed.");
+        page.sample(&[], &u8::from(up && opened.is_some_and(|(_, fed)| fed)));
+        if let Some((facts, _)) = opened {
+            page.family("irsync_watchdog_timeout_seconds", "gauge", "Time without a kick until the board is reset.");
+            page.sample(&[], &facts.granted);
+        }
+    }
+    page.jobs(jobs, now);
+    page.text
+}
+
+/// A value of a job, if it has one.
+type Value = fn(&JobStatus, Stamp) -> Option<String>;
+
+/// Name, type, help and value of what each job has one of.
+const FAMILIES: [(&str, &str, &str, Value); 11] = [
+    ("irsync_job_healthy", "gauge", "1 unless the job is failing or stale.", |job, now| {
+        let health = health(job, now.mono);
+        (health != Health::Off).then(|| u8::from(!health.is_bad()).to_string())
+    }),
+    (
+        "irsync_job_last_success_timestamp_seconds",
+        "gauge",
+        "End of the last success, in seconds since 1970.",
+        |job, now| job.last_success.map(|success| utc::seconds(wall(success.mono, now)).to_string()),
+    ),
+    ("irsync_job_last_end_timestamp_seconds", "gauge", "End of the last sync, in seconds since 1970.", |job, now| {
+        job.last.as_ref().map(|last| utc::seconds(wall(last.ended.mono, now)).to_string())
+    }),
+    ("irsync_job_last_duration_seconds", "gauge", "How long the last rsync ran.", |job, _| {
+        job.last.as_ref().map(|last| seconds(last.duration))
+    }),
+    ("irsync_job_last_code", "gauge", "Exit code of the last rsync.", |job, _| {
+        job.last.as_ref().and_then(|last| last.code).map(|code| code.to_string())
+    }),
+    ("irsync_job_stale_after_seconds", "gauge", "Age of the last success at which the job is stale.", |job, _| {
+        job.stale_after.map(seconds)
+    }),
+    ("irsync_job_consecutive_failures", "gauge", "Syncs in a row without success.", |job, _| {
+        Some(job.failures.to_string())
+    }),
+    ("irsync_job_files_total", "counter", "Files transferred.", |job, _| Some(job.files_total.to_string())),
+    ("irsync_job_bytes_total", "counter", "Bytes sent and received.", |job, _| Some(job.bytes_total.to_string())),
+    ("irsync_job_stalls_total", "counter", "Syncs ended because of a limit.", |job, _| Some(job.stalls.to_string())),
+    ("irsync_job_kills_total", "counter", "SIGKILLs sent because SIGTERM was not enough.", |job, _| {
+        Some(job.kills.to_string())
+    }),
+];
+
+#[derive(Default)]
+struct Page {
+    text: String,
+    family: &'static str,
+}
+
+impl Page {
+    fn family(&mut self, name: &'static str, kind: &str, help: &str) {
+        self.family = name;
+        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn sample(&mut self, labels: &[(&str, &str)], value: &dyn Display) {
+        self.text += self.family;
+        let mut before = '{';
+        for (name, value) in labels {
+            let _ = write!(self.text, "{before}{name}=\"");
+            self.text.extend(value.chars().flat_map(escaped));
+            self.text.push('"');
+            before = ',';
+        }
+        if !labels.is_empty() {
+            self.text.push('}');
+        }
+        let _ = writeln!(self.text, " {value}");
+    }
+
+    fn jobs(&mut self, jobs: &[JobStatus], now: Stamp) {
+        if jobs.is_empty() {
+            return;
+        }
+        for (name, kind, help, value) in FAMILIES {
+            let mut named = false;
+            for job in jobs {
+                if let Some(value) = value(job, now) {
+                    if !std::mem::replace(&mut named, true) {
+                        self.family(name, kind, help);
+                    }
+                    self.sample(&[("job", &job.name)], &value);
+                }
+            }
+        }
+        self.family("irsync_job_state", "gauge", "1 for the state the job is in.");
+        for job in jobs {
+            for state in State::ALL {
+                self.sample(&[("job", &job.name), ("state", state.name())], &u8::from(state == job.state));
+            }
+        }
+        self.family("irsync_job_syncs_total", "counter", "Finished syncs by outcome.");
+        for job in jobs {
+            for (outcome, count) in Outcome::ALL.iter().zip(job.outcomes) {
+                self.sample(&[("job", &job.name), ("outcome", outcome.name())], &count);
+            }
+        }
+    }
+}
+
+/// A character of a label's value.
+fn escaped(c: char) -> impl Iterator<Item = char> {
+    let (backslash, c) = match c {
+        '\n' => (Some('\\'), 'n'),
+        '\\' | '"' => (Some('\\'), c),
+        _ => (None, c),
+    };
+    backslash.into_iter().chain(Some(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::status::tests::{at, full};
+    use super::*;
+    use crate::os::watchdog::Facts;
+    use std::path::Path;
+
+    fn daemon() -> Daemon<'static> {
+        Daemon { pid: 42, started: at(99).mono, stopping: false, watchdog: None, boot_cause: None }
+    }
+
+    #[test]
+    fn every_family_is_told_once_and_stands_together() {
+        let jobs = [full(), JobStatus { name: "new".into(), ..JobStatus::default() }];
+        let facts = Facts { granted: 15, ..Facts::default() };
+        let daemon = Daemon { watchdog: Some((Path::new("/dev/watchdog"), Some((&facts, true)))), ..daemon() };
+        let text = render(&daemon, &jobs, at(1000), true);
+        let mut families: Vec<&str> = Vec::new();
+        for line in text.lines() {
+            if let Some(rest) = line.strip_prefix("# HELP ") {
+                let name = rest.split(' ').next().unwrap();
+                assert!(!families.contains(&name), "{name} twice");
+                families.push(name);
+            } else if !line.starts_with('#') {
+                assert_eq!(line.split(['{', ' ']).next(), families.last().copied(), "{line}");
+            }
+        }
+        assert_eq!(families.len(), FAMILIES.len() + 7);
+        for line in [
+            "irsync_up 1",
+            "irsync_watchdog_fed 1",
+            "irsync_job_healthy{job=\"media\"} 0",
+            "irsync_job_state{job=\"media\",state=\"syncing\"} 1",
+            "irsync_job_state{job=\"media\",state=\"waiting\"} 0",
+            "irsync_job_syncs_total{job=\"media\",outcome=\"stalled\"} 8",
+            "irsync_job_last_duration_seconds{job=\"media\"} 1.250",
+            "irsync_job_consecutive_failures{job=\"new\"} 0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+        assert!(!text.contains("last_success_timestamp_seconds{job=\"new\"}"));
+    }
+
+    #[test]
+    fn what_is_left_behind_at_a_stop_says_so() {
+        let facts = Facts::default();
+        let daemon = Daemon { watchdog: Some((Path::new("/dev/watchdog"), Some((&facts, true)))), ..daemon() };
+        let text = render(&daemon, &[full()], at(1000), false);
+        assert!(text.contains("\nirsync_up 0\n") && text.contains("\nirsync_watchdog_fed 0\n"), "{text}");
+    }
+
+    #[test]
+    fn labels_are_escaped() {
+        let job = JobStatus { name: "a\"b\\c\nd".into(), ..full() };
+        let text = render(&daemon(), &[job], at(1000), true);
+        assert!(text.contains(r#"irsync_job_healthy{job="a\"b\\c\nd"} 0"#), "{text}");
+    }
+}
