@@ -5,7 +5,7 @@
 
 use super::board::{JobStatus, Stamp, State};
 use super::status::{seconds, wall, Daemon};
-use super::table::{health, Health};
+use super::table::health;
 use super::utc;
 use crate::job::Outcome;
 use std::fmt::{Display, Write};
@@ -37,8 +37,7 @@ type Value = fn(&JobStatus, Stamp) -> Option<String>;
 /// Name, type, help and value of what each job has one of.
 const FAMILIES: [(&str, &str, &str, Value); 11] = [
     ("irsync_job_healthy", "gauge", "1 unless the job is failing or stale.", |job, now| {
-        let health = health(job, now.mono);
-        (health != Health::Off).then(|| u8::from(!health.is_bad()).to_string())
+        Some(u8::from(!health(job, now.mono).is_bad()).to_string())
     }),
     (
         "irsync_job_last_success_timestamp_seconds",
@@ -97,12 +96,10 @@ impl Page {
     }
 
     fn jobs(&mut self, jobs: &[JobStatus], now: Stamp) {
-        if jobs.is_empty() {
-            return;
-        }
+        let enabled = || jobs.iter().filter(|job| job.state != State::Disabled);
         for (name, kind, help, value) in FAMILIES {
             let mut named = false;
-            for job in jobs {
+            for job in enabled() {
                 if let Some(value) = value(job, now) {
                     if !std::mem::replace(&mut named, true) {
                         self.family(name, kind, help);
@@ -118,7 +115,7 @@ impl Page {
             }
         }
         self.family("irsync_job_syncs_total", "counter", "Finished syncs by outcome.");
-        for job in jobs {
+        for job in enabled() {
             for (outcome, count) in Outcome::ALL.iter().zip(job.outcomes) {
                 self.sample(&[("job", &job.name), ("outcome", outcome.name())], &count);
             }

@@ -114,6 +114,9 @@ impl Page {
     fn job(&mut self, job: &JobStatus) {
         self.section(&format!("job:{}", job.name));
         self.pair("state", &job.state.name());
+        if job.state == State::Disabled {
+            return;
+        }
         if let Some(step) = job.step {
             self.pair("step", &step);
         }

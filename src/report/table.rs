@@ -36,8 +36,8 @@ impl Health {
     }
 }
 
-/// How the job does at `now`. A server that is busy and a sync that got all but some files are everyday life in a fleet:
-/// they count as failing only if they last, and then as [`Health::Stale`].
+/// How the job does at `now`. A server that is busy is everyday life in a fleet: it counts only if it lasts, and then as
+/// [`Health::Stale`]. Everything else that was no success counts at once, a file that could not be copied as well.
 pub fn health(job: &JobStatus, now: Time) -> Health {
     if job.state == State::Disabled {
         return Health::Off;
@@ -49,7 +49,7 @@ pub fn health(job: &JobStatus, now: Time) -> Health {
         }
     }
     let outcome = job.last.as_ref().map_or(Outcome::Success, |last| last.outcome);
-    let excused = outcome.is_success() || matches!(outcome, Outcome::Partial | Outcome::Busy);
+    let excused = outcome.is_success() || outcome == Outcome::Busy;
     match excused && job.state != State::Unkillable {
         true => Health::Ok,
         false => Health::Failing,
@@ -293,9 +293,8 @@ mod tests {
     fn health_is_told_by_the_last_sync_and_by_the_age_of_the_last_success() {
         let now = at(1000).mono;
         for outcome in Outcome::ALL {
-            use Outcome::{Busy, Partial, Success, Warning};
-            let expected =
-                if matches!(outcome, Success | Warning | Partial | Busy) { Health::Ok } else { Health::Failing };
+            use Outcome::{Busy, Success, Warning};
+            let expected = if matches!(outcome, Success | Warning | Busy) { Health::Ok } else { Health::Failing };
             assert_eq!(health(&with(outcome), now), expected, "{outcome}");
             assert_eq!(health(&with(outcome), at(1040).mono), expected, "{outcome}");
             assert_eq!(health(&with(outcome), at(1041).mono), Health::Stale, "{outcome}");
