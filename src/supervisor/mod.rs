@@ -20,7 +20,7 @@ use crate::config::{Config, Job};
 use crate::job::Time;
 use crate::os::clock;
 use crate::os::signals::Signals;
-use crate::report::board::{JobStatus, Slot, Stamp};
+use crate::report::board::{JobStatus, Slot, Stamp, State};
 use crate::report::logging;
 use control::Control;
 use heart::Heart;
