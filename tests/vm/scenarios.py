@@ -88,8 +88,9 @@ class Story:
         return INI.format(timeout=TIMEOUT, port=self.server.port, more=more)
 
     def irsync(self):
-        """irsync's process id."""
-        return self.board.output("cat /run/irsync.pid")
+        """irsync's process id, or nothing. Not its guard's, and not that of a dead one that init has yet to bury."""
+        return self.board.run("for p in $(pidof irsync); do grep -qx irsync /proc/$p/comm && "
+                              "! grep -q '^State:.*Z' /proc/$p/status && echo $p; done")[1]
 
     def log(self):
         return self.board.run("grep -h irsync /var/log/messages")[1]
@@ -198,9 +199,8 @@ def clean_stop(story):
     state = story.board.output("cat /sys/class/watchdog/watchdog0/state")
     if state != "inactive":
         raise Failure(f"after a clean stop the watchdog is {state}")
-    left = story.board.run("ps | grep -v grep | grep -E 'irsync|rsync '")[1]
-    if left:
-        raise Failure(f"after a clean stop there is still: {left}")
+    if story.irsync() or story.board.run("pidof rsync")[0] == 0:
+        raise Failure("after a clean stop there is still: " + story.board.run("ps")[1])
     since = time.time()
     time.sleep(2.5 * TIMEOUT)
     if story.board.happened("WATCHDOG", since):
@@ -216,18 +216,19 @@ def respawned_by_init(story):
     # The last line of the recipe, as an owner would copy it.
     recipe = (HERE / "../../scripts/init/inittab.irsync").read_text().splitlines()[-1]
     board.output(f"cp /etc/inittab /run/inittab.old && echo '{recipe}' >> /etc/inittab && kill -HUP 1")
-    first = wait("irsync by init", 30, lambda: board.run("pidof irsync")[1])
+    first = wait("irsync by init", 30, story.irsync)
+    story.expect_sync("by init")
     since = time.time()
     board.output(f"kill -9 {first}")
-    wait("irsync again", 30, lambda: board.run("pidof irsync")[1] not in ("", first))
+    wait("irsync again", 30, lambda: story.irsync() not in ("", first))
     story.expect_sync("after init's respawn")
     story.expect_fed(2 * TIMEOUT, "respawned")
     took = board.happened("WATCHDOG", since)
     if took:
         raise Failure("the watchdog reset the board although init started irsync again")
     # Back to the init script: init forgets the line, and what it started is stopped.
-    board.output("cp /run/inittab.old /etc/inittab && kill -HUP 1 && kill $(pidof irsync)")
-    wait("irsync gone", 30, lambda: not board.run("pidof irsync")[1])
+    board.output("cp /run/inittab.old /etc/inittab && kill -HUP 1; sleep 2; killall irsync; true")
+    wait("irsync gone", 30, lambda: not story.irsync())
     board.output("/etc/init.d/S60irsync start")
     story.expect_sync("by the init script again")
     return "no reset"
