@@ -1,6 +1,6 @@
 /* Plays rsync for the benchmark: appends "WHAT NANOSECONDS PID" (CLOCK_MONOTONIC) to the file $STAMPS when it starts, when
- * it ends, when SIGTERM arrives, and when it is "asked" for its version. $STAMP_MODE: "quick" (default) ends at once; "silent" writes one line and sleeps;
- * "holder" leaves a process behind that holds its pipes. */
+ * it ends, when SIGTERM arrives, and when it is asked for its version. $STAMP_MODE: "quick" (default) ends at once; "silent"
+ * writes one line after 0.3 s and nothing more; "holder" leaves a process behind that holds its pipes. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -41,7 +41,10 @@ int main(int argc, char **argv)
 	}
 	stamp("start");
 	if (mode && !strcmp(mode, "silent")) {
+		struct timespec at_work = {0, 300000000};
+
 		signal(SIGTERM, on_term);
+		nanosleep(&at_work, NULL);
 		stamp("wrote");
 		if (write(1, "building file list\n", 19) != 19)
 			return 98;
