@@ -48,12 +48,33 @@ pub fn rchar(pid: i32) -> Option<u64> {
     text.lines().next()?.strip_prefix("rchar: ")?.trim().parse().ok()
 }
 
-/// Whether the environment the process was started with has an entry that begins with `entry`.
+/// Whether the environment the process was started with has an entry that begins with `entry`. Read piece by piece:
+/// environments are large, hold other people's secrets, and are none of what our memory should keep.
 pub fn environ_has(pid: i32, entry: &[u8]) -> bool {
-    let mut environ = Vec::new();
-    let read =
-        fs::File::open(format!("/proc/{pid}/environ")).and_then(|file| file.take(1 << 20).read_to_end(&mut environ));
-    read.is_ok() && environ.split(|&b| b == 0).any(|e| e.starts_with(entry))
+    let Ok(mut file) = fs::File::open(format!("/proc/{pid}/environ")) else { return false };
+    let mut buffer = [0; 1024];
+    // How much of `entry` the current variable has matched; None: it is another one.
+    let mut matched = Some(0);
+    while let Ok(n @ 1..) = file.read(&mut buffer) {
+        for &byte in &buffer[..n] {
+            matched = match matched {
+                _ if byte == 0 => Some(0),
+                Some(at) if entry.get(at) == Some(&byte) && at + 1 == entry.len() => return true,
+                Some(at) if entry.get(at) == Some(&byte) => Some(at + 1),
+                _ => None,
+            };
+        }
+    }
+    false
+}
+
+/// Whether orphans were given to us, as child subreaper or PID 1; None where the kernel does not tell
+/// (CONFIG_PROC_CHILDREN). A child belongs to the thread that started it, and the main thread starts none: what it has
+/// are orphans, see find_new_reaper() in the kernel.
+pub fn has_orphans() -> Option<bool> {
+    let pid = std::process::id();
+    let mut children = fs::File::open(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    children.read(&mut [0]).ok().map(|n| n > 0)
 }
 
 /// Live processes (zombies left out) whose environment has an entry that begins with `entry`.
@@ -132,5 +153,6 @@ mod tests {
         assert!(stat(me).unwrap().start > 0);
         assert!(!environ_has(me, b"IRSYNC_NO_SUCH_VARIABLE="));
         assert!(environ_has(me, b"PATH="));
+        assert!(!environ_has(me, b"ATH="), "only from the beginning of a variable");
     }
 }

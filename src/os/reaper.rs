@@ -6,6 +6,7 @@
 //! subreaper or as PID 1. That works on every kernel, a child's exit is learnt from its pid, and a grandchild that holds the
 //! pipes open does not matter.
 
+use super::procfs;
 use super::wake::Waker;
 use nix::errno::Errno;
 use nix::sys::wait::{waitid, waitpid, Id, WaitPidFlag, WaitStatus};
@@ -77,9 +78,14 @@ fn has_ended(id: Id) -> Option<Pid> {
     waitid(id, flags).ok()?.pid()
 }
 
-/// Whether this process has any child at all, running or dead. In the usual case of one job it has none once rsync was
-/// reaped, and a walk through `/proc` for what it left behind can be spared.
-pub fn has_children() -> bool {
+/// Whether anything may have been left to us, running or dead. In the usual case there is nothing, and a walk through
+/// `/proc` for what an rsync left behind can be spared.
+pub fn has_orphans() -> bool {
+    procfs::has_orphans().unwrap_or_else(has_children)
+}
+
+/// Whether this process has any child at all.
+fn has_children() -> bool {
     let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     waitid(Id::All, flags) != Err(Errno::ECHILD)
 }

@@ -189,7 +189,8 @@ impl Supervisor {
             ..JobStatus::default()
         };
         let slot = Slot::new(status, Arc::clone(&self.shared.news));
-        let worker = worker::Worker::new(
+        // Boxed, because each call it is handed through would keep a copy on the thread's stack.
+        let worker = Box::new(worker::Worker::new(
             config.clone(),
             self.mode != Mode::Once,
             self.surroundings.phase(&config.name),
@@ -197,7 +198,7 @@ impl Supervisor {
             Arc::clone(&inbox),
             Arc::clone(&pulse),
             Arc::clone(&slot),
-        );
+        ));
         // The kernel keeps 15 bytes of it; it is shown by ps -L and top -H.
         let thread = std::thread::Builder::new().name(config.name.clone()).stack_size(STACK);
         let thread = thread.spawn(move || worker.run())?;

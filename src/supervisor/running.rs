@@ -11,8 +11,8 @@ use nix::errno::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-/// As much as is read at once.
-const CHUNK: usize = 64 * 1024;
+/// As much as is read at once: so large that allocators map it separately, and so give back what was used of it.
+const CHUNK: usize = 128 * 1024;
 /// Reads from one pipe before the worker looks at its clock and its orders again.
 const READS: usize = 8;
 /// How often what lives on after the child is looked at, at first and at last.
@@ -130,9 +130,9 @@ impl Running {
         if !group_gone {
             self.child.kill_group();
         }
-        // A process that left the session is an orphan by now and so our child: without children there is none.
+        // A process that left the session is an orphan by now and so given to us: without orphans there is none.
         let marked = match &self.run {
-            Some(run) if reaper::has_children() => child::kill_marked(run),
+            Some(run) if reaper::has_orphans() => child::kill_marked(run),
             _ => 0,
         };
         *linger = (*linger * 2).min(LINGER_LAST);

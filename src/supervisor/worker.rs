@@ -101,7 +101,7 @@ impl Worker {
     }
 
     /// The thread's whole life.
-    pub fn run(mut self) {
+    pub fn run(mut self: Box<Self>) {
         self.show_waiting();
         self.tell_first_wait();
         while !self.exiting {
