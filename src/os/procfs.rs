@@ -23,6 +23,21 @@ pub fn pids() -> impl Iterator<Item = i32> {
     fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
+/// A process and all that descends from it; None where the kernel does not tell (CONFIG_PROC_CHILDREN).
+fn family(leader: i32) -> Option<Vec<i32>> {
+    let mut found = vec![leader];
+    let mut at = 0;
+    while let Some(pid) = found.get(at) {
+        match fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")) {
+            Ok(children) => found.extend(children.split_ascii_whitespace().filter_map(|word| word.parse::<i32>().ok())),
+            Err(_) if at == 0 => return None,
+            Err(_) => {}
+        }
+        at += 1;
+    }
+    Some(found)
+}
+
 /// None if it has gone, or without `/proc`.
 pub fn stat(pid: i32) -> Option<Stat> {
     parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
@@ -98,8 +113,8 @@ impl ReadSampler {
         ReadSampler { leader, program: name.chars().take(15).collect(), known: Vec::new() }
     }
 
-    /// Whether any of them has read something since the last call. Walks the whole of `/proc` only when the ones known
-    /// from last time have not.
+    /// Whether any of them has read something since the last call. Others are looked for only when the ones known from
+    /// last time have not, and in the whole of `/proc` only where the kernel does not tell whose children they are.
     pub fn grew(&mut self) -> bool {
         let mut grew = false;
         self.known.retain_mut(|(pid, last)| match rchar(*pid) {
@@ -115,7 +130,8 @@ impl ReadSampler {
 
     fn find_new(&mut self) -> bool {
         let mut grew = false;
-        for pid in pids() {
+        let candidates = family(self.leader).unwrap_or_else(|| pids().collect());
+        for pid in candidates {
             if self.known.iter().any(|(known, _)| *known == pid) {
                 continue;
             }
@@ -144,6 +160,23 @@ mod tests {
         for broken in ["", "42", "42 (x", "42 (x) S", ")(", "42 (x) S 1 2 3"] {
             assert_eq!(parse_stat(broken), None, "{broken:?}");
         }
+    }
+
+    #[test]
+    fn a_family_is_a_process_and_its_descendants() {
+        use std::process::{Command, Stdio};
+        let Some(_) = family(std::process::id() as i32) else { return };
+        // The shell has a child of its own, which is ours as well.
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "sleep 60 & echo $!; wait"]).stdout(Stdio::piped());
+        let mut shell = shell.spawn().unwrap();
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(shell.stdout.take().unwrap()), &mut line).unwrap();
+        let (leader, sleeper) = (shell.id() as i32, line.trim().parse().unwrap());
+        assert_eq!(family(leader), Some(vec![leader, sleeper]));
+        shell.kill().unwrap();
+        shell.wait().unwrap();
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(sleeper), nix::sys::signal::Signal::SIGKILL).unwrap();
     }
 
     #[test]
