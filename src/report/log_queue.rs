@@ -4,6 +4,7 @@
 //! there is room. Lines that repeat the one before are counted instead, as syslogd does it.
 
 use super::utc;
+use crate::rsync::output::line_end;
 use std::io::Write;
 
 /// Bytes that may wait, those included that are being written.
@@ -34,7 +35,11 @@ impl Queue {
     /// Takes lines of the form `[LEVEL] text\n`, logged at `now` (seconds since 1970).
     pub(super) fn append(&mut self, now: u64, lines: &[u8]) {
         self.set_time(now);
-        for line in lines.split_inclusive(|&b| b == b'\n') {
+        self.waiting.reserve(lines.len().min(CAPACITY.saturating_sub(self.waiting.len())));
+        let mut rest = lines;
+        while !rest.is_empty() {
+            let line;
+            (line, rest) = rest.split_at(line_end(rest).map_or(rest.len(), |at| at + 1));
             if line == self.last {
                 if self.repeats == 0 {
                     self.repeating_since = now;

@@ -82,7 +82,7 @@ impl LineSplitter {
 }
 
 /// Where the first `\n` or `\r` is. Eight bytes at a time: rsync can write millions of lines in a row.
-fn line_end(bytes: &[u8]) -> Option<usize> {
+pub fn line_end(bytes: &[u8]) -> Option<usize> {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGH: u64 = ONES << 7;
     let mut at = 0;
@@ -122,6 +122,9 @@ pub struct Progress {
 
 /// Reads one progress record, of 3.0 (`xfer#`, `to-check=`) or of 3.1 and later; None for any other line.
 pub fn parse_progress(record: &[u8]) -> Option<Progress> {
+    if !may_be_progress(record) {
+        return None;
+    }
     let record = std::str::from_utf8(record).ok()?;
     let mut words = record.split_ascii_whitespace();
     let bytes = number(words.next()?)?;
@@ -138,6 +141,18 @@ pub fn parse_progress(record: &[u8]) -> Option<Progress> {
         progress.list_growing = kind.starts_with("ir-");
     }
     Some(progress)
+}
+
+/// A quick look, because every line of a long list comes by: a number, and then a percent sign within four bytes.
+fn may_be_progress(record: &[u8]) -> bool {
+    let blanks = |bytes: &[u8]| bytes.iter().take_while(|&&b| b == b' ').count();
+    let number = &record[blanks(record)..];
+    if !number.first().is_some_and(u8::is_ascii_digit) {
+        return false;
+    }
+    let digits = number.iter().take(32).take_while(|&&b| b != b' ').count();
+    let percent = &number[digits..];
+    percent[blanks(percent)..].iter().take(4).any(|&b| b == b'%')
 }
 
 /// `1019.71kB/s`: rsync's k, M and G are powers of 1024 here.

@@ -16,7 +16,7 @@ const CHUNK: usize = 128 * 1024;
 /// Reads from one pipe before the worker looks at its clock and its orders again.
 const READS: usize = 8;
 /// How often what lives on after the child is looked at, at first and at last.
-const LINGER_FIRST: Duration = Duration::from_millis(2);
+const LINGER_FIRST: Duration = Duration::from_micros(500);
 const LINGER_LAST: Duration = Duration::from_secs(1);
 /// As much of a probe's answer as is kept.
 const ANSWER_LIMIT: usize = 4096;
@@ -216,13 +216,14 @@ impl Pipe {
                             log.line(&record);
                         }
                     });
+                    // After each read: what several of them hold would not fit into the log's queue.
+                    log.commit();
                 }
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => break,
                 Err(_) => self.fd = None,
             }
         }
-        self.log.commit();
         active
     }
 
