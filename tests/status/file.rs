@@ -238,7 +238,7 @@ fn systemd_is_told_in_one_line() {
     let rig = Rig::new("systemd-line");
     let name = format!("irsync-test-status-{}", std::process::id());
     let manager = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
-    manager.set_read_timeout(Some(super::common::LIMIT)).unwrap();
+    manager.set_read_timeout(Some(super::common::limit())).unwrap();
     rig.set_env("NOTIFY_SOCKET", &format!("@{name}"));
     rig.ini("[media]\nsource = until-go\ndestination = DIR/media\n[logs]\nsource = ok\ndestination = DIR/logs\n");
     let mut irsync = rig.start(&["run"]);
