@@ -16,8 +16,8 @@ fn seconds(rig: &Rig, job: &str, key: &str) -> Option<f64> {
 fn each_job_is_told_in_table_and_file() {
     let rig = Rig::new("told");
     rig.ini(
-        "[media]\nsource = until-go\ndestination = DIR/media\n[logs]\nsource = changed\ndestination = DIR/logs\n\
-         [later]\nenabled = no\nsource = ok\ndestination = DIR/later\n",
+        "[media]\nsource = /until-go\ndestination = DIR/media\n[logs]\nsource = /changed\ndestination = DIR/logs\n\
+         [later]\nenabled = no\nsource = /ok\ndestination = DIR/later\n",
     );
     let mut irsync = rig.start(&["run"]);
     rig.fake("media").wait_runs(1);
@@ -58,8 +58,8 @@ fn each_job_is_told_in_table_and_file() {
 fn a_failing_job_is_exit_code_1_and_a_busy_server_is_not() {
     let rig = Rig::new("failing");
     rig.ini(
-        "backoff_initial = 1h\nbackoff_max = 1h\n[media]\nsource = refused\ndestination = DIR/media\n\
-         [queue]\nsource = max-connections\ndestination = DIR/queue\n",
+        "backoff_initial = 1h\nbackoff_max = 1h\n[media]\nsource = /refused\ndestination = DIR/media\n\
+         [queue]\nsource = /max-connections\ndestination = DIR/queue\n",
     );
     let mut irsync = rig.start(&["run"]);
     wait_until("both outcomes", || {
@@ -77,7 +77,7 @@ fn a_failing_job_is_exit_code_1_and_a_busy_server_is_not() {
 #[test]
 fn a_job_without_success_becomes_stale_while_nothing_is_written() {
     let rig = Rig::new("stale");
-    rig.ini("[media]\nstale_after = 3s\nsource = ok\ndestination = DIR/media\n");
+    rig.ini("[media]\nstale_after = 3s\nsource = /ok\ndestination = DIR/media\n");
     let mut irsync = rig.start(&["run"]);
     wait_until("the success", || rig.status("media", "last_success_mono").is_some());
     wait_until("the board to be at rest", || rig.status("media", "state").as_deref() == Some("waiting"));
@@ -96,7 +96,7 @@ fn a_job_without_success_becomes_stale_while_nothing_is_written() {
 #[test]
 fn who_does_not_run_is_exit_code_3() {
     let rig = Rig::new("stopped");
-    rig.ini("[media]\nsource = until-go\ndestination = DIR/media\n");
+    rig.ini("[media]\nsource = /until-go\ndestination = DIR/media\n");
     let not_running = |why: &str| {
         let (text, code) = look(&rig);
         assert_eq!(code, Some(3), "{why}: {text}");
@@ -120,7 +120,7 @@ fn who_does_not_run_is_exit_code_3() {
 #[test]
 fn a_running_irsync_without_its_file_is_not_called_healthy() {
     let rig = Rig::new("blind");
-    rig.ini("[media]\nsource = ok\ndestination = DIR/media\n");
+    rig.ini("[media]\nsource = /ok\ndestination = DIR/media\n");
     let mut irsync = rig.start(&["run"]);
     wait_until("the status file", || rig.status("media", "last_outcome").is_some());
     let old = rig.read("status");
@@ -145,7 +145,7 @@ fn a_broken_configuration_shows_the_default_place_and_says_so() {
 #[test]
 fn json_says_the_same() {
     let rig = Rig::new("json");
-    rig.ini("[media]\nsource = changed\ndestination = DIR/media\n");
+    rig.ini("[media]\nsource = /changed\ndestination = DIR/media\n");
     let (text, code) = said(&rig.run(&["status", "--json"]));
     assert_eq!((text.as_str(), code), ("{\"running\":false}\n", Some(3)));
     let mut irsync = rig.start(&["run"]);
@@ -164,7 +164,7 @@ fn json_says_the_same() {
 #[test]
 fn the_file_is_written_once_a_second_at_most_and_the_last_change_is_not_lost() {
     let rig = Rig::new("pace");
-    rig.ini("[media]\ninterval = 20ms\nsource = ok\ndestination = DIR/media\n");
+    rig.ini("[media]\ninterval = 20ms\nsource = /ok\ndestination = DIR/media\n");
     let mut irsync = rig.start(&["run"]);
     let written = || -> Option<f64> {
         let text = rig.read("status");
@@ -182,7 +182,7 @@ fn the_file_is_written_once_a_second_at_most_and_the_last_change_is_not_lost() {
         assert!(pair[1] - pair[0] > 0.998, "{seen:?}");
     }
     // Nothing changes any more after this, and that is told although a second had not passed.
-    rig.ini("[media]\ninterval = 1h\nsource = until-go\ndestination = DIR/media\n");
+    rig.ini("[media]\ninterval = 1h\nsource = /until-go\ndestination = DIR/media\n");
     irsync.signal(nix::sys::signal::Signal::SIGHUP);
     wait_until("the last state", || {
         rig.status("media", "state").as_deref() == Some("syncing") && {
@@ -200,7 +200,7 @@ fn a_full_folder_is_one_warning_until_it_works_again() {
     }
     let rig = Rig::new("full-run");
     let run = Tmpfs::new(&rig.path("run"), "64k");
-    rig.ini("status_file = DIR/run/status\n[media]\ninterval = 50ms\nsource = ok\ndestination = DIR/media\n");
+    rig.ini("status_file = DIR/run/status\n[media]\ninterval = 50ms\nsource = /ok\ndestination = DIR/media\n");
     let mut irsync = rig.start(&["run"]);
     let read = || fs::read_to_string(rig.path("run/status")).unwrap_or_default();
     wait_until("the status file", || read().contains("last_outcome = success"));
@@ -225,7 +225,7 @@ fn a_full_folder_is_one_warning_until_it_works_again() {
 #[test]
 fn a_folder_that_vanishes_is_made_again() {
     let rig = Rig::new("vanished-run");
-    rig.ini("status_file = DIR/run/status\n[media]\ninterval = 50ms\nsource = ok\ndestination = DIR/media\n");
+    rig.ini("status_file = DIR/run/status\n[media]\ninterval = 50ms\nsource = /ok\ndestination = DIR/media\n");
     let mut irsync = rig.start(&["run"]);
     wait_until("the status file", || rig.path("run/status").exists());
     fs::rename(rig.path("run"), rig.path("gone")).unwrap();
@@ -240,7 +240,7 @@ fn systemd_is_told_in_one_line() {
     let manager = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
     manager.set_read_timeout(Some(super::common::limit())).unwrap();
     rig.set_env("NOTIFY_SOCKET", &format!("@{name}"));
-    rig.ini("[media]\nsource = until-go\ndestination = DIR/media\n[logs]\nsource = ok\ndestination = DIR/logs\n");
+    rig.ini("[media]\nsource = /until-go\ndestination = DIR/media\n[logs]\nsource = /ok\ndestination = DIR/logs\n");
     let mut irsync = rig.start(&["run"]);
     let mut heard = Vec::new();
     let mut hear = |wanted: &str| loop {

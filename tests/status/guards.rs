@@ -7,7 +7,7 @@ use super::{look, row};
 fn an_absent_card_does_not_fill_the_root() {
     let rig = Rig::new("require-mount");
     rig.write("card/.keep", "");
-    rig.ini("[media]\nrequire_mount = DIR/card\nsource = ok\ndestination = DIR/card/media\n");
+    rig.ini("[media]\nrequire_mount = DIR/card\nsource = /ok\ndestination = DIR/card/media\n");
     let mut irsync = rig.start(&["run"]);
     wait_until("the refusal", || rig.status("media", "last_outcome").as_deref() == Some("skipped"));
     assert_eq!(rig.status("media", "last_reason").as_deref(), Some("require_mount"));
@@ -34,7 +34,7 @@ fn a_full_destination_is_not_filled_further() {
     }
     let rig = Rig::new("min-free");
     let disk = Tmpfs::new(&rig.path("disk"), "4m");
-    rig.ini("[media]\nmin_free = 2M\nsource = ok\ndestination = DIR/disk/media\n");
+    rig.ini("[media]\nmin_free = 2M\nsource = /ok\ndestination = DIR/disk/media\n");
     let filler = disk.fill();
     let mut irsync = rig.start(&["run"]);
     wait_until("the refusal", || rig.status("media", "last_outcome").as_deref() == Some("skipped"));

@@ -35,8 +35,8 @@ fn metrics_are_written_and_promtool_has_nothing_to_say() {
     let promtool = has_promtool("metrics_are_written_and_promtool_has_nothing_to_say (what promtool says)");
     let rig = Rig::new("metrics");
     rig.ini(
-        "metrics_file = DIR/irsync.prom\n[media]\nsource = changed\ndestination = DIR/media\n\
-         [odd.name-1]\nsource = exit-10\ndestination = DIR/odd\n[later]\nenabled = no\nsource = ok\ndestination = DIR/later\n",
+        "metrics_file = DIR/irsync.prom\n[media]\nsource = /changed\ndestination = DIR/media\n\
+         [odd.name-1]\nsource = /exit-10\ndestination = DIR/odd\n[later]\nenabled = no\nsource = /ok\ndestination = DIR/later\n",
     );
     let mut irsync = rig.start(&["run"]);
     let has = |line: &str| rig.read("irsync.prom").lines().any(|found| found == line);

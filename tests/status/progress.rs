@@ -40,7 +40,7 @@ const BAR: &str = "media  [###############---------------]    50%  1.0 MiB  1.0 
 fn bars_stand_below_the_log_at_a_terminal_and_vanish_at_the_end() {
     for command in ["run", "once"] {
         let rig = Rig::new("bars");
-        rig.ini("log_level = info\n[media]\nsource = progress\ndestination = DIR/media\n");
+        rig.ini("log_level = info\n[media]\nsource = /progress\ndestination = DIR/media\n");
         let (mut irsync, mut pty) = pty::start(&rig, &[command], 100);
         wait_until("the bar", || pty.screen().contains(BAR));
         if command == "run" {
@@ -71,7 +71,7 @@ fn bars_stand_below_the_log_at_a_terminal_and_vanish_at_the_end() {
 #[test]
 fn no_bars_where_nobody_sits() {
     let rig = Rig::new("no-bars");
-    rig.ini("[media]\nsource = progress\ndestination = DIR/media\n");
+    rig.ini("[media]\nsource = /progress\ndestination = DIR/media\n");
     let mut irsync = rig.start(&["run"]);
     wait_until("progress", || rig.status("media", "progress_percent").is_some());
     irsync.stop();

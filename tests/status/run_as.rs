@@ -24,7 +24,7 @@ fn nice(pid: i32) -> i32 {
 #[test]
 fn rsync_is_nicer_than_irsync_and_dies_first() {
     let rig = Rig::new("nice");
-    rig.ini("[media]\nnice = 7\nio_class = idle\nsource = silent\ndestination = DIR/media\n");
+    rig.ini("[media]\nnice = 7\nio_class = idle\nsource = /silent\ndestination = DIR/media\n");
     let mut irsync = rig.start(&["run"]);
     rig.fake("media").wait_runs(1);
     let pid = rig.fake("media").pid();
@@ -57,7 +57,7 @@ fn rsync_runs_as_its_user_without_our_groups() {
         let rig = Rig::new("run-as");
         rig.write("media/.keep", "");
         fs::set_permissions(rig.path("media"), fs::Permissions::from_mode(0o777)).unwrap();
-        rig.ini(&format!("[media]\n{keys}source = silent\ndestination = DIR/media\n"));
+        rig.ini(&format!("[media]\n{keys}source = /silent\ndestination = DIR/media\n"));
         let mut irsync = rig.start(&["run"]);
         rig.fake("media").wait_runs(1);
         let pid = rig.fake("media").pid();

@@ -10,7 +10,7 @@ const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 
 fn running(story: &'static str) -> (Rig, super::common::Irsync) {
     let rig = Rig::new(story);
-    rig.ini("[media]\nsource = progress\ndestination = DIR/media\n[logs]\nsource = ok\ndestination = DIR/logs\n");
+    rig.ini("[media]\nsource = /progress\ndestination = DIR/media\n[logs]\nsource = /ok\ndestination = DIR/logs\n");
     let irsync = rig.start(&["run"]);
     wait_until("progress", || rig.status("media", "progress_percent").is_some());
     (rig, irsync)
@@ -99,7 +99,7 @@ fn colours_are_for_terminals_that_want_them() {
 #[test]
 fn without_a_terminal_watch_prints_what_changes() {
     let rig = Rig::new("piped");
-    rig.ini("[media]\nsource = until-go ok\ndestination = DIR/media\n");
+    rig.ini("[media]\nsource = /until-go /ok\ndestination = DIR/media\n");
     let mut irsync = rig.start(&["run"]);
     wait_until("the sync", || rig.status("media", "state").as_deref() == Some("syncing"));
     let out = rig.path("out");
