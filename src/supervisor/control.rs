@@ -20,7 +20,10 @@ pub struct Control {
 
 /// Where the socket is for this status file.
 pub fn path(status_file: &Path) -> PathBuf {
-    status_file.with_file_name("control")
+    // Named after it: another irsync may keep its status in the same folder.
+    let mut name = status_file.file_name().unwrap_or_default().to_owned();
+    name.push(".control");
+    status_file.with_file_name(name)
 }
 
 impl Control {

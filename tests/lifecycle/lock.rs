@@ -34,3 +34,22 @@ fn second_irsync_takes_over_after_the_first_was_killed() {
     rig.fake("dest").assert_never_two();
     second.stop();
 }
+
+#[test]
+fn two_irsyncs_with_status_files_in_one_folder_do_not_disturb_each_other() {
+    let rig = Rig::new("one-folder");
+    rig.ini("[media]\nsource = /ok\ndestination = DIR/media\n");
+    rig.ini_named("second.ini", "status_file = DIR/status2\n[copy]\nsource = /ok\ndestination = DIR/copy\n");
+    let second_ini = rig.path("second.ini");
+    let second_ini = second_ini.to_str().unwrap();
+    let mut first = rig.start(&["run"]);
+    first.wait_log("sync success");
+    let mut second = rig.start(&["run", "--config", second_ini]);
+    second.wait_log("sync success");
+    assert!(rig.run(&["now"]).status.success(), "the first one can no longer be asked");
+    first.wait_count("sync success", 2);
+    second.stop();
+    assert!(rig.run(&["now"]).status.success(), "the first one can no longer be asked");
+    first.wait_count("sync success", 3);
+    first.stop();
+}
