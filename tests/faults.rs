@@ -164,7 +164,11 @@ fn status_on_a_read_only_file_system() {
     syncs_again(&rig, &mut irsync);
     assert!(irsync.log_has("Read-only file system"), "it says so");
     tmpfs.remount("rw");
-    syncs_again(&rig, &mut irsync);
+    wait_until("the status", || {
+        syncs_again(&rig, &mut irsync);
+        rig.read("root/status").contains("[job:media]")
+    });
+    assert!(rig.run(&["now"]).status.success(), "and the control socket with it");
     irsync.stop();
     drop(tmpfs);
 }

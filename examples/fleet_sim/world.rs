@@ -339,5 +339,5 @@ fn draw(distribution: &Distribution, rng: &mut Rng) -> Duration {
     let rank = (rng.draw() >> 32) * parts;
     let (below, part) = ((rank >> 32) as usize, rank & 0xffff_ffff);
     let (low, high) = (distribution[below], distribution[below + 1]);
-    Duration::from_micros(low * 1000 + ((high - low) * 1000 * part >> 32))
+    Duration::from_micros(low * 1000 + (((high - low) * 1000 * part) >> 32))
 }

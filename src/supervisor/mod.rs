@@ -280,6 +280,12 @@ impl Supervisor {
             self.refresh_at = now + REFRESH;
             self.heart.refresh(now);
         }
+        // When something happens anyhow: a folder that was read-only, or another irsync's, costs no wake-up of its own.
+        if self.mode == Mode::Run && self.shared.news.unread() && self.surroundings.own_now() {
+            log::info!("the status file is ours now");
+            self.outlook.own(&self.config.global);
+            self.control = self.surroundings.control();
+        }
         let (config, handles) = (&self.config, &self.handles);
         self.outlook.look(now, &self.shared.news, &self.heart, || board(config, handles));
         for handle in &self.handles {

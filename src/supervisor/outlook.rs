@@ -65,6 +65,12 @@ impl Outlook {
         outlook
     }
 
+    /// The status file has become ours to write.
+    pub fn own(&mut self, global: &Global) {
+        self.status_file = Some(global.status_file.clone());
+        self.configure(global);
+    }
+
     /// Takes over the keys that may change while irsync runs.
     pub fn configure(&mut self, global: &Global) {
         self.attended = global.log == LogTarget::Stderr && terminal::is_attended();

@@ -106,6 +106,16 @@ impl Surroundings {
         }
     }
 
+    /// Tries again to own the status file: its folder may have become writable, or the other irsync may have ended. True
+    /// when that has changed something.
+    pub fn own_now(&mut self) -> bool {
+        if self.ownership.is_ok() {
+            return false;
+        }
+        self.ownership = own(&self.status_file);
+        self.ownership.is_ok()
+    }
+
     /// Whether the status file is ours to write.
     pub fn owns_status(&self) -> bool {
         self.ownership.is_ok()
