@@ -184,7 +184,7 @@ pub fn bars(jobs: &[JobStatus], width: usize) -> Vec<String> {
 }
 
 /// Columns of a bar, without its brackets.
-const LONGEST_BAR: usize = 30;
+const LONGEST_BAR: usize = 24;
 const SHORTEST_BAR: usize = 8;
 /// Less of a file's name tells nothing.
 const SHORTEST_NAME: usize = 12;
@@ -206,7 +206,7 @@ fn bar(job: &JobStatus, progress: &Progress, names: usize, width: usize) -> Stri
     }
     line += &numbers;
     let room = width.saturating_sub(columns(&line) + 2);
-    if let Some(file) = job.current_file.as_ref().filter(|_| room >= SHORTEST_NAME) {
+    if let Some(file) = job.current_file.as_ref().filter(|file| room >= SHORTEST_NAME.min(columns(file))) {
         line += "  ";
         line += &fit_end(file, room);
     }
@@ -354,7 +354,7 @@ mod tests {
         }
         assert_eq!(
             bars(&[full()], 100),
-            ["media  [#############-----------------]   ~45%  45.0 MiB  3.0 MiB/s  18s left  films/a = b.mp4"]
+            ["media  [##########--------------]   ~45%  45.0 MiB  3.0 MiB/s  18s left  films/a = b.mp4"]
         );
         assert_eq!(bars(&[with(Outcome::Success)], 40), ["media   ~45%  45.0 MiB  3.0 MiB/s  18s l"]);
     }

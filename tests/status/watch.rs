@@ -21,15 +21,15 @@ fn watch_redraws_in_place_and_gives_the_terminal_back() {
     for end in ["ctrl-c", "SIGTERM"] {
         let (rig, mut irsync) = running("watch");
         let (mut watch, mut pty) = pty::start(&rig, &["status", "--watch"], 100);
-        wait_until("three frames", || pty.text().matches("\x1b[H").count() >= 3);
+        wait_until("three frames", || pty.text().matches("\x1b[J").count() >= 3);
         let screen = pty.screen();
         let lines: Vec<&str> = screen.lines().collect();
         assert!(lines[0].starts_with("irsync "), "{screen}");
-        assert!(lines[2].starts_with("JOB     HEALTH  STATE    "), "{screen}");
-        assert!(lines[3].starts_with("media   ok      syncing  "), "{screen}");
-        assert!(lines[4].starts_with("logs    ok      waiting  "), "{screen}");
+        assert!(lines[2].starts_with("JOB    HEALTH  STATE    "), "{screen}");
+        assert!(lines[3].starts_with("media  ok      syncing  "), "{screen}");
+        assert!(lines[4].starts_with("logs   ok      waiting  "), "{screen}");
         assert!(
-            lines[6].starts_with("media  [###############---------------]    50%  1.0 MiB  1.0 MiB/s  9s left"),
+            lines[6].starts_with("media  [############------------]    50%  1.0 MiB  1.0 MiB/s  9s left"),
             "{screen}"
         );
         assert_eq!(lines.len(), 7, "{screen}");
@@ -74,7 +74,7 @@ fn narrow_terminal_gets_lines_that_fit() {
     wait_until("a frame", || pty.text().contains("\x1b[J"));
     let screen = pty.screen();
     assert!(screen.lines().all(|line| line.chars().count() <= 30), "{screen}");
-    assert!(screen.contains("\nmedia   ok"), "{screen}");
+    assert!(screen.contains("\nmedia  ok"), "{screen}");
     watch.signal(Signal::SIGINT);
     watch.wait();
     irsync.stop();
