@@ -188,6 +188,8 @@ const LONGEST_BAR: usize = 24;
 const SHORTEST_BAR: usize = 8;
 /// Less of a file's name tells nothing.
 const SHORTEST_NAME: usize = 12;
+/// For more of a name the bar is not made shorter.
+const USUAL_NAME: usize = 24;
 
 fn bar(job: &JobStatus, progress: &Progress, names: usize, width: usize) -> String {
     // While the list still grows the whole is not known.
@@ -200,7 +202,8 @@ fn bar(job: &JobStatus, progress: &Progress, names: usize, width: usize) -> Stri
     let mut line = format!("{:names$}  ", job.name);
     let room = width.saturating_sub(columns(&line) + columns(&numbers) + 4);
     if room >= SHORTEST_BAR {
-        let length = room.min(LONGEST_BAR);
+        let name = job.current_file.as_ref().map_or(0, |file| columns(file).min(USUAL_NAME) + 2);
+        let length = room.saturating_sub(name).clamp(SHORTEST_BAR, LONGEST_BAR);
         let filled = length * usize::from(progress.percent.min(100)) / 100;
         let _ = write!(line, "[{}{}]  ", "#".repeat(filled), "-".repeat(length - filled));
     }
