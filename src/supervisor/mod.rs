@@ -280,6 +280,10 @@ impl Supervisor {
             self.refresh_at = now + REFRESH;
             self.heart.refresh(now);
         }
+        if self.shared.news.unread() && self.outlook.wants_to_own(now) && self.surroundings.own_again() {
+            self.outlook.own(&self.config.global);
+            self.control = self.surroundings.control();
+        }
         let (config, handles) = (&self.config, &self.handles);
         self.outlook.look(now, &self.shared.news, &self.heart, || board(config, handles));
         for handle in &self.handles {

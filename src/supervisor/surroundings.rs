@@ -106,6 +106,19 @@ impl Surroundings {
         }
     }
 
+    /// Tries again to get hold of the status file; whether it is ours now.
+    pub fn own_again(&mut self) -> bool {
+        match &self.ownership {
+            Ok(_) => true,
+            // `once` has no status.
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => false,
+            Err(_) => {
+                self.ownership = own(&self.status_file);
+                self.ownership.is_ok()
+            }
+        }
+    }
+
     /// Whether the status file is ours to write.
     pub fn owns_status(&self) -> bool {
         self.ownership.is_ok()

@@ -266,3 +266,21 @@ fn systemd_is_told_in_one_line() {
     irsync.stop();
     assert_eq!(heard.iter().filter(|message| *message == "STATUS=2 jobs: 1 syncing").count(), 1, "{heard:?}");
 }
+
+#[test]
+fn the_second_irsync_takes_the_file_over_when_the_first_has_gone() {
+    let rig = Rig::new("takeover");
+    rig.ini("[media]\nsource = /ok\ndestination = DIR/media\n");
+    let other = rig.ini_named("other.ini", "[logs]\ninterval = 50ms\nsource = /ok\ndestination = DIR/logs\n");
+    let mut first = rig.start(&["run"]);
+    wait_until("the first one's status", || rig.status("media", "last_outcome").is_some());
+    let mut second = rig.start(&["run", "--config", other.to_str().unwrap()]);
+    second.wait_log("another irsync owns");
+    rig.fake("logs").wait_runs(3);
+    assert_eq!(rig.status("logs", "state"), None, "two write one file");
+    first.stop();
+    wait_until("the second one's status", || rig.status("logs", "last_outcome").is_some());
+    assert_eq!(look(&rig).1, Some(0));
+    assert!(rig.run(&["now", "--config", other.to_str().unwrap()]).status.success());
+    second.stop();
+}
