@@ -58,8 +58,15 @@ impl Wakes {
 
     /// False: it is time to end.
     fn wait(&self) -> bool {
+        let stdout = stdout();
+        // Nothing is asked of stdout: that nobody reads it any more is told all the same.
+        let mut fds =
+            [PollFd::new(self.pipe.as_fd(), PollFlags::POLLIN), PollFd::new(stdout.as_fd(), PollFlags::empty())];
         if !self.end.load(Ordering::SeqCst) {
-            let _ = poll(&mut [PollFd::new(self.pipe.as_fd(), PollFlags::POLLIN)], PollTimeout::from(PERIOD));
+            let _ = poll(&mut fds, PollTimeout::from(PERIOD));
+            if fds[1].any() == Some(true) {
+                return false;
+            }
             let mut bytes = [0; 64];
             while matches!((&self.pipe).read(&mut bytes), Ok(n) if n == bytes.len()) {}
         }

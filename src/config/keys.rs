@@ -63,7 +63,7 @@ pub const KEYS: &[Key] = &[
     key("log_max_size", Global, Is("1M"), K::Size { min: 4096, max: 1 << 30, off: false }, "size at which a log file is renamed to `.old`, of which one is kept"),
     key("log_level", Global, Is("info"), K::Level, "least severity logged; rsync's stdout is logged at debug, its stderr at warn"),
     key("status_file", Global, Is("/run/irsync/status"), K::Path { off: false }, "what each job is doing, as INI, replaced by rename"),
-    key("metrics_file", Global, Is("off"), K::Path { off: true }, "Prometheus text for node_exporter's textfile collector, replaced by rename"),
+    key("metrics_file", Global, Is("off"), K::Path { off: true }, "Prometheus text for node_exporter's textfile collector, replaced by rename, at most every 15 s; keep it in memory, not on flash"),
     key("state_dir", Global, Is("off"), K::Path { off: true }, "directory on lasting storage that keeps the reboot budget across boots; `reboot_after` needs it"),
     key("include", Global, Nothing, K::Path { off: true }, "directory whose `*.ini` files are read after this one, in order of their names; they may add jobs and override keys"),
     key("watchdog_device", Global, Is("off"), K::Path { off: true }, "hardware watchdog to feed, e.g. `/dev/watchdog`; under systemd `WatchdogSec=` is honoured without it"),

@@ -184,10 +184,12 @@ pub fn bars(jobs: &[JobStatus], width: usize) -> Vec<String> {
 }
 
 /// Columns of a bar, without its brackets.
-const LONGEST_BAR: usize = 30;
+const LONGEST_BAR: usize = 24;
 const SHORTEST_BAR: usize = 8;
 /// Less of a file's name tells nothing.
 const SHORTEST_NAME: usize = 12;
+/// For more of a name the bar is not made shorter.
+const USUAL_NAME: usize = 24;
 
 fn bar(job: &JobStatus, progress: &Progress, names: usize, width: usize) -> String {
     // While the list still grows the whole is not known.
@@ -200,13 +202,14 @@ fn bar(job: &JobStatus, progress: &Progress, names: usize, width: usize) -> Stri
     let mut line = format!("{:names$}  ", job.name);
     let room = width.saturating_sub(columns(&line) + columns(&numbers) + 4);
     if room >= SHORTEST_BAR {
-        let length = room.min(LONGEST_BAR);
+        let name = job.current_file.as_ref().map_or(0, |file| columns(file).min(USUAL_NAME) + 2);
+        let length = room.saturating_sub(name).clamp(SHORTEST_BAR, LONGEST_BAR);
         let filled = length * usize::from(progress.percent.min(100)) / 100;
         let _ = write!(line, "[{}{}]  ", "#".repeat(filled), "-".repeat(length - filled));
     }
     line += &numbers;
     let room = width.saturating_sub(columns(&line) + 2);
-    if let Some(file) = job.current_file.as_ref().filter(|_| room >= SHORTEST_NAME) {
+    if let Some(file) = job.current_file.as_ref().filter(|file| room >= SHORTEST_NAME.min(columns(file))) {
         line += "  ";
         line += &fit_end(file, room);
     }
@@ -354,7 +357,7 @@ mod tests {
         }
         assert_eq!(
             bars(&[full()], 100),
-            ["media  [#############-----------------]   ~45%  45.0 MiB  3.0 MiB/s  18s left  films/a = b.mp4"]
+            ["media  [##########--------------]   ~45%  45.0 MiB  3.0 MiB/s  18s left  films/a = b.mp4"]
         );
         assert_eq!(bars(&[with(Outcome::Success)], 40), ["media   ~45%  45.0 MiB  3.0 MiB/s  18s l"]);
     }

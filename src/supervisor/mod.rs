@@ -280,9 +280,7 @@ impl Supervisor {
             self.refresh_at = now + REFRESH;
             self.heart.refresh(now);
         }
-        // When something happens anyhow: a folder that was read-only, or another irsync's, costs no wake-up of its own.
-        if self.mode == Mode::Run && self.shared.news.unread() && self.surroundings.own_now() {
-            log::info!("the status file is ours now");
+        if self.shared.news.unread() && self.outlook.wants_to_own(now) && self.surroundings.own_again() {
             self.outlook.own(&self.config.global);
             self.control = self.surroundings.control();
         }

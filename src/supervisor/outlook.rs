@@ -17,6 +17,8 @@ use std::time::Duration;
 const PERIOD: Duration = Duration::from_secs(1);
 /// Between two metrics files: as often as node_exporter is usually asked, and kinder to a card than every second.
 const METRICS_PERIOD: Duration = Duration::from_secs(15);
+/// How often to look whether the status file can be ours by now.
+const OWN_PERIOD: Duration = Duration::from_secs(10);
 /// How long a busy card may hold up the end of irsync.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -24,7 +26,10 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Outlook {
     scribe: Option<Scribe>,
-    status_file: Option<PathBuf>,
+    status_file: PathBuf,
+    /// The status file is ours to write.
+    owner: bool,
+    own_next: Time,
     metrics_file: Option<PathBuf>,
     watchdog_device: Option<PathBuf>,
     /// Somebody sits at the terminal that the log goes to.
@@ -48,7 +53,9 @@ impl Outlook {
     pub fn new(global: &Global, owns_status: bool, now: Time) -> Outlook {
         let mut outlook = Outlook {
             scribe: None,
-            status_file: owns_status.then(|| global.status_file.clone()),
+            status_file: global.status_file.clone(),
+            owner: owns_status,
+            own_next: now + OWN_PERIOD,
             metrics_file: None,
             watchdog_device: global.watchdog_device.clone(),
             attended: false,
@@ -65,19 +72,13 @@ impl Outlook {
         outlook
     }
 
-    /// The status file has become ours to write.
-    pub fn own(&mut self, global: &Global) {
-        self.status_file = Some(global.status_file.clone());
-        self.configure(global);
-    }
-
     /// Takes over the keys that may change while irsync runs.
     pub fn configure(&mut self, global: &Global) {
         self.attended = global.log == LogTarget::Stderr && terminal::is_attended();
         // As with the status file: of two irsyncs only one may write it.
-        self.metrics_file = global.metrics_file.clone().filter(|_| self.status_file.is_some());
+        self.metrics_file = global.metrics_file.clone().filter(|_| self.owner);
         self.metrics_due = true;
-        if self.scribe.is_none() && self.status_file.is_some() {
+        if self.scribe.is_none() && self.owner {
             self.scribe = match Scribe::start() {
                 Ok(scribe) => Some(scribe),
                 Err(error) => {
@@ -86,6 +87,23 @@ impl Outlook {
                 }
             };
         }
+    }
+
+    /// Whether to try once more to become the owner of the status file: its file system may be writable by now, or the
+    /// irsync that had it gone.
+    pub fn wants_to_own(&mut self, now: Time) -> bool {
+        let wants = !self.owner && now >= self.own_next;
+        if wants {
+            self.own_next = now + OWN_PERIOD;
+        }
+        wants
+    }
+
+    /// The status file is ours from now on.
+    pub fn own(&mut self, global: &Global) {
+        log::info!("{} is written from now on", self.status_file.display());
+        self.owner = true;
+        self.configure(global);
     }
 
     /// irsync was told to stop.
@@ -145,9 +163,7 @@ impl Outlook {
         let Some(scribe) = &self.scribe else { return };
         let now = Stamp { mono: now, ..Stamp::now() };
         let daemon = self.daemon(heart);
-        if let Some(path) = &self.status_file {
-            scribe.replace(path, status::render(&daemon, jobs, now));
-        }
+        scribe.replace(&self.status_file, status::render(&daemon, jobs, now));
         if let (Some(path), true) = (&self.metrics_file, metrics) {
             scribe.replace(path, metrics::render(&daemon, jobs, now, true));
         }
@@ -167,9 +183,7 @@ impl Outlook {
     pub fn end(self, heart: &Heart, mut jobs: Vec<JobStatus>) {
         logging::show_below(&[]);
         let Some(scribe) = &self.scribe else { return };
-        if let Some(path) = &self.status_file {
-            scribe.remove(path);
-        }
+        scribe.remove(&self.status_file);
         if let Some(path) = &self.metrics_file {
             jobs.extend_from_slice(&self.ended);
             scribe.replace(path, metrics::render(&self.daemon(heart), &jobs, Stamp::now(), false));

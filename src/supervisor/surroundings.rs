@@ -106,14 +106,17 @@ impl Surroundings {
         }
     }
 
-    /// Tries again to own the status file: its folder may have become writable, or the other irsync may have ended. True
-    /// when that has changed something.
-    pub fn own_now(&mut self) -> bool {
-        if self.ownership.is_ok() {
-            return false;
+    /// Tries again to get hold of the status file; whether it is ours now.
+    pub fn own_again(&mut self) -> bool {
+        match &self.ownership {
+            Ok(_) => true,
+            // `once` has no status.
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => false,
+            Err(_) => {
+                self.ownership = own(&self.status_file);
+                self.ownership.is_ok()
+            }
         }
-        self.ownership = own(&self.status_file);
-        self.ownership.is_ok()
     }
 
     /// Whether the status file is ours to write.

@@ -240,7 +240,10 @@ fn systemd_is_told_in_one_line() {
     let manager = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
     manager.set_read_timeout(Some(super::common::limit())).unwrap();
     rig.set_env("NOTIFY_SOCKET", &format!("@{name}"));
-    rig.ini("[media]\nsource = /until-go\ndestination = DIR/media\n[logs]\nsource = /ok\ndestination = DIR/logs\n");
+    rig.ini(
+        "stop_timeout = 1s\n[media]\nsource = /progress /ok\ndestination = DIR/media\n\
+         [logs]\nsource = /ok\ndestination = DIR/logs\n",
+    );
     let mut irsync = rig.start(&["run"]);
     let mut heard = Vec::new();
     let mut hear = |wanted: &str| loop {
@@ -252,8 +255,32 @@ fn systemd_is_told_in_one_line() {
         }
     };
     hear("STATUS=2 jobs: 1 syncing");
-    rig.fake("media").go();
+    // The board changes each second and this line does not.
+    let mut versions = std::collections::BTreeSet::new();
+    wait_until("the file to be written again and again", || {
+        versions.insert(rig.read("status"));
+        versions.len() > 3
+    });
+    super::common::process::send(rig.fake("media").pid(), nix::sys::signal::Signal::SIGKILL);
     hear("STATUS=2 jobs");
     irsync.stop();
     assert_eq!(heard.iter().filter(|message| *message == "STATUS=2 jobs: 1 syncing").count(), 1, "{heard:?}");
+}
+
+#[test]
+fn the_second_irsync_takes_the_file_over_when_the_first_has_gone() {
+    let rig = Rig::new("takeover");
+    rig.ini("[media]\nsource = /ok\ndestination = DIR/media\n");
+    let other = rig.ini_named("other.ini", "[logs]\ninterval = 50ms\nsource = /ok\ndestination = DIR/logs\n");
+    let mut first = rig.start(&["run"]);
+    wait_until("the first one's status", || rig.status("media", "last_outcome").is_some());
+    let mut second = rig.start(&["run", "--config", other.to_str().unwrap()]);
+    second.wait_log("another irsync owns");
+    rig.fake("logs").wait_runs(3);
+    assert_eq!(rig.status("logs", "state"), None, "two write one file");
+    first.stop();
+    wait_until("the second one's status", || rig.status("logs", "last_outcome").is_some());
+    assert_eq!(look(&rig).1, Some(0));
+    assert!(rig.run(&["now", "--config", other.to_str().unwrap()]).status.success());
+    second.stop();
 }

@@ -28,6 +28,22 @@ fn an_absent_card_does_not_fill_the_root() {
 }
 
 #[test]
+fn a_destination_without_room_for_another_file_is_full() {
+    if !is_root("a_destination_without_room_for_another_file_is_full") {
+        return;
+    }
+    let rig = Rig::new("inodes");
+    let _disk = Tmpfs::new(&rig.path("disk"), "4m,nr_inodes=2");
+    std::fs::write(rig.path("disk/last"), "").unwrap();
+    rig.ini("[media]\nmin_free = 1M\nsource = /ok\ndestination = DIR/disk/media\n");
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("media: sync skipped: min_free, ");
+    let line = irsync.line("sync skipped: min_free").unwrap();
+    assert!(line.contains("(inodes)"), "{line}");
+    irsync.stop();
+}
+
+#[test]
 fn a_full_destination_is_not_filled_further() {
     if !is_root("a_full_destination_is_not_filled_further") {
         return;

@@ -66,7 +66,11 @@ impl Pty {
         while let Some(c) = chars.next() {
             match c {
                 '\x1b' => {
-                    assert_eq!(chars.next(), Some('['), "{text:?}");
+                    assert!(matches!(chars.next(), Some('[') | None), "{text:?}");
+                    if !chars.as_str().contains(|c: char| c.is_ascii_alphabetic()) {
+                        // The rest has not come yet.
+                        break;
+                    }
                     let parameter: String = chars
                         .by_ref()
                         .take_while(|c| {
