@@ -4,9 +4,9 @@
 # The same bytes go into every image.
 copies_are_the_same() {
 	local buildroot=$ROOT/buildroot/package/irsync yocto=$ROOT/yocto/meta-irsync/recipes-support/irsync/files
-	cmp "$ROOT/scripts/init/irsync" "$buildroot/S60irsync"
+	cmp "$ROOT/scripts/init/irsync.init" "$buildroot/S60irsync"
 	cmp "$ROOT/scripts/init/irsync.service" "$buildroot/irsync.service"
-	cmp "$ROOT/scripts/init/irsync" "$yocto/irsync.init"
+	cmp "$ROOT/scripts/init/irsync.init" "$yocto/irsync.init"
 	cmp "$ROOT/scripts/init/irsync.service" "$yocto/irsync.service"
 }
 
@@ -27,7 +27,7 @@ busybox_root() {
 		rm -f "$root/bin/start-stop-daemon"
 		into_root "$root" "$(command -v start-stop-daemon)" /sbin/start-stop-daemon
 	fi
-	cp "$ROOT/scripts/init/irsync" "$root/etc/init.d/S60irsync"
+	cp "$ROOT/scripts/init/irsync.init" "$root/etc/init.d/S60irsync"
 	cp "$ROOT"/tests/packaging/drive-* "$root/"
 	cp "$ROOT/tests/packaging/slow-rsync" "$root/bin/"
 	echo content >"$root/src/file"
@@ -62,11 +62,11 @@ TAB
 	grep -q '^ALL WELL: init script' "$root/tmp/driven"
 }
 
-# The line is read out of the page that people copy it from.
+# The recipe itself is what is tested.
 respawn() {
 	local root=$WORK/root-respawn line
 	busybox_root "$root"
-	line=$(grep -m1 -o '::respawn:/usr/bin/irsync.*' "$ROOT/docs/images.md")
+	line=$(tail -n 1 "$ROOT/scripts/init/inittab.irsync")
 	cat >"$root/etc/inittab" <<TAB
 $line
 ::once:/bin/sh -c '/drive-respawn > /tmp/driven 2>&1'
