@@ -3,6 +3,7 @@
 
 # The same bytes go into every image.
 copies_are_the_same() {
+	# shellcheck disable=SC2153 # lib.sh sets it
 	local buildroot=$ROOT/buildroot/package/irsync yocto=$ROOT/yocto/meta-irsync/recipes-support/irsync/files
 	cmp "$ROOT/scripts/init/irsync.init" "$buildroot/S60irsync"
 	cmp "$ROOT/scripts/init/irsync.service" "$buildroot/irsync.service"

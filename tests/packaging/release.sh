@@ -18,7 +18,7 @@ tarballs_again() {
 tarball_builds_offline() {
 	mkdir -p "$WORK/unpacked"
 	tar -xzf "$WORK/release/irsync-$(version)-vendored.tar.gz" -C "$WORK/unpacked"
-	cd "$WORK/unpacked/irsync-$(version)"
+	cd "$WORK/unpacked/irsync-$(version)" || return
 	CARGO_HOME=$WORK/empty-cargo-home CARGO_TARGET_DIR=$WORK/tarball-target cargo build --locked --offline
 	"$WORK/tarball-target/debug/irsync" --help >/dev/null
 }
@@ -40,7 +40,7 @@ pinned() {
 # One checksum changed, one crate gone: both are seen.
 yocto_crates_sees_changes() {
 	local inc=$WORK/crates.inc
-	cd "$ROOT"
+	cd "$ROOT" || return
 	scripts/yocto-crates Cargo.lock "$inc"
 	scripts/yocto-crates --check Cargo.lock "$inc"
 	[ "$(grep -c 'sha256sum' "$inc")" = "$(grep -c '^checksum' Cargo.lock)" ]
