@@ -3,6 +3,7 @@ DESCRIPTION = "core-image-minimal with irsync. Bring your own irsync.ini with a 
 HOMEPAGE = "https://releases.irsync.invalid"
 BUGTRACKER = "https://releases.irsync.invalid"
 SECTION = "images"
+CVE_PRODUCT = ""
 LICENSE = "MIT"
 
 inherit core-image

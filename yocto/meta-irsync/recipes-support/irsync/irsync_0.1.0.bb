@@ -1,16 +1,16 @@
 SUMMARY = "Keeps files on an unattended device in step with an rsync server"
-DESCRIPTION = "Runs rsync on an interval as /etc/irsync.ini says, kills it when it stalls, starts it again, and feeds \
-the hardware watchdog."
+DESCRIPTION = "Runs rsync on an interval, kills it when it stalls, starts it again, and feeds the hardware watchdog."
 HOMEPAGE = "https://releases.irsync.invalid"
 BUGTRACKER = "https://releases.irsync.invalid"
 SECTION = "net"
+CVE_PRODUCT = "irsync"
 LICENSE = "MIT"
 LIC_FILES_CHKSUM = "file://LICENSE;md5=63edced8ad7bae4860819ba7abaa7faa"
 
 # Where the released tarball is: set it in a distro's configuration or a .bbappend, or use a mirror.
 IRSYNC_SITE ?= "https://releases.irsync.invalid"
 
-SRC_URI = " \
+SRC_URI = "\
     ${IRSYNC_SITE}/irsync-${PV}.tar.gz;name=irsync \
     file://irsync.init \
     file://irsync.service \
