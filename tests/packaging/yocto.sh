@@ -105,10 +105,10 @@ yocto_checks() {
 		return
 	fi
 	if ! locale -a | grep -qix 'en_US.utf-\?8'; then
-		need localedef=libc-bin && install_packages locales && as_root localedef -i en_US -f UTF-8 en_US.UTF-8 || {
+		if ! install_packages locales || ! as_root localedef -i en_US -f UTF-8 en_US.UTF-8; then
 			skipped yocto "bitbake wants the locale en_US.UTF-8"
 			return
-		}
+		fi
 	fi
 	printf 'with OE-core %s\n' "$(sed -n 's/^LAYERSERIES_CORENAMES = //p' "$OE_CORE_DIR/meta/conf/layer.conf")"
 	need_release
