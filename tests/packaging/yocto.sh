@@ -6,13 +6,14 @@ oe() {
 	local as=()
 	[ "$(id -u)" != 0 ] || as=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 	# shellcheck disable=SC2016 # for the inner shell
-	env -i PATH="$PATH" HOME="$WORK/oe-home" LC_ALL=en_US.UTF-8 TERM=dumb BITBAKEDIR="$BITBAKE_DIR" \
+	env -i PATH="$PATH:$WORK/oe-bin" HOME="$WORK/oe-home" LC_ALL=en_US.UTF-8 TERM=dumb BITBAKEDIR="$BITBAKE_DIR" \
 		nice "${as[@]}" bash -c '. "$1/oe-init-build-env" "$2" "$3" >/dev/null && shift 3 && "$@"' \
 		oe "$OE_CORE_DIR" "$WORK/oe-build" "$BITBAKE_DIR" "$@"
 }
 
 oe_set_up() {
-	mkdir -p "$WORK/oe-build/conf" "$WORK/oe-home" "$WORK/oe-dl"
+	mkdir -p "$WORK/oe-build/conf" "$WORK/oe-home" "$WORK/oe-dl" "$WORK/oe-bin"
+	ln -s "$(command -v python3)" "$WORK/oe-bin/nativepython3"
 	chmod 755 "$WORK"
 	cat >"$WORK/oe-build/conf/bblayers.conf" <<END
 POKY_BBLAYERS_CONF_VERSION = "2"
@@ -30,6 +31,7 @@ BB_NUMBER_THREADS = "2"
 BB_NUMBER_PARSE_THREADS = "2"
 DL_DIR = "$WORK/oe-dl"
 IRSYNC_SITE = "file://$WORK/release"
+HOSTTOOLS += "nativepython3"
 ASSUME_PROVIDED += "quilt-native patch-native python3-native xz-native gzip-native"
 END
 	# The crates that cargo has already brought here, under the names bitbake gives them; their checksums are still checked.
@@ -65,7 +67,8 @@ unpack() {
 	local source
 	source=$(sed -n 's/^S="\(.*\)"/\1/p' "$WORK/recipe")
 	cmp "$source/Cargo.lock" "$ROOT/Cargo.lock"
-	oe bitbake -c update_crates irsync
+	# By its file: without what it would build first, of which it needs a Python only.
+	oe bitbake -b "$WORK/pinned/yocto/meta-irsync/recipes-support/irsync/irsync_$(version).bb" -c update_crates
 	cmp "$WORK/pinned/yocto/meta-irsync/recipes-support/irsync/irsync-crates.inc" \
 		"$ROOT/yocto/meta-irsync/recipes-support/irsync/irsync-crates.inc"
 }
