@@ -13,7 +13,7 @@ oe() {
 
 oe_set_up() {
 	mkdir -p "$WORK/oe-build/conf" "$WORK/oe-home" "$WORK/oe-dl" "$WORK/oe-bin"
-	ln -s "$(command -v python3)" "$WORK/oe-bin/nativepython3"
+	ln -s /usr/bin/python3 "$WORK/oe-bin/nativepython3"
 	chmod 755 "$WORK"
 	cat >"$WORK/oe-build/conf/bblayers.conf" <<END
 POKY_BBLAYERS_CONF_VERSION = "2"
