@@ -6,8 +6,10 @@
 pub fn strike(job: &str) {
     let wedged = std::env::var("IRSYNC_FAULT").is_ok_and(|fault| fault.strip_prefix("wedge:") == Some(job));
     let now = std::env::var_os("IRSYNC_FAULT_FILE").is_some_and(|file| std::path::Path::new(&file).exists());
-    while wedged && now {
-        std::thread::park();
+    if wedged && now {
+        loop {
+            std::thread::park();
+        }
     }
 }
 
