@@ -96,9 +96,12 @@ fn parse_holder(text: &str) -> Option<Holder> {
 }
 
 fn path(dir: &Path, key: &str) -> PathBuf {
-    // FNV-1a: file names must be short and the same in every version of irsync, not secret.
-    let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-    dir.join(format!("lock-{hash:016x}"))
+    dir.join(format!("lock-{:016x}", hash(key.as_bytes())))
+}
+
+/// FNV-1a: the same in every version of irsync, short, and not for secrets.
+pub fn hash(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// The name a destination is locked under: remote ones as they are, local ones resolved as far as they exist, so that two

@@ -126,18 +126,14 @@ impl Surroundings {
 
     /// Where in the first jitter a job of this device starts: the same with each boot, spread evenly over a fleet.
     pub fn phase(&self, job: &str) -> u64 {
-        crate::job::backoff::Rng::new(self.device ^ hash(job.as_bytes())).draw()
+        crate::job::backoff::Rng::new(self.device ^ lock::hash(job.as_bytes())).draw()
     }
-}
-
-fn hash(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3))
 }
 
 fn device() -> u64 {
     let variables = Variables::of_this_device();
     let id = variables.machine_id.or(variables.serial).or(variables.mac);
-    id.map_or_else(clock::seed, |id| hash(id.as_bytes()))
+    id.map_or_else(clock::seed, |id| lock::hash(id.as_bytes()))
 }
 
 /// The soft limit as it was; a thousand jobs need more than the usual 1024 descriptors.
