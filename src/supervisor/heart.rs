@@ -161,7 +161,10 @@ impl Heart {
             return;
         }
         let (Some(watchdog), Some(log)) = (&self.watchdog, &mut self.boot_log) else { return };
-        if watchdog.facts().plain_file || !log.allows_reboot(self.reboot_limit, now) {
+        if watchdog.facts().plain_file {
+            return;
+        }
+        if !log.allows_reboot(self.reboot_limit, now) {
             if !std::mem::replace(&mut self.spent_said, true) {
                 let (spent, _) = log.spent(now);
                 log::error!(
