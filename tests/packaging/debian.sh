@@ -27,7 +27,7 @@ deb_content() {
 # Clean but for what is not there to be packed yet, or cannot be in a test's debug build.
 lintian_clean() {
 	local allow=()
-	ls "$ROOT"/man/*.1 >/dev/null 2>&1 || allow+=(no-manual-page)
+	ls "$ROOT"/man/irsync.* >/dev/null 2>&1 || allow+=(no-manual-page)
 	case $(host_binary) in */debug/*) allow+=(unstripped-binary-or-object) ;; esac
 	local said suppress=()
 	[ ${#allow[@]} = 0 ] || suppress=(--suppress-tags "$(IFS=,; echo "${allow[*]}")")
