@@ -20,6 +20,10 @@ pub fn once(path: &Path, names: &[String]) -> ExitCode {
         complain(&message);
         return ExitCode::from(EXIT_USAGE);
     }
+    if names.is_empty() && config.jobs.iter().all(|job| !job.enabled) {
+        complain(&format!("irsync: no job is enabled in {}; name the jobs to run\n", path.display()));
+        return ExitCode::from(EXIT_USAGE);
+    }
     tell(&warnings);
     if !names.is_empty() {
         config.jobs.retain(|job| names.contains(&job.name));

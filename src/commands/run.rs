@@ -2,7 +2,7 @@
 
 use super::{complain, EXIT_CONFIG};
 use crate::config::expand::Variables;
-use crate::config::{load_to_run, Config, Warning};
+use crate::config::{load, Config, Warning};
 use crate::supervisor::{supervise, Ending, Mode, Reload};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -25,7 +25,7 @@ pub fn drop_in(config: Config) -> ExitCode {
 
 /// Reads the file, or says what is wrong with it.
 pub(super) fn read(path: &Path) -> Result<(Config, Vec<Warning>), ExitCode> {
-    load_to_run(path, &Variables::of_this_device()).map_err(|errors| {
+    load(path, &Variables::of_this_device()).map_err(|errors| {
         complain(&errors.to_string());
         ExitCode::from(EXIT_CONFIG)
     })
@@ -51,7 +51,7 @@ pub(super) fn end(result: std::io::Result<Ending>) -> ExitCode {
 }
 
 fn reload(path: PathBuf) -> Reload {
-    Box::new(move || match load_to_run(&path, &Variables::of_this_device()) {
+    Box::new(move || match load(&path, &Variables::of_this_device()) {
         Ok((config, warnings)) => {
             warnings.iter().for_each(|warning| log::warn!("{warning}"));
             Ok(config)

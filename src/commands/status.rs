@@ -3,7 +3,7 @@
 use super::{complain, say, watch};
 use crate::config::expand::Variables;
 use crate::config::values::Value;
-use crate::config::{keys, load_to_run};
+use crate::config::{keys, load};
 use crate::job::Time;
 use crate::os::{clock, procfs, terminal};
 use crate::report::board::JobStatus;
@@ -46,7 +46,7 @@ fn status_file(config: &Path) -> PathBuf {
         Some(Value::Path(path)) => path,
         _ => PathBuf::new(),
     };
-    match load_to_run(config, &Variables::of_this_device()) {
+    match load(config, &Variables::of_this_device()) {
         Ok((config, _)) => config.global.status_file,
         Err(errors) => {
             let file = preset();

@@ -12,7 +12,7 @@ pub mod show;
 pub mod values;
 
 pub use error::{Error, Errors, Warning};
-pub use parse::{load, load_to_run};
+pub use parse::load;
 
 pub use crate::job::Jitter;
 use std::ffi::OsString;

@@ -37,26 +37,10 @@ pub fn load(path: &Path, variables: &Variables) -> Result<(Config, Vec<Warning>)
         return Err(Errors(errors));
     }
     if config.jobs.iter().all(|job| !job.enabled) {
-        sheet.warnings.push(Warning { place: top, message: NONE_ENABLED.into() });
+        let message = "no job is enabled: irsync run only waits for SIGHUP and a better file".into();
+        sheet.warnings.push(Warning { place: top, message });
     }
     Ok((config, sheet.warnings))
-}
-
-const NONE_ENABLED: &str = "no job is enabled: irsync run has nothing to do";
-
-/// As [`load`], but it is an error when no job is enabled.
-///
-/// # Errors
-/// All of them, each with its file and line.
-pub fn load_to_run(path: &Path, variables: &Variables) -> Result<(Config, Vec<Warning>), Errors> {
-    let (config, warnings) = load(path, variables)?;
-    match config.jobs.iter().any(|job| job.enabled) {
-        true => Ok((config, warnings)),
-        false => {
-            let place = Place { file: path.into(), line: 1 };
-            Err(Errors(vec![Error { place, message: NONE_ENABLED.into(), ..Error::default() }]))
-        }
-    }
 }
 
 impl Config {

@@ -154,6 +154,10 @@ impl Supervisor {
             self.config.jobs.len()
         );
         let jobs: Vec<Job> = self.config.jobs.iter().filter(|j| j.enabled).cloned().collect();
+        if jobs.is_empty() {
+            // Not the end: an image ships before its jobs do, and a watchdog that was armed wants to be fed.
+            log::warn!("no job is enabled: waiting for SIGHUP and a better configuration");
+        }
         if self.mode == Mode::Once {
             self.queue.extend(jobs);
             self.start_next();

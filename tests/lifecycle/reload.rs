@@ -90,3 +90,15 @@ fn change_during_a_sync_is_taken_over_by_the_next_one() {
     fake.assert_never_two();
     irsync.stop();
 }
+
+#[test]
+fn file_without_an_enabled_job_is_waited_on_until_a_reload_brings_one() {
+    let rig = Rig::new("none-enabled");
+    rig.ini("[media]\nenabled = no\nsource = /ok\ndestination = DIR/dest\n");
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("no job is enabled: waiting for SIGHUP");
+    rig.ini("[media]\nsource = /ok\ndestination = DIR/dest\n");
+    irsync.signal(Signal::SIGHUP);
+    irsync.wait_log("sync success");
+    irsync.stop();
+}
