@@ -170,3 +170,12 @@ fn unknown_options_of_irsync_and_bad_numbers_are_named() {
     }
     assert_eq!(rig.fake("data/dest").runs(), 0);
 }
+
+#[test]
+fn first_sync_starts_at_once_however_long_the_interval() {
+    let rig = Rig::new("at-once");
+    let mut irsync = rig.start(&["--irsync-interval-seconds=100000", "--version"]);
+    irsync.wait_log("sync success");
+    assert!(!irsync.log_has("first sync in"), "{}", irsync.log());
+    irsync.stop();
+}

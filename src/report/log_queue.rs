@@ -59,6 +59,13 @@ impl Queue {
         }
     }
 
+    /// Takes a record of irsync's own: never counted as a repetition, since each finished sync is one line of the log.
+    pub(super) fn append_own(&mut self, now: u64, line: &[u8]) {
+        self.end_repeats(now);
+        self.last.clear();
+        self.append(now, line);
+    }
+
     /// Reports the repetitions that wait for another line to follow.
     pub(super) fn end_repeats(&mut self, now: u64) {
         self.set_time(now);
@@ -195,6 +202,23 @@ mod tests {
         queue.append(3, b"[INFO] c\n");
         queue.end_repeats(3);
         assert_eq!(texts(&mut queue), ["[INFO] last line repeated 1 time"]);
+    }
+
+    #[test]
+    fn records_of_irsync_itself_are_never_taken_for_repetitions() {
+        let mut queue = Queue::default();
+        queue.append_own(0, b"[INFO] media: sync success\n");
+        queue.append_own(0, b"[INFO] media: sync success\n");
+        queue.append(0, b"[DEBUG] media: rsync: x\n[DEBUG] media: rsync: x\n");
+        queue.append_own(0, b"[INFO] media: sync success\n");
+        let expected = [
+            "[INFO] media: sync success",
+            "[INFO] media: sync success",
+            "[DEBUG] media: rsync: x",
+            "[DEBUG] last line repeated 1 time",
+            "[INFO] media: sync success",
+        ];
+        assert_eq!(texts(&mut queue), expected);
     }
 
     #[test]

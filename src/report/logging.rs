@@ -144,6 +144,12 @@ impl Shared {
         self.wake_writer(state);
     }
 
+    fn append_own(&self, line: &[u8]) {
+        let mut state = self.lock();
+        state.queue.append_own(now(), line);
+        self.wake_writer(state);
+    }
+
     fn wake_writer(&self, mut state: MutexGuard<'_, State>) {
         if state.writer_waits && state.queue.has_waiting() {
             state.writer_waits = false;
@@ -314,7 +320,7 @@ impl Write for Assembly {
         let mut line = Vec::with_capacity(text.len() + 1);
         text::escape_into(&mut line, text, LINE_LIMIT);
         line.push(b'\n');
-        self.shared.append(&line);
+        self.shared.append_own(&line);
         self.text.clear();
         self.text.shrink_to(LINE_LIMIT);
         Ok(())

@@ -197,7 +197,8 @@ impl Supervisor {
         let worker = Box::new(worker::Worker::new(
             config.clone(),
             self.mode != Mode::Once,
-            self.surroundings.phase(&config.name),
+            // A command that was typed starts at once, as the Go tool's does; what boots with a fleet spreads itself.
+            if self.mode == Mode::DropIn { 0 } else { self.surroundings.phase(&config.name) },
             Arc::clone(&self.shared),
             Arc::clone(&inbox),
             Arc::clone(&pulse),
