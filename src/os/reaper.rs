@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::sys::wait::{waitid, waitpid, Id, WaitPidFlag, WaitStatus};
 use nix::unistd::Pid;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The children of all workers.
@@ -81,7 +81,20 @@ fn has_ended(id: Id) -> Option<Pid> {
 /// Whether anything may have been left to us, running or dead. In the usual case there is nothing, and a walk through
 /// `/proc` for what an rsync left behind can be spared.
 pub fn has_orphans() -> bool {
+    if LOST.load(Ordering::Relaxed) {
+        return true;
+    }
     procfs::has_orphans().unwrap_or_else(has_children)
+}
+
+/// Orphans are not given to us: they must be looked for each time.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Has orphans of our descendants given to us, so that none is lost sight of (child subreaper, see prctl(2); Linux 3.4
+/// and up, but not under qemu-user or where a sandbox forbids it).
+pub fn adopt_orphans() {
+    let adopted = nix::sys::prctl::set_child_subreaper(true).is_ok() || std::process::id() == 1;
+    LOST.store(!adopted, Ordering::Relaxed);
 }
 
 /// Whether this process has any child at all.

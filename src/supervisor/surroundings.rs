@@ -7,10 +7,9 @@ use crate::config::expand::Variables;
 use crate::config::Global;
 use crate::os::guard::Guard;
 use crate::os::wake::Waker;
-use crate::os::{clock, lock, procfs};
+use crate::os::{clock, lock, procfs, reaper};
 use nix::fcntl::Flock;
 use nix::sys::mman::{mlockall, MlockAllFlags};
-use nix::sys::prctl;
 use nix::sys::resource::{getrlimit, setrlimit, Resource};
 use std::fs::{self, File};
 use std::io;
@@ -42,8 +41,7 @@ impl Surroundings {
         let runs = format!("{pid}.{start}.");
         // When PID 1 ends, the kernel ends all others of its namespace.
         let guard = if pid == 1 { None } else { Some(Guard::start(&runs)?) };
-        // Orphans of rsync come to us, so that none is lost sight of. Linux 3.4 and up.
-        let _ = prctl::set_child_subreaper(true);
+        reaper::adopt_orphans();
         let ownership = match mode {
             Mode::Once => Err(io::ErrorKind::Unsupported.into()),
             Mode::Run | Mode::DropIn => own(&global.status_file),
