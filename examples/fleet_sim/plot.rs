@@ -29,10 +29,10 @@ pub fn svg(panels: &[Panel], names: [&str; 3]) -> String {
         s,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
          aria-label=\"Connections that a fleet opens after a power cut and after an outage\">\n\
-         <style>svg{{--ink:#24292f;--grid:#d0d7de;--a:#cf222e;--b:#0969da;--c:#1a7f37}}\n\
-         @media(prefers-color-scheme:dark){{svg{{--ink:#e6edf3;--grid:#3d444d;--a:#ff7b72;--b:#79c0ff;--c:#56d364}}}}\n\
-         text{{font:11px sans-serif;fill:var(--ink)}}.grid{{stroke:var(--grid)}}.e{{text-anchor:end}}.m{{text-anchor:middle}}\n\
-         polyline{{fill:none;stroke-width:1.6}}.a{{stroke:var(--a)}}.b{{stroke:var(--b)}}.c{{stroke:var(--c)}}</style>"
+         <style>text{{font:11px sans-serif;fill:#24292f}}.grid{{stroke:#d0d7de}}.e{{text-anchor:end}}.m{{text-anchor:middle}}\n\
+         polyline{{fill:none;stroke-width:1.6}}.a{{stroke:#cf222e}}.b{{stroke:#0969da}}.c{{stroke:#1a7f37}}\n\
+         @media(prefers-color-scheme:dark){{text{{fill:#e6edf3}}.grid{{stroke:#3d444d}}.a{{stroke:#ff7b72}}.b{{stroke:#79c0ff}}\n\
+         .c{{stroke:#56d364}}}}</style>"
     );
     for (index, name) in names.iter().enumerate() {
         let (at, class) = (LEFT + index * 150, ["a", "b", "c"][index]);
