@@ -78,7 +78,8 @@ impl Guard {
 
 fn watch(pipe: OwnedFd, runs: &str) -> ! {
     let _ = nix::unistd::setsid();
-    let _ = nix::sys::prctl::set_name(&CString::new("irsync-guard").unwrap_or_default());
+    // Not "irsync-…": `pkill irsync` is not meant for it.
+    let _ = nix::sys::prctl::set_name(&CString::new("sync-guard").unwrap_or_default());
     for ignored in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2] {
         // What is sent to irsync's whole group or cgroup is meant for irsync; the pipe tells us when it is time.
         let _ = super::sys::ignore(ignored);

@@ -362,6 +362,15 @@ pub struct Probe {
     pub plain_file: bool,
 }
 
+/// Whether this is `/dev/watchdog` (10:130, Documentation/admin-guide/devices.txt) or of the watchdogs' major number: what is
+/// left to go by where the kernel has no CONFIG_WATCHDOG_SYSFS.
+fn has_watchdog_number(device: u64) -> bool {
+    let (major, minor) = (nix::sys::stat::major(device), nix::sys::stat::minor(device));
+    let devices = fs::read_to_string("/proc/devices").unwrap_or_default();
+    let listed = devices.lines().any(|line| line.trim().split_once(' ') == Some((&major.to_string(), "watchdog")));
+    (major, minor) == (10, 130) || listed
+}
+
 /// Looks at the device at `path` through sysfs and `/proc`, without opening it; `timeout` is the configured one.
 pub fn probe(path: &Path, timeout: Duration) -> Result<Probe, OpenError> {
     let kind = fs::metadata(path).map_err(|error| missing_or_io(path, error))?;
@@ -373,6 +382,9 @@ pub fn probe(path: &Path, timeout: Duration) -> Result<Probe, OpenError> {
         true => Attributes { identity: Some("plain file".into()), ..Attributes::default() },
         false => Attributes::read(Path::new("/sys/class/watchdog"), kind.rdev()),
     };
+    if !kind.is_file() && attributes.identity.is_none() && !has_watchdog_number(kind.rdev()) {
+        return Err(OpenError::NotAWatchdog(path.into()));
+    }
     let identity = attributes.identity.clone().unwrap_or_default();
     let (wanted, note) = plan(&identity, asked, &attributes);
     Ok(Probe {

@@ -1,5 +1,6 @@
 //! The main thread: signals, reload, watchdog, status, and one worker thread per job.
 
+mod claims;
 mod control;
 mod fault;
 mod heart;

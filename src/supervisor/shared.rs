@@ -1,5 +1,6 @@
 //! What the main thread and the workers have in common.
 
+use super::claims::Claims;
 use crate::config;
 use crate::job::Time;
 use crate::os::guard::Guard;
@@ -31,6 +32,8 @@ pub struct Shared {
     pub news: Arc<News>,
     /// Where locks are; None if no folder for them could be made.
     pub lock_dir: Option<PathBuf>,
+    /// The destinations that are ours.
+    pub claims: Claims,
     /// The marker of this irsync's runs: `PID.START.`
     pub runs: String,
     /// The soft limit of open files before we raised it.
@@ -58,6 +61,7 @@ impl Shared {
             reaper: Reaper::default(),
             guard,
             lock_dir,
+            claims: Claims::default(),
             runs,
             open_files,
             chatty,

@@ -24,7 +24,7 @@ impl Worker {
     }
 
     pub(super) fn conclude(&mut self, conclusion: Conclusion) {
-        self.lock = None;
+        self.turn = None;
         let ended = std::mem::take(&mut self.ended);
         self.told.outcome = Some(conclusion.outcome);
         self.told.failures = conclusion.failures;

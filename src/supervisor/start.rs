@@ -1,10 +1,11 @@
 //! Starting a job's children: who may, as whom, with which arguments, environment and secret.
 
+use super::claims::{Refused, Turn};
 use super::shared::Shared;
 use crate::config::{Arguments, IoClass, Job, Password, RunAs};
 use crate::job::{Outcome, Step};
 use crate::os::child::{Child, Spec, RUN_VARIABLE};
-use crate::os::lock::{self, Holder, Lock};
+use crate::os::lock::{self, Holder};
 use crate::os::sys::Setup;
 use crate::os::{child, mounts};
 use crate::report::logging::ChildLog;
@@ -48,34 +49,37 @@ pub struct Told {
     pub failures: u32,
 }
 
-/// Takes the lock of the job's destination. `Ok(None)`: it has none, or there is nowhere to put locks.
+/// Takes the job's turn at its destination. `Ok(None)`: it has none, or there is nowhere to put locks.
 ///
 /// # Errors
 /// The reason, for people, when somebody else has it.
-pub fn take_lock(job: &Job, shared: &Shared) -> Result<Option<Lock>, String> {
-    let (Some(dir), Some((destination, remote))) = (&shared.lock_dir, destination(job)) else { return Ok(None) };
+pub fn take_turn(job: &Job, shared: &Shared) -> Result<Option<Turn>, String> {
+    let (Some(dir), Some(key)) = (&shared.lock_dir, lock_key(job)) else { return Ok(None) };
     let holder = Holder { pid: std::process::id() as i32, run: shared.runs.clone(), job: job.name.clone() };
-    match Lock::take(dir, &lock::key(&destination, remote), &holder) {
-        Ok(lock) => Ok(Some(lock)),
-        Err(lock::Error::Held(Some(who))) if who.run == shared.runs => {
-            Err(format!("job {:?} is syncing to the same destination", who.job))
+    match shared.claims.take(dir, key.clone(), &holder) {
+        Ok(turn) => Ok(Some(turn)),
+        Err(Refused::Job(other)) => Err(format!("job {other:?} is syncing to the same destination")),
+        Err(Refused::Lock(lock::Error::Held(Some(who)))) if who.lives() => {
+            Err(format!("irsync {} (job {:?}) has the same destination", who.pid, who.job))
         }
-        Err(lock::Error::Held(Some(who))) if who.lives() => {
-            Err(format!("irsync {} (job {:?}) is syncing to the same destination", who.pid, who.job))
-        }
-        Err(lock::Error::Held(Some(who))) => Err(match child::kill_marked(&who.run) {
-            0 => format!("irsync {} (job {:?}), not seen from here, holds the destination", who.pid, who.job),
+        Err(Refused::Lock(lock::Error::Held(Some(who)))) => Err(match child::kill_marked(&who.run) {
+            0 => format!("irsync {} (job {:?}), not seen from here, has the same destination", who.pid, who.job),
             n => format!(
                 "irsync {} was killed and left {n} processes of its rsync behind; they were killed now",
                 who.pid
             ),
         }),
-        Err(lock::Error::Held(None)) => Err("another irsync is syncing to the same destination".into()),
-        Err(lock::Error::Io(error)) => {
-            log::warn!("{}: cannot lock {destination:?}: {error}; another irsync may sync to it as well", job.name);
+        Err(Refused::Lock(lock::Error::Held(None))) => Err("another irsync has the same destination".into()),
+        Err(Refused::Lock(lock::Error::Io(error))) => {
+            log::warn!("{}: cannot lock {key:?}: {error}; another irsync may sync to it as well", job.name);
             Ok(None)
         }
     }
+}
+
+/// The name of the job's destination among the locks.
+pub fn lock_key(job: &Job) -> Option<String> {
+    destination(job).map(|(destination, remote)| lock::key(&destination, remote))
 }
 
 /// Where the job writes, and whether that is on another machine.
@@ -120,7 +124,7 @@ fn check_guards(job: &Job) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// See [`Refusal`]; nothing runs then.
-pub fn start(step: Step, job: &Job, shared: &Shared, lock: Option<&Lock>, told: &Told) -> Result<Running, Refusal> {
+pub fn start(step: Step, job: &Job, shared: &Shared, turn: Option<&Turn>, told: &Told) -> Result<Running, Refusal> {
     let is_rsync = matches!(step, Step::Rsync | Step::Probe);
     if step == Step::Rsync {
         check_guards(job)?;
@@ -137,7 +141,7 @@ pub fn start(step: Step, job: &Job, shared: &Shared, lock: Option<&Lock>, told: 
         None => environment.extend(hook_environment(job, told)),
     }
     let mut setup = Setup {
-        inherit: if is_rsync { lock.map(Lock::fd) } else { None },
+        inherit: if is_rsync { turn.map(|turn| turn.fd) } else { None },
         oom_score_adj: Some(OOM_SCORE_OF_CHILDREN),
         open_files: shared.open_files,
         parent_death: Some(Signal::SIGTERM),

@@ -11,11 +11,14 @@ use crate::rsync::text;
 use std::fmt::Write;
 use std::time::Duration;
 
-/// Why a child was told to end.
-pub(super) fn cause(cause: Cause) -> String {
+/// Why irsync told a child to end.
+fn cause(cause: Cause, step: Step) -> String {
     match cause {
         Cause::NoProgress(limit) => format!("no progress for {}", Span(limit)),
-        Cause::TooLong(limit) => format!("it ran for {}", Span(limit)),
+        Cause::TooLong(limit) => {
+            let key = if step == Step::Rsync { "max_runtime" } else { "hook_timeout" };
+            format!("it has run for {} ({key})", Span(limit))
+        }
         Cause::Stop => "irsync or the job is stopping".into(),
     }
 }
@@ -23,7 +26,7 @@ pub(super) fn cause(cause: Cause) -> String {
 /// A child was told to end.
 pub(super) fn ending(job: &str, step: Step, why: Cause) {
     let level = if why == Cause::Stop { log::Level::Debug } else { log::Level::Warn };
-    log::log!(level, "{job}: {}: ending {}", cause(why), step.name());
+    log::log!(level, "{job}: {}: {}; ending it", step.name(), cause(why, step));
 }
 
 /// How a child ended.
@@ -66,7 +69,7 @@ pub(super) fn finished(job: &str, ended: &Ended, conclusion: &Conclusion) {
 fn sentence(ended: &Ended, conclusion: &Conclusion) -> String {
     let mut text = format!("sync {}: ", conclusion.outcome);
     if let Some(why) = conclusion.cause {
-        let _ = write!(text, "{}, ended; ", cause(why));
+        let _ = write!(text, "{}, ended by irsync; ", cause(why, Step::Rsync));
     }
     match (ended.code, ended.reason.as_str()) {
         (Some(code), name) => {
@@ -75,7 +78,8 @@ fn sentence(ended: &Ended, conclusion: &Conclusion) -> String {
         (None, "not started") => {}
         (None, name) => text.push_str(name),
     }
-    if let Some(note) = &ended.note {
+    // What rsync's end looks like tells nothing new when it was irsync that ended it.
+    if let (Some(note), None) = (&ended.note, conclusion.cause) {
         let _ = write!(text, "{}{note}", if text.ends_with(": ") { "" } else { ", " });
     }
     if ended.duration > Duration::ZERO {
@@ -159,7 +163,12 @@ mod tests {
         let why = Some(Cause::NoProgress(Duration::from_secs(5)));
         assert_eq!(
             sentence(&stalled, &conclusion(Outcome::Stalled, why, Some(2000), 2)),
-            "sync stalled: no progress for 5s, ended; code 20 (RERR_SIGNAL), took 7s, 2 in a row without success; next in 2s"
+            "sync stalled: no progress for 5s, ended by irsync; code 20 (RERR_SIGNAL), took 7s, 2 in a row without success; next in 2s"
+        );
+        let killed = Ended { reason: "SIGKILL".into(), note: Some("out of memory?".into()), ..Ended::default() };
+        assert_eq!(
+            sentence(&killed, &conclusion(Outcome::Stalled, why, None, 1)),
+            "sync stalled: no progress for 5s, ended by irsync; SIGKILL"
         );
         let skipped = Ended { reason: "lock".into(), note: Some("irsync 7 has it".into()), ..Ended::default() };
         assert_eq!(

@@ -1,5 +1,6 @@
 //! One job's thread: it sleeps in `poll()` on its child's pipes and its waker, feeds the state machine, and does what that says.
 
+use super::claims::Turn;
 use super::running::Running;
 use super::shared::{Inbox, Order, Pulse, Shared};
 use super::start::{self, Refusal, Told};
@@ -8,7 +9,6 @@ use crate::config;
 use crate::job::ladder::Ladder;
 use crate::job::{Action, Event, Job, Outcome, Settings, Step, Time};
 use crate::os::clock;
-use crate::os::lock::Lock;
 use crate::report::board::{Slot, State};
 use crate::report::human::Span;
 use crate::rsync::outcome::{classify, Verdict};
@@ -40,7 +40,7 @@ pub struct Worker {
     pub(super) pulse: Arc<Pulse>,
     pub(super) slot: Arc<Slot>,
     pub(super) running: Option<Running>,
-    pub(super) lock: Option<Lock>,
+    pub(super) turn: Option<Turn>,
     started: Time,
     pub(super) shown: Time,
     pub(super) ended: Ended,
@@ -91,7 +91,7 @@ impl Worker {
             pulse,
             slot,
             running: None,
-            lock: None,
+            turn: None,
             started: now,
             shown: now,
             ended: Ended::default(),
@@ -108,12 +108,15 @@ impl Worker {
             self.sleep();
             self.pulse.busy(clock::now());
             super::fault::strike(&self.config.name);
-            self.turn();
+            self.wake();
         }
         let left = self.running.as_ref().map(|running| running.pid);
         if left.is_some() {
             // It hangs in the kernel. The lock stays with it, so that no other irsync starts a second one.
-            std::mem::forget(self.lock.take());
+            std::mem::forget(self.turn.take());
+        } else {
+            self.turn = None;
+            self.leave_destination();
         }
         self.slot.update(|s| {
             s.state = State::Stopped;
@@ -144,7 +147,7 @@ impl Worker {
         }
     }
 
-    fn turn(&mut self) {
+    fn wake(&mut self) {
         self.inbox.waker.clear();
         if let Some(running) = &mut self.running {
             if running.drain() {
@@ -158,6 +161,9 @@ impl Worker {
                 Order::SyncNow => self.feed(Event::SyncNow),
                 Order::Stop => self.feed(Event::Stop),
                 Order::Reload(config) => {
+                    if start::lock_key(&config) != start::lock_key(&self.config) {
+                        self.leave_destination();
+                    }
                     let settings = settings(&config, true);
                     self.config = *config;
                     self.ladder = Ladder::new(self.config.reboot_after, clock::now());
@@ -232,12 +238,19 @@ impl Worker {
         }
     }
 
+    /// Others may write there from now on; a sync that still runs keeps its turn, and the lock with it.
+    fn leave_destination(&self) {
+        if let Some(key) = start::lock_key(&self.config) {
+            self.shared.claims.give_up(&key);
+        }
+    }
+
     fn begin(&mut self) -> Event {
         self.ended = Ended::default();
         self.told = Told { failures: self.told.failures, ..Told::default() };
-        match start::take_lock(&self.config, &self.shared) {
-            Ok(lock) => {
-                self.lock = lock;
+        match start::take_turn(&self.config, &self.shared) {
+            Ok(turn) => {
+                self.turn = turn;
                 Event::Began
             }
             Err(reason) => {
@@ -255,7 +268,7 @@ impl Worker {
             return Event::NotStarted(Outcome::Skipped);
         }
         let _spawning = self.shared.reaper.spawning();
-        match start::start(step, &self.config, &self.shared, self.lock.as_ref(), &self.told) {
+        match start::start(step, &self.config, &self.shared, self.turn.as_ref(), &self.told) {
             Ok(running) => {
                 self.shared.reaper.enrol(running.pid, Arc::clone(&self.inbox.waker));
                 self.shared.guard_enter(running.pid);

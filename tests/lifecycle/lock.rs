@@ -53,3 +53,49 @@ fn two_irsyncs_with_status_files_in_one_folder_do_not_disturb_each_other() {
     first.wait_count("sync success", 3);
     first.stop();
 }
+
+#[test]
+fn destination_stays_locked_between_syncs() {
+    let rig = Rig::new("lock-between");
+    rig.ini("[media]\nsource = /ok\ninterval = 1h\ndestination = DIR/dest\n");
+    rig.ini_named("second.ini", "status_file = DIR/status2\n[copy]\nsource = /ok\ndestination = DIR/dest\n");
+    let mut first = rig.start(&["run"]);
+    first.wait_log("sync success");
+    let mut second = rig.start(&["run", "--config", rig.path("second.ini").to_str().unwrap()]);
+    second.wait_log("sync skipped");
+    assert!(second.log_has(&format!("irsync {} (job \"media\")", first.pid())), "{}", second.log());
+    let once = rig.run(&["once"]);
+    assert_eq!(once.status.code(), Some(1), "once is another irsync");
+    assert_eq!(rig.fake("dest").runs(), 1);
+    first.stop();
+    second.wait_log("sync success");
+    second.stop();
+}
+
+#[test]
+fn jobs_of_one_irsync_with_one_destination_take_turns() {
+    let rig = Rig::new("lock-turns");
+    rig.ini("interval = 50ms\n[a]\nsource = /ok\ndestination = DIR/dest\n[b]\nsource = /ok\ndestination = DIR/dest/\n");
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_count("a: sync success", 3);
+    irsync.wait_count("b: sync success", 3);
+    irsync.stop();
+    rig.fake("dest").assert_never_two();
+}
+
+#[test]
+fn removed_job_gives_its_destination_up() {
+    let rig = Rig::new("lock-removed");
+    let other = "[other]\nsource = /ok\ndestination = DIR/other\n";
+    rig.ini(&format!("{other}[media]\nsource = /ok\ninterval = 1h\ndestination = DIR/dest\n"));
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("media: sync success");
+    rig.ini(other);
+    irsync.signal(nix::sys::signal::Signal::SIGHUP);
+    irsync.wait_log("1 removed");
+    rig.ini_named("second.ini", "status_file = DIR/status2\n[copy]\nsource = /ok\ndestination = DIR/dest\n");
+    let mut second = rig.start(&["run", "--config", rig.path("second.ini").to_str().unwrap()]);
+    second.wait_log("copy: sync success");
+    second.stop();
+    irsync.stop();
+}
