@@ -6,6 +6,7 @@ use crate::config::mask::masked;
 use crate::config::show::{self, Setting};
 use crate::config::{self, values, Arguments, Config, Job, Password};
 use crate::rsync::argv::{self, Additions, Analysis};
+use nix::unistd::{Group, User};
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -133,7 +134,30 @@ fn shell_hint(job: &Job, analysis: &Analysis, hints: &mut Vec<String>) {
 fn place_hints(job: &Job, hints: &mut Vec<String>) {
     let Arguments::Ini { source, destination, .. } = &job.arguments else { return };
     if !in_path(&job.rsync) {
-        hints.push(format!("rsync: cannot find {} in PATH: every sync would fail", job.rsync));
+        hints.push(format!("rsync: cannot find {}: every sync would fail", job.rsync));
+    }
+    let hooks = &job.hooks;
+    for (key, hook) in [
+        ("run_before", &hooks.before),
+        ("run_after", &hooks.after),
+        ("run_on_change", &hooks.on_change),
+        ("run_on_failure", &hooks.on_failure),
+        ("run_recover", &hooks.recover),
+    ] {
+        if let Some(program) = hook.as_ref().and_then(|words| words.first()).filter(|program| !in_path(program)) {
+            hints.push(format!("{key}: cannot find {program}"));
+        }
+    }
+    let unknown = |name: &&String| name.parse::<u32>().is_err();
+    if let Some(user) = job.run_as.user.as_ref().filter(unknown) {
+        if !matches!(User::from_name(user), Ok(Some(_))) {
+            hints.push(format!("user: there is no user {user:?}: every sync would fail"));
+        }
+    }
+    if let Some(group) = job.run_as.group.as_ref().filter(unknown) {
+        if !matches!(Group::from_name(group), Ok(Some(_))) {
+            hints.push(format!("group: there is no group {group:?}: every sync would fail"));
+        }
     }
     if let Some(Password::File(file)) = &job.password {
         if let Err(error) = fs::metadata(file) {
