@@ -6,6 +6,7 @@
 use super::utc;
 use crate::rsync::output::line_end;
 use std::io::Write;
+use std::ops::Range;
 
 /// Bytes that may wait, those included that are being written.
 pub(super) const CAPACITY: usize = 256 * 1024;
@@ -21,8 +22,10 @@ pub(super) struct Queue {
     waiting: Vec<u8>,
     /// Bytes that the writer has taken and not yet finished.
     writing: usize,
-    /// The last line, to compare with; empty after a loss.
-    last: Vec<u8>,
+    /// Where the last line stands in `waiting`, to compare with; None when it was taken, or after a loss.
+    last_at: Option<Range<usize>>,
+    /// The last line if it was taken; empty after a loss.
+    last_taken: Vec<u8>,
     repeats: u64,
     repeating_since: u64,
     lost: u64,
@@ -40,7 +43,7 @@ impl Queue {
         while !rest.is_empty() {
             let line;
             (line, rest) = rest.split_at(line_end(rest).map_or(rest.len(), |at| at + 1));
-            if line == self.last {
+            if line == self.last() {
                 if self.repeats == 0 {
                     self.repeating_since = now;
                 }
@@ -53,16 +56,25 @@ impl Queue {
             }
             self.report_repeats();
             if self.store(line, 1) {
-                self.last.clear();
-                self.last.extend_from_slice(line);
+                let end = self.waiting.len();
+                self.last_at = Some(end - line.len()..end);
             }
         }
+    }
+
+    fn last(&self) -> &[u8] {
+        self.last_at.as_ref().map_or(&self.last_taken, |at| &self.waiting[at.clone()])
+    }
+
+    fn forget_last(&mut self) {
+        self.last_at = None;
+        self.last_taken.clear();
     }
 
     /// Takes a record of irsync's own: never counted as a repetition, since each finished sync is one line of the log.
     pub(super) fn append_own(&mut self, now: u64, line: &[u8]) {
         self.end_repeats(now);
-        self.last.clear();
+        self.forget_last();
         self.append(now, line);
     }
 
@@ -75,6 +87,10 @@ impl Queue {
     /// Moves what waits into `batch`, which is empty; false if there is nothing.
     pub(super) fn take(&mut self, now: u64, batch: &mut Vec<u8>) -> bool {
         self.set_time(now);
+        if let Some(at) = self.last_at.take() {
+            self.last_taken.clear();
+            self.last_taken.extend_from_slice(&self.waiting[at]);
+        }
         std::mem::swap(&mut self.waiting, batch);
         if self.lost > 0 {
             batch.extend_from_slice(&self.stamp);
@@ -119,7 +135,7 @@ impl Queue {
             return;
         }
         let repeats = std::mem::take(&mut self.repeats);
-        let mut report = level(&self.last).to_vec();
+        let mut report = level(self.last()).to_vec();
         let times = if repeats == 1 { "time" } else { "times" };
         // Writing to a Vec cannot fail.
         let _ = writeln!(report, "last line repeated {repeats} {times}");
@@ -128,20 +144,21 @@ impl Queue {
 
     /// Stores one line, which stands for `count` of what was logged, and what was lost before it. False if it is lost.
     fn store(&mut self, line: &[u8], count: u64) -> bool {
-        let mut before = Vec::new();
-        if self.lost > 0 {
+        let mut room = CAPACITY.saturating_sub(self.waiting.len() + self.writing + STAMP + line.len());
+        if self.lost > 0 && room > 0 {
+            let mut before = Vec::new();
             loss(&mut before, self.lost);
+            room = room.saturating_sub(STAMP + before.len());
+            if room > 0 {
+                self.waiting.extend_from_slice(&self.stamp);
+                self.waiting.extend_from_slice(&before);
+                self.lost = 0;
+            }
         }
-        let stamps = if self.lost > 0 { 2 * STAMP } else { STAMP };
-        if self.waiting.len() + self.writing + before.len() + line.len() + stamps > CAPACITY {
+        if room == 0 {
             self.lost += count;
-            self.last.clear();
+            self.forget_last();
             return false;
-        }
-        if self.lost > 0 {
-            self.waiting.extend_from_slice(&self.stamp);
-            self.waiting.extend_from_slice(&before);
-            self.lost = 0;
         }
         self.waiting.extend_from_slice(&self.stamp);
         self.waiting.extend_from_slice(line);

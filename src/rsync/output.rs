@@ -81,23 +81,9 @@ impl LineSplitter {
     }
 }
 
-/// Where the first `\n` or `\r` is. Eight bytes at a time: rsync can write millions of lines in a row.
+/// Where the first `\n` or `\r` is.
 pub fn line_end(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGH: u64 = ONES << 7;
-    let mut at = 0;
-    for word in bytes.chunks_exact(8) {
-        let word = u64::from_le_bytes(word.try_into().unwrap_or_default());
-        let newline = word ^ (ONES * b'\n' as u64);
-        let cr = word ^ (ONES * b'\r' as u64);
-        // The lowest bit that is set marks a byte that became zero; higher ones may be borrowed.
-        let found = (newline.wrapping_sub(ONES) & !newline | cr.wrapping_sub(ONES) & !cr) & HIGH;
-        if found != 0 {
-            return Some(at + found.trailing_zeros() as usize / 8);
-        }
-        at += 8;
-    }
-    bytes[at..].iter().position(|b| matches!(b, b'\n' | b'\r')).map(|i| at + i)
+    memchr::memchr2(b'\n', b'\r', bytes)
 }
 
 /// A running transfer, from rsync's progress records: of the whole run with `--info=progress2`, of one file with
@@ -120,11 +106,17 @@ pub struct Progress {
     pub list_growing: bool,
 }
 
+/// The percent sign of a progress record is among its first bytes: `%15s %3d%%`, where the number may be wider.
+const PERCENT_WITHIN: usize = 40;
+
 /// Reads one progress record, of 3.0 (`xfer#`, `to-check=`) or of 3.1 and later; None for any other line.
+#[inline]
 pub fn parse_progress(record: &[u8]) -> Option<Progress> {
-    if !may_be_progress(record) {
-        return None;
-    }
+    may_be_progress(record).then(|| parse_words(record)).flatten()
+}
+
+#[inline(never)]
+fn parse_words(record: &[u8]) -> Option<Progress> {
     let record = std::str::from_utf8(record).ok()?;
     let mut words = record.split_ascii_whitespace();
     let bytes = number(words.next()?)?;
@@ -143,16 +135,11 @@ pub fn parse_progress(record: &[u8]) -> Option<Progress> {
     Some(progress)
 }
 
-/// A quick look, because every line of a long list comes by: a number, and then a percent sign within four bytes.
+/// A quick look, because every line of a long list comes by: it begins with a number, and a percent sign follows that.
+#[inline]
 fn may_be_progress(record: &[u8]) -> bool {
-    let blanks = |bytes: &[u8]| bytes.iter().take_while(|&&b| b == b' ').count();
-    let number = &record[blanks(record)..];
-    if !number.first().is_some_and(u8::is_ascii_digit) {
-        return false;
-    }
-    let digits = number.iter().take(32).take_while(|&&b| b != b' ').count();
-    let percent = &number[digits..];
-    percent[blanks(percent)..].iter().take(4).any(|&b| b == b'%')
+    matches!(record.first(), Some(b' ' | b'0'..=b'9'))
+        && memchr::memchr(b'%', &record[..record.len().min(PERCENT_WITHIN)]).is_some()
 }
 
 /// `1019.71kB/s`: rsync's k, M and G are powers of 1024 here.
