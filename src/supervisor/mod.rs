@@ -17,7 +17,7 @@ mod worker;
 pub use control::{ask, path as control_path};
 pub use surroundings::runs;
 
-use crate::config::{Config, Job};
+use crate::config::{Config, Global, Job};
 use crate::job::Time;
 use crate::os::clock;
 use crate::os::signals::Signals;
@@ -71,7 +71,7 @@ pub enum Ending {
 pub type Reload = Box<dyn Fn() -> Result<Config, String>>;
 
 struct Handle {
-    config: Job,
+    config: Arc<Job>,
     inbox: Arc<Inbox>,
     pulse: Arc<Pulse>,
     slot: Arc<Slot>,
@@ -81,7 +81,9 @@ struct Handle {
 }
 
 struct Supervisor {
-    config: Config,
+    global: Global,
+    /// In the order of the file, disabled ones included.
+    jobs: Vec<Arc<Job>>,
     mode: Mode,
     reload: Option<Reload>,
     signals: Signals,
@@ -92,16 +94,16 @@ struct Supervisor {
     outlook: Outlook,
     handles: Vec<Handle>,
     /// Jobs of [`Mode::Once`] that have not started yet.
-    queue: VecDeque<Job>,
+    queue: VecDeque<Arc<Job>>,
     stop_by: Option<Time>,
     refresh_at: Time,
     all_succeeded: bool,
 }
 
 /// What each job is doing, in the order of the file; those that were removed from it and still run come last.
-fn board(config: &Config, handles: &[Handle]) -> Vec<JobStatus> {
-    let known = |name: &str| config.jobs.iter().position(|job| job.name == name).unwrap_or(usize::MAX);
-    let off = config.jobs.iter().filter(|job| !job.enabled).map(|job| JobStatus {
+fn board(jobs: &[Arc<Job>], handles: &[Handle]) -> Vec<JobStatus> {
+    let known = |name: &str| jobs.iter().position(|job| job.name == name).unwrap_or(usize::MAX);
+    let off = jobs.iter().filter(|job| !job.enabled).map(|job| JobStatus {
         name: job.name.clone(),
         state: State::Disabled,
         ..JobStatus::default()
@@ -117,19 +119,20 @@ fn board(config: &Config, handles: &[Handle]) -> Vec<JobStatus> {
 /// # Errors
 /// Something without which nothing can be supervised is missing, e.g. file descriptors.
 pub fn supervise(config: Config, mode: Mode, reload: Option<Reload>) -> io::Result<Ending> {
-    let surroundings = Surroundings::prepare(&config.global, mode)?;
-    logging::start(&config.global).map_err(io::Error::other)?;
+    let Config { global, jobs } = config;
+    let surroundings = Surroundings::prepare(&global, mode)?;
+    logging::start(&global).map_err(io::Error::other)?;
     let signals = Signals::install()?;
-    let (shared, surroundings) = surroundings.share(mode, config.global.lock_memory)?;
+    let (shared, surroundings) = surroundings.share(mode, global.lock_memory)?;
     let now = clock::now();
-    let heart = Heart::start(&config.global, now);
+    let heart = Heart::start(&global, now);
     let mut supervisor = Supervisor {
         mode,
         reload,
         signals,
         shared,
         control: surroundings.control(),
-        outlook: Outlook::new(&config.global, surroundings.owns_status(), now),
+        outlook: Outlook::new(&global, surroundings.owns_status(), now),
         surroundings,
         heart,
         handles: Vec::new(),
@@ -137,7 +140,8 @@ pub fn supervise(config: Config, mode: Mode, reload: Option<Reload>) -> io::Resu
         stop_by: None,
         refresh_at: now + REFRESH,
         all_succeeded: true,
-        config,
+        global,
+        jobs: jobs.into_iter().map(Arc::new).collect(),
     };
     supervisor.start_all();
     supervisor.heart.ready();
@@ -151,10 +155,10 @@ impl Supervisor {
         log::info!(
             "irsync {} started, {} of {} jobs enabled",
             env!("CARGO_PKG_VERSION"),
-            self.config.jobs.iter().filter(|j| j.enabled).count(),
-            self.config.jobs.len()
+            self.jobs.iter().filter(|j| j.enabled).count(),
+            self.jobs.len()
         );
-        let jobs: Vec<Job> = self.config.jobs.iter().filter(|j| j.enabled).cloned().collect();
+        let jobs: Vec<Arc<Job>> = self.jobs.iter().filter(|j| j.enabled).cloned().collect();
         if jobs.is_empty() {
             // Not the end: an image ships before its jobs do, and a watchdog that was armed wants to be fed.
             log::warn!("no job is enabled: waiting for SIGHUP and a better configuration");
@@ -173,7 +177,7 @@ impl Supervisor {
         }
     }
 
-    fn start(&mut self, job: Job) {
+    fn start(&mut self, job: Arc<Job>) {
         let name = job.name.clone();
         match self.try_start(job) {
             Ok(handle) => self.handles.push(handle),
@@ -184,7 +188,7 @@ impl Supervisor {
         }
     }
 
-    fn try_start(&self, config: Job) -> io::Result<Handle> {
+    fn try_start(&self, config: Arc<Job>) -> io::Result<Handle> {
         let inbox = Arc::new(Inbox::new()?);
         let pulse = Arc::new(Pulse::default());
         let status = JobStatus {
@@ -196,7 +200,7 @@ impl Supervisor {
         let slot = Slot::new(status, Arc::clone(&self.shared.news));
         // Boxed, because each call it is handed through would keep a copy on the thread's stack.
         let worker = Box::new(worker::Worker::new(
-            config.clone(),
+            Arc::clone(&config),
             self.mode != Mode::Once,
             // A command that was typed starts at once, as the Go tool's does; what boots with a fleet spreads itself.
             if self.mode == Mode::DropIn { 0 } else { self.surroundings.phase(&config.name) },
@@ -287,11 +291,11 @@ impl Supervisor {
             self.heart.refresh(now);
         }
         if self.shared.news.unread() && self.outlook.wants_to_own(now) && self.surroundings.own_again() {
-            self.outlook.own(&self.config.global);
+            self.outlook.own(&self.global);
             self.control = self.surroundings.control();
         }
-        let (config, handles) = (&self.config, &self.handles);
-        self.outlook.look(now, &self.shared.news, &self.heart, || board(config, handles));
+        let (jobs, handles) = (&self.jobs, &self.handles);
+        self.outlook.look(now, &self.shared.news, &self.heart, || board(jobs, handles));
         for handle in &self.handles {
             if let (Some(at), Some(after)) = (handle.pulse.reboot_at(), handle.config.reboot_after) {
                 if at <= now {
@@ -339,7 +343,7 @@ impl Supervisor {
             log::error!("{left} jobs did not stop in time and are left behind");
         }
         self.control = None;
-        self.outlook.end(&self.heart, board(&self.config, &self.handles));
+        self.outlook.end(&self.heart, board(&self.jobs, &self.handles));
         if left == 0 {
             self.shared.say_farewell();
         }

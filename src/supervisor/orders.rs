@@ -5,6 +5,7 @@ use super::{tell, Mode, Supervisor};
 use crate::config::{self, Config};
 use crate::os::clock;
 use crate::report::logging;
+use std::sync::Arc;
 
 impl Supervisor {
     pub(super) fn reload(&mut self) {
@@ -32,7 +33,7 @@ impl Supervisor {
         if let Err(error) = logging::reconfigure(&config.global) {
             log::error!("{error}");
         }
-        let (old, new) = (&self.config.global, &config.global);
+        let (old, new) = (&self.global, &config.global);
         let fixed = |g: &config::Global| {
             (g.status_file.clone(), g.state_dir.clone(), g.watchdog_device.clone(), g.watchdog_timeout)
         };
@@ -41,13 +42,15 @@ impl Supervisor {
         }
         self.shared.forget_versions();
         let (mut added, mut changed, mut removed) = (0, 0, 0);
+        let mut jobs: Vec<Arc<config::Job>> = config.jobs.into_iter().map(Arc::new).collect();
         for handle in self.handles.iter_mut().filter(|handle| !handle.leaving) {
-            match config.jobs.iter().find(|job| job.name == handle.config.name && job.enabled) {
-                Some(job) if *job == handle.config => {}
+            match jobs.iter_mut().find(|job| job.name == handle.config.name && job.enabled) {
+                // The copy that the worker has anyway.
+                Some(job) if *job == handle.config => *job = Arc::clone(&handle.config),
                 Some(job) => {
                     changed += 1;
-                    handle.config = job.clone();
-                    handle.inbox.post(Order::Reload(Box::new(job.clone())));
+                    handle.config = Arc::clone(job);
+                    handle.inbox.post(Order::Reload(Arc::clone(job)));
                 }
                 None => {
                     removed += 1;
@@ -56,14 +59,14 @@ impl Supervisor {
                 }
             }
         }
-        for job in config.jobs.iter().filter(|job| job.enabled) {
+        for job in jobs.iter().filter(|job| job.enabled) {
             if !self.handles.iter().any(|h| h.config.name == job.name && !h.leaving) {
                 added += 1;
-                self.start(job.clone());
+                self.start(Arc::clone(job));
             }
         }
         self.outlook.configure(&config.global);
-        self.config = config;
+        (self.global, self.jobs) = (config.global, jobs);
         self.shared.news.spread();
         log::info!("SIGHUP: configuration read: {added} jobs added, {changed} changed, {removed} removed");
     }

@@ -122,7 +122,7 @@ pub enum Order {
     /// Sync at once.
     SyncNow,
     /// The job's keys have changed.
-    Reload(Box<config::Job>),
+    Reload(Arc<config::Job>),
     /// End; a second one ends it at once.
     Stop,
 }

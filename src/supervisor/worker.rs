@@ -8,7 +8,7 @@ use super::tell;
 use crate::config;
 use crate::job::ladder::Ladder;
 use crate::job::{Action, Event, Job, Outcome, Settings, Step, Time};
-use crate::os::clock;
+use crate::os::{clock, sys};
 use crate::report::board::{Slot, State};
 use crate::report::human::Span;
 use crate::rsync::outcome::{classify, Verdict};
@@ -32,7 +32,7 @@ pub(super) struct Ended {
 
 /// A job's thread. It must be the one that starts the children: the parent-death signal follows it.
 pub struct Worker {
-    pub(super) config: config::Job,
+    pub(super) config: Arc<config::Job>,
     pub(super) machine: Job,
     pub(super) ladder: Ladder,
     pub(super) shared: Arc<Shared>,
@@ -73,7 +73,7 @@ pub fn settings(job: &config::Job, repeat: bool) -> Settings {
 impl Worker {
     /// A worker that has not started yet. `phase`: see [`Job::new`].
     pub fn new(
-        config: config::Job,
+        config: Arc<config::Job>,
         repeat: bool,
         phase: u64,
         shared: Arc<Shared>,
@@ -129,6 +129,9 @@ impl Worker {
 
     fn sleep(&self) {
         let deadline = self.deadline();
+        if self.running.is_none() {
+            sys::stack::give_back();
+        }
         self.pulse.asleep_until(deadline);
         let mut fds = vec![PollFd::new(self.inbox.waker.as_fd(), PollFlags::POLLIN)];
         if let Some(running) = &self.running {
@@ -165,7 +168,7 @@ impl Worker {
                         self.leave_destination();
                     }
                     let settings = settings(&config, true);
-                    self.config = *config;
+                    self.config = config;
                     self.ladder = Ladder::new(self.config.reboot_after, clock::now());
                     let stale_after = self.config.stale_after;
                     self.slot.update(|s| s.stale_after = stale_after);
