@@ -27,7 +27,11 @@ const FAREWELL: i32 = 0;
 
 /// irsync's end of the pipe.
 #[derive(Debug)]
-pub struct Guard(File);
+pub struct Guard {
+    pipe: File,
+    /// The process between us and the guard, until it was waited for.
+    between: Option<Pid>,
+}
 
 impl Guard {
     /// Starts the guard for the runs whose marker begins with `runs`. To be called while the process has one thread.
@@ -38,10 +42,7 @@ impl Guard {
         let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
         // Forked twice: the guard is init's child, not ours, so that "has irsync any child?" asks for rsyncs only.
         match fork_single_threaded()? {
-            ForkResult::Parent { child } => {
-                let _ = waitpid(child, None);
-                Ok(Guard(File::from(write)))
-            }
+            ForkResult::Parent { child } => Ok(Guard { pipe: File::from(write), between: Some(child) }),
             ForkResult::Child => {
                 drop(write);
                 match fork_single_threaded() {
@@ -49,6 +50,14 @@ impl Guard {
                     _ => exit(0),
                 }
             }
+        }
+    }
+
+    /// Waits until the guard is init's child. To be called before orphans are given to us, and before any other child is
+    /// started; not in `start`, as there is other work to do while the two processes fork.
+    pub fn settle(&mut self) {
+        if let Some(between) = self.between.take() {
+            let _ = waitpid(between, None);
         }
     }
 
@@ -72,7 +81,7 @@ impl Guard {
     }
 
     fn tell(&self, record: i32) -> io::Result<()> {
-        (&self.0).write_all(&record.to_ne_bytes())
+        (&self.pipe).write_all(&record.to_ne_bytes())
     }
 }
 

@@ -41,7 +41,6 @@ impl Surroundings {
         let runs = format!("{pid}.{start}.");
         // When PID 1 ends, the kernel ends all others of its namespace.
         let guard = if pid == 1 { None } else { Some(Guard::start(&runs)?) };
-        reaper::adopt_orphans();
         let ownership = match mode {
             Mode::Once => Err(io::ErrorKind::Unsupported.into()),
             Mode::Run | Mode::DropIn => own(&global.status_file),
@@ -61,6 +60,10 @@ impl Surroundings {
     /// # Errors
     /// EMFILE.
     pub fn share(mut self, mode: Mode, lock_memory: bool) -> io::Result<(Arc<Shared>, Surroundings)> {
+        if let Some(guard) = &mut self.guard {
+            guard.settle();
+        }
+        reaper::adopt_orphans();
         if lock_memory {
             // Only what is used: a worker's stack has room for much more than it needs. Linux 4.4 and up.
             let on_fault = MlockAllFlags::from_bits_retain(nix::libc::MCL_ONFAULT);
