@@ -35,31 +35,47 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Takes lines of the form `[LEVEL] text\n`, logged at `now` (seconds since 1970).
-    pub(super) fn append(&mut self, now: u64, lines: &[u8]) {
+    /// Takes lines of the form `[LEVEL] text\n`, logged at `now` (seconds since 1970), as far as there is room; gives those
+    /// that are left.
+    #[must_use]
+    pub(super) fn append<'a>(&mut self, now: u64, lines: &'a [u8]) -> &'a [u8] {
         self.set_time(now);
         self.waiting.reserve(lines.len().min(CAPACITY.saturating_sub(self.waiting.len())));
         let mut rest = lines;
         while !rest.is_empty() {
-            let line;
-            (line, rest) = rest.split_at(line_end(rest).map_or(rest.len(), |at| at + 1));
-            if line == self.last() {
-                if self.repeats == 0 {
-                    self.repeating_since = now;
-                }
-                self.repeats += 1;
-                // The clock may have been set back; then the report waits for another line.
-                if now.saturating_sub(self.repeating_since) >= REPORT_AFTER {
-                    self.report_repeats();
-                }
-                continue;
+            let (line, after) = rest.split_at(line_end(rest).map_or(rest.len(), |at| at + 1));
+            if !(self.repeats(line) || self.report_repeats() && self.store(line)) {
+                break;
             }
-            self.report_repeats();
-            if self.store(line, 1) {
-                let end = self.waiting.len();
-                self.last_at = Some(end - line.len()..end);
-            }
+            rest = after;
         }
+        rest
+    }
+
+    /// The same; what there is no room for is dropped, counted and told later.
+    pub(super) fn append_or_lose(&mut self, now: u64, lines: &[u8]) {
+        let mut rest = self.append(now, lines);
+        while !rest.is_empty() {
+            self.lose_repeats();
+            self.lose(1);
+            rest = self.append(now, &rest[line_end(rest).map_or(rest.len(), |at| at + 1)..]);
+        }
+    }
+
+    /// Whether the line is the last one once more, which is counted.
+    fn repeats(&mut self, line: &[u8]) -> bool {
+        if line != self.last() {
+            return false;
+        }
+        if self.repeats == 0 {
+            self.repeating_since = self.second;
+        }
+        self.repeats += 1;
+        // The clock may have been set back; then the report waits for another line.
+        if self.second.saturating_sub(self.repeating_since) >= REPORT_AFTER {
+            self.report_repeats();
+        }
+        true
     }
 
     fn last(&self) -> &[u8] {
@@ -75,13 +91,15 @@ impl Queue {
     pub(super) fn append_own(&mut self, now: u64, line: &[u8]) {
         self.end_repeats(now);
         self.forget_last();
-        self.append(now, line);
+        self.append_or_lose(now, line);
     }
 
     /// Reports the repetitions that wait for another line to follow.
     pub(super) fn end_repeats(&mut self, now: u64) {
         self.set_time(now);
-        self.report_repeats();
+        if !self.report_repeats() {
+            self.lose_repeats();
+        }
     }
 
     /// Moves what waits into `batch`, which is empty; false if there is nothing.
@@ -130,39 +148,58 @@ impl Queue {
         }
     }
 
-    fn report_repeats(&mut self) {
-        if self.repeats == 0 {
-            return;
+    /// False: there is no room to report them.
+    fn report_repeats(&mut self) -> bool {
+        let repeats = self.repeats;
+        if repeats == 0 {
+            return true;
         }
-        let repeats = std::mem::take(&mut self.repeats);
         let mut report = level(self.last()).to_vec();
         let times = if repeats == 1 { "time" } else { "times" };
         // Writing to a Vec cannot fail.
         let _ = writeln!(report, "last line repeated {repeats} {times}");
-        self.store(&report, repeats);
+        let last = self.last_at.clone();
+        if !self.store(&report) {
+            return false;
+        }
+        // The report is not what the next line is compared with.
+        self.last_at = last;
+        self.repeats = 0;
+        true
     }
 
-    /// Stores one line, which stands for `count` of what was logged, and what was lost before it. False if it is lost.
-    fn store(&mut self, line: &[u8], count: u64) -> bool {
-        let mut room = CAPACITY.saturating_sub(self.waiting.len() + self.writing + STAMP + line.len());
-        if self.lost > 0 && room > 0 {
-            let mut before = Vec::new();
+    fn lose_repeats(&mut self) {
+        let repeats = std::mem::take(&mut self.repeats);
+        self.lose(repeats);
+    }
+
+    /// Stores one line, and before it how many were lost. False: there is no room.
+    fn store(&mut self, line: &[u8]) -> bool {
+        let mut before = Vec::new();
+        let mut need = STAMP + line.len();
+        let room = CAPACITY.saturating_sub(self.waiting.len() + self.writing);
+        if self.lost > 0 && need <= room {
+            before.extend_from_slice(&self.stamp);
             loss(&mut before, self.lost);
-            room = room.saturating_sub(STAMP + before.len());
-            if room > 0 {
-                self.waiting.extend_from_slice(&self.stamp);
-                self.waiting.extend_from_slice(&before);
-                self.lost = 0;
-            }
+            need += before.len();
         }
-        if room == 0 {
-            self.lost += count;
-            self.forget_last();
+        if need > room {
             return false;
+        }
+        if self.lost > 0 {
+            self.waiting.extend_from_slice(&before);
+            self.lost = 0;
         }
         self.waiting.extend_from_slice(&self.stamp);
         self.waiting.extend_from_slice(line);
+        let end = self.waiting.len();
+        self.last_at = Some(end - line.len()..end);
         true
+    }
+
+    fn lose(&mut self, lines: u64) {
+        self.lost += lines;
+        self.forget_last();
     }
 }
 
@@ -197,8 +234,8 @@ mod tests {
     #[test]
     fn every_record_has_the_time_it_was_logged_at() {
         let mut queue = Queue::default();
-        queue.append(0, b"[INFO] a\n[INFO] b\n");
-        queue.append(61, b"[INFO] c\n");
+        queue.append_or_lose(0, b"[INFO] a\n[INFO] b\n");
+        queue.append_or_lose(61, b"[INFO] c\n");
         let expected = "1970-01-01T00:00:00Z [INFO] a\n1970-01-01T00:00:00Z [INFO] b\n1970-01-01T00:01:01Z [INFO] c\n";
         assert_eq!(drain(&mut queue, 100), expected);
         assert!(queue.is_idle());
@@ -207,16 +244,16 @@ mod tests {
     #[test]
     fn repeated_lines_are_counted_until_another_one_follows() {
         let mut queue = Queue::default();
-        queue.append(0, b"[WARN] a\n");
+        queue.append_or_lose(0, b"[WARN] a\n");
         assert_eq!(texts(&mut queue), ["[WARN] a"]);
-        queue.append(1, b"[WARN] a\n[WARN] a\n");
+        queue.append_or_lose(1, b"[WARN] a\n[WARN] a\n");
         assert!(queue.is_idle(), "a repetition alone must not wake the writer");
-        queue.append(2, b"[INFO] b\n[INFO] b\n[INFO] c\n");
+        queue.append_or_lose(2, b"[INFO] b\n[INFO] b\n[INFO] c\n");
         assert_eq!(
             texts(&mut queue),
             ["[WARN] last line repeated 2 times", "[INFO] b", "[INFO] last line repeated 1 time", "[INFO] c"]
         );
-        queue.append(3, b"[INFO] c\n");
+        queue.append_or_lose(3, b"[INFO] c\n");
         queue.end_repeats(3);
         assert_eq!(texts(&mut queue), ["[INFO] last line repeated 1 time"]);
     }
@@ -226,7 +263,7 @@ mod tests {
         let mut queue = Queue::default();
         queue.append_own(0, b"[INFO] media: sync success\n");
         queue.append_own(0, b"[INFO] media: sync success\n");
-        queue.append(0, b"[DEBUG] media: rsync: x\n[DEBUG] media: rsync: x\n");
+        queue.append_or_lose(0, b"[DEBUG] media: rsync: x\n[DEBUG] media: rsync: x\n");
         queue.append_own(0, b"[INFO] media: sync success\n");
         let expected = [
             "[INFO] media: sync success",
@@ -242,7 +279,7 @@ mod tests {
     fn a_line_that_never_stops_repeating_is_reported_now_and_then() {
         let mut queue = Queue::default();
         for now in 0..=REPORT_AFTER + 1 {
-            queue.append(now, b"[INFO] a\n");
+            queue.append_or_lose(now, b"[INFO] a\n");
         }
         assert_eq!(texts(&mut queue), ["[INFO] a", "[INFO] last line repeated 61 times"]);
     }
@@ -252,7 +289,7 @@ mod tests {
         let mut queue = Queue::default();
         let sent = 10_000;
         for i in 0..sent {
-            queue.append(0, format!("[INFO] line {i} {}\n", "x".repeat(60)).as_bytes());
+            queue.append_or_lose(0, format!("[INFO] line {i} {}\n", "x".repeat(60)).as_bytes());
         }
         assert!(queue.waiting.len() <= CAPACITY);
         let kept = texts(&mut queue);
@@ -265,13 +302,13 @@ mod tests {
     fn a_loss_is_told_before_the_next_line_and_what_is_being_written_counts() {
         let mut queue = Queue::default();
         let big = [b"[INFO] ".as_slice(), &vec![b'x'; CAPACITY - 100], b"\n"].concat();
-        queue.append(0, &big);
+        queue.append_or_lose(0, &big);
         let mut batch = Vec::new();
         assert!(queue.take(0, &mut batch));
-        queue.append(0, &[b"[INFO] y".as_slice(), &[b'y'; 100], b"\n"].concat());
-        queue.append(0, b"[INFO] z\n");
+        queue.append_or_lose(0, &[b"[INFO] y".as_slice(), &[b'y'; 100], b"\n"].concat());
+        queue.append_or_lose(0, b"[INFO] z\n");
         queue.written();
-        queue.append(0, b"[INFO] after\n");
+        queue.append_or_lose(0, b"[INFO] after\n");
         // The short line would fit, but not with the report of the loss before it.
         assert_eq!(texts(&mut queue), ["[WARN] 2 log lines lost: the log was too slow", "[INFO] after"]);
     }
@@ -279,9 +316,9 @@ mod tests {
     #[test]
     fn repetitions_that_cannot_be_reported_are_lost_lines() {
         let mut queue = Queue::default();
-        queue.append(0, b"[INFO] a\n[INFO] a\n[INFO] a\n");
+        queue.append_or_lose(0, b"[INFO] a\n[INFO] a\n[INFO] a\n");
         queue.writing = CAPACITY;
-        queue.append(0, b"[INFO] b\n");
+        queue.append_or_lose(0, b"[INFO] b\n");
         queue.written();
         assert_eq!(texts(&mut queue), ["[INFO] a", "[WARN] 3 log lines lost: the log was too slow"]);
     }
@@ -290,7 +327,7 @@ mod tests {
     fn an_idle_queue_gives_its_memory_back() {
         let mut queue = Queue::default();
         let mut batch = Vec::with_capacity(CAPACITY);
-        queue.append(0, b"[INFO] a line\n");
+        queue.append_or_lose(0, b"[INFO] a line\n");
         queue.take(0, &mut batch);
         assert!(queue.waiting.capacity() >= CAPACITY, "the two buffers change places");
         queue.shrink();
