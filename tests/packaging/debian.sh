@@ -87,7 +87,7 @@ deb_lives() {
 	local root=$WORK/debian-root-$1
 	mkdir -p "$root"
 	tar -xf "$(root_tarball "$1")" -C "$root"
-	[ "$(chroot_arch "$root")" = "$1" ]
+	[ "$(chroot_arch "$root")" = "$1" ] || { echo "the root is of $(chroot_arch "$root")"; return 1; }
 	mkdir -p "$root/debs"
 	cp "$WORK/debs/irsync_$(version)_$1.deb" "$root/debs/old.deb"
 	later_version "$root/debs/old.deb" "$root/debs/new.deb"
