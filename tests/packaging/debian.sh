@@ -96,7 +96,7 @@ deb_lives() {
 	printf '#!/bin/sh\nexit 0\n' >"$root/usr/sbin/policy-rc.d"
 	chmod +x "$root/usr/sbin/policy-rc.d"
 	# shellcheck disable=SC2016 # for the inner shell
-	on_arch "$1" timeout -k 5 300 unshare --mount --pid --uts --ipc --fork sh -c '
+	on_arch "$1" timeout -k 5 600 unshare --mount --pid --uts --ipc --fork sh -c '
 		mount -t proc proc "$1/proc" && mount -t tmpfs tmpfs "$1/run" && exec chroot "$1" /drive-deb' sh "$root" |
 		tee "$WORK/deb-lives-$1"
 	grep -q '^ALL WELL: deb' "$WORK/deb-lives-$1"
