@@ -78,3 +78,70 @@ wait_for() {
 		sleep 0.1
 	done
 }
+
+# qemu-user's name for a Debian architecture.
+qemu_name() {
+	case $1 in
+	arm64) echo aarch64 ;;
+	armhf) echo arm ;;
+	*) return 1 ;;
+	esac
+}
+
+# binfmt_here ARCH: whether this machine runs programs of that architecture inside a chroot already (flag F: the emulator
+# need not be in there).
+binfmt_here() {
+	local entry
+	entry=/proc/sys/fs/binfmt_misc/qemu-$(qemu_name "$1")
+	grep -qx enabled "$entry" 2>/dev/null && grep -q '^flags:.*F' "$entry"
+}
+
+# on_arch ARCH COMMAND...: as root, where programs of a Debian architecture run, through qemu-user if they are foreign. Where
+# the machine does not know of it that is told to a user namespace with a binfmt_misc of its own (Linux 6.7 or later), so
+# that nothing is left behind.
+on_arch() {
+	local arch=$1 conf pid own code=0
+	shift
+	if [ "$arch" = "$(dpkg --print-architecture)" ] || binfmt_here "$arch"; then
+		"$@"
+		return
+	fi
+	conf=/usr/lib/binfmt.d/qemu-$(qemu_name "$arch").conf
+	own=$(readlink /proc/self/ns/user)
+	# It waits for its users: before, it is nobody.
+	# shellcheck disable=SC2016 # for the inner shell
+	unshare --user --mount sh -c '
+		until read -r _ </proc/self/gid_map; do sleep 0.1; done
+		mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc && cat "$1" >/proc/sys/fs/binfmt_misc/register &&
+		shift && exec "$@"' sh "$conf" "$@" &
+	pid=$!
+	# All that packages may ask for, which only somebody outside can give.
+	if ! wait_for 10 has_other_user_namespace "$pid" "$own" ||
+		! echo "0 0 65536" >"/proc/$pid/uid_map" || ! echo "0 0 65536" >"/proc/$pid/gid_map"; then
+		kill "$pid" 2>/dev/null || true
+		return 1
+	fi
+	wait "$pid" || code=$?
+	return $code
+}
+
+has_other_user_namespace() {
+	local its
+	its=$(readlink "/proc/$1/ns/user") && [ "$its" != "$2" ]
+}
+
+# can_run_arch ARCH: or says why not.
+can_run_arch() {
+	local name
+	[ "$1" != "$(dpkg --print-architecture)" ] || return 0
+	name=$(qemu_name "$1")
+	binfmt_here "$1" || [ -e "/usr/lib/binfmt.d/qemu-$name.conf" ] || install_packages qemu-user-static >/dev/null 2>&1 || true
+	if ! binfmt_here "$1" && [ ! -e "/usr/lib/binfmt.d/qemu-$name.conf" ]; then
+		echo "no qemu-user (Debian package qemu-user-static)"
+		return 1
+	fi
+	if ! on_arch "$1" true >/dev/null 2>&1; then
+		echo "binfmt_misc knows no $name here, and a user namespace may have none of its own (Linux 6.7 or later, root)"
+		return 1
+	fi
+}

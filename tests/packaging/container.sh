@@ -4,7 +4,6 @@
 TAG=irsync-packaging-test
 
 remove_all() {
-	docker ps --all --quiet --filter "ancestor=$TAG" --filter "ancestor=$TAG-custom" | xargs -r docker rm --force >/dev/null 2>&1 || true
 	docker ps --all --quiet --filter "name=irsync-packaging-" | xargs -r docker rm --force >/dev/null 2>&1 || true
 }
 
@@ -140,6 +139,78 @@ custom_image() {
 	docker rmi $TAG-custom
 }
 
+# Nothing of a checkout but what the Dockerfile copies is sent to the engine.
+build_context() {
+	local context
+	printf 'FROM scratch\nCOPY . /context/\nCMD ["none"]\n' | docker build --file - --tag $TAG-context "$ROOT"
+	docker create --name irsync-packaging-context $TAG-context
+	context=$(docker export irsync-packaging-context | tar -t | sed -n 's#^context/\([^/]\{1,\}\).*#\1#p' | sort -u | xargs)
+	docker rm irsync-packaging-context
+	docker rmi $TAG-context
+	echo "$context"
+	[ "$context" = "Cargo.lock Cargo.toml README.md src" ]
+}
+
+# Base images in place of those that only a registry has: Debian, once with this machine's Rust and once without rsync.
+base_images() {
+	mkdir -p "$WORK/rust/rust" "$WORK/run"
+	tar --create --directory "$(rustc --print sysroot)" --exclude=lib/rustlib/src bin/cargo bin/rustc lib |
+		tar --extract --directory "$WORK/rust/rust"
+	# The machine's own, as its way to the crates may have a certificate of its own.
+	cp -L /etc/ssl/certs/ca-certificates.crt "$WORK/rust/"
+	printf 'FROM %s\nCOPY rust /usr/local\nCOPY ca-certificates.crt /etc/ssl/certs/\n%s\n' $TAG-root \
+		'RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev' >"$WORK/rust/Dockerfile"
+	docker build --tag $TAG-rust "$WORK/rust"
+	printf 'FROM %s\nRUN dpkg --purge rsync\n' $TAG-root >"$WORK/run/Dockerfile"
+	docker build --tag $TAG-run "$WORK/run"
+}
+
+dockerfile() {
+	local build=(docker build --file "$ROOT/scripts/container/Dockerfile" --build-arg "BUILD_IMAGE=$TAG-rust"
+		--build-arg "RUN_IMAGE=$TAG-run")
+	# With a name the first stage can be removed again.
+	"${build[@]}" --target build --tag $TAG-build "$ROOT"
+	"${build[@]}" --tag $TAG-dockerfile "$ROOT"
+}
+
+# examples PREFIX: all of them with the image $TAG.
+examples() {
+	check "$1-local" example_local
+	check "$1-every-10-seconds" example_every_10_seconds
+	check "$1-restart-on-failure" example_restart_on_failure
+	check "$1-pid-1" pid_1_reaps
+	check "$1-custom-image" custom_image
+	if have docker-compose || docker compose version >/dev/null 2>&1; then
+		check "$1-compose-demo" compose_demo
+	else
+		skipped "$1-compose-demo" "no docker-compose"
+	fi
+	remove_all
+}
+
+# The Dockerfile, as far as it goes without a registry.
+dockerfile_checks() {
+	local why
+	check container-build-context build_context
+	if ! have rustc || [ "$(id -u)" != 0 ] || ! have dpkg || [ "$(dpkg --print-architecture)" != amd64 ]; then
+		skipped container-dockerfile "its stand-in for base images needs Rust and root on a Debian machine (amd64)"
+		return
+	fi
+	if ! why=$(need_root amd64); then
+		skipped container-dockerfile "$why"
+		return
+	fi
+	docker import "$(root_tarball amd64)" "$TAG-root" >/dev/null
+	if ! docker run --rm "$TAG-root" apt-get update >"$WORK/log-network" 2>&1; then
+		skipped container-dockerfile "containers have no network here"
+		return
+	fi
+	check container-base-images base_images
+	check container-dockerfile dockerfile
+	local TAG=$TAG-dockerfile
+	examples container-dockerfile
+}
+
 container_checks() {
 	if ! have docker || ! docker info >/dev/null 2>&1; then
 		skipped container "no docker answers"
@@ -156,16 +227,7 @@ container_checks() {
 	remove_all
 	check container-image image
 	[ ! -e "$WORK/image" ] || sed 's/^/   /' "$WORK/image"
-	check container-local example_local
-	check container-every-10-seconds example_every_10_seconds
-	check container-restart-on-failure example_restart_on_failure
-	check container-pid-1 pid_1_reaps
-	check container-custom-image custom_image
-	if have docker-compose || docker compose version >/dev/null 2>&1; then
-		check container-compose-demo compose_demo
-	else
-		skipped container-compose-demo "no docker-compose"
-	fi
-	remove_all
-	docker rmi "$TAG" >/dev/null 2>&1 || true
+	examples container
+	dockerfile_checks
+	docker images --quiet "$TAG*" | xargs -r docker rmi --force >/dev/null 2>&1 || true
 }

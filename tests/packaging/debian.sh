@@ -36,37 +36,94 @@ lintian_clean() {
 	! grep -E '^[EW]:' <<<"$said"
 }
 
+# debian_root ARCH: that of this machine with what its own sources have, another one under qemu-user.
 debian_root() {
-	local sources=/etc/apt/sources.list.d/debian.sources
-	[ -e "$sources" ] || sources=/etc/apt/sources.list
-	mmdebstrap --quiet --variant=apt --include=rsync,procps "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$WORK/debian.tar" "$sources"
+	local sources=/etc/apt/sources.list.d/debian.sources own=$WORK/sources-$1.list
+	if [ -e "$sources" ]; then
+		own=$WORK/sources-$1.sources
+		# Without the security updates: long lists, for a root that lives for minutes.
+		awk 'BEGIN { RS = ""; ORS = "\n\n" } !/security/' "$sources" >"$own"
+	else
+		grep '^deb ' /etc/apt/sources.list | grep -v security >"$own"
+	fi
+	on_arch "$1" mmdebstrap --quiet --variant=apt --architectures="$1" --include=rsync,procps \
+		"$(. /etc/os-release && echo "$VERSION_CODENAME")" "$WORK/debian-$1.tar" "$own"
+}
+
+# root_tarball ARCH: one given by path, or the one that debian_root makes.
+root_tarball() {
+	local given=IRSYNC_DEBIAN_ROOT
+	[ "$1" = amd64 ] || given=IRSYNC_DEBIAN_ROOT_${1^^}
+	echo "${!given:-$WORK/debian-$1.tar}"
+}
+
+# need_root ARCH: makes one unless it is there; fails, saying why, where that cannot be done.
+need_root() {
+	[ "$(root_tarball "$1")" = "$WORK/debian-$1.tar" ] && [ ! -s "$WORK/debian-$1.tar" ] || return 0
+	# arch-test is how mmdebstrap asks whether it can run what it installs.
+	if ! need mmdebstrap arch-test >/dev/null 2>&1; then
+		echo "no mmdebstrap"
+		return 1
+	fi
+	local log=$WORK/log-debian-root-$1
+	if ! debian_root "$1" >"$log" 2>&1; then
+		rm -f "$WORK/debian-$1.tar"
+		echo "mmdebstrap made no root of $1: $(grep '^E:' "$log" | head -n 1)"
+		return 1
+	fi
 }
 
 # The package once more as a later version with another sample INI.
 later_version() {
-	local tree=$WORK/later
+	local tree=$1.later
 	dpkg-deb --raw-extract "$1" "$tree"
 	sed -i 's/^Version: .*/&+later/' "$tree/DEBIAN/control"
 	echo '; a new sample' >>"$tree/etc/irsync.ini"
 	dpkg-deb --root-owner-group --build "$tree" "$2"
 }
 
+# deb_lives ARCH
 deb_lives() {
-	local root=$WORK/debian-root
+	local root=$WORK/debian-root-$1
 	mkdir -p "$root"
-	tar -xf "${IRSYNC_DEBIAN_ROOT:-$WORK/debian.tar}" -C "$root"
+	tar -xf "$(root_tarball "$1")" -C "$root"
+	[ "$(chroot_arch "$root")" = "$1" ] || { echo "the root is of $(chroot_arch "$root")"; return 1; }
 	mkdir -p "$root/debs"
-	cp "$WORK/debs/irsync_$(version)_amd64.deb" "$root/debs/old.deb"
+	cp "$WORK/debs/irsync_$(version)_$1.deb" "$root/debs/old.deb"
 	later_version "$root/debs/old.deb" "$root/debs/new.deb"
 	cp "$ROOT/tests/packaging/drive-deb" "$root/"
 	# Without an init of its own invoke-rc.d wants to be told that it may.
 	printf '#!/bin/sh\nexit 0\n' >"$root/usr/sbin/policy-rc.d"
 	chmod +x "$root/usr/sbin/policy-rc.d"
 	# shellcheck disable=SC2016 # for the inner shell
-	timeout -k 5 300 unshare --mount --pid --uts --ipc --fork sh -c '
+	on_arch "$1" timeout -k 5 600 unshare --mount --pid --uts --ipc --fork sh -c '
 		mount -t proc proc "$1/proc" && mount -t tmpfs tmpfs "$1/run" && exec chroot "$1" /drive-deb' sh "$root" |
-		tee "$WORK/deb-lives"
-	grep -q '^ALL WELL: deb' "$WORK/deb-lives"
+		tee "$WORK/deb-lives-$1"
+	grep -q '^ALL WELL: deb' "$WORK/deb-lives-$1"
+}
+
+# The architecture that dpkg in a root is of, read without running it.
+chroot_arch() {
+	awk '$1 == "Package:" { dpkg = $2 == "dpkg" } dpkg && $1 == "Architecture:" { print $2 }' "$1/var/lib/dpkg/status"
+}
+
+# deb_lifecycle ARCH: the check, or why not.
+deb_lifecycle() {
+	local name=deb-lifecycle why
+	[ "$1" = amd64 ] || name=deb-lifecycle-$1
+	if [ ! -e "$WORK/debs/irsync_$(version)_$1.deb" ]; then
+		skipped "$name" "no static binary for it: scripts/cross-build"
+		return
+	fi
+	if ! why=$(can_run_arch "$1"); then
+		skipped "$name" "$why"
+		return
+	fi
+	if ! why=$(need_root "$1"); then
+		skipped "$name" "$why"
+		return
+	fi
+	check "$name" deb_lives "$1"
 }
 
 debian_checks() {
@@ -86,13 +143,8 @@ debian_checks() {
 	elif [ "$(id -u)" != 0 ] || ! unshare --mount --pid --fork true 2>/dev/null; then
 		skipped deb-lifecycle "needs root and namespaces"
 	else
-		if [ -z "${IRSYNC_DEBIAN_ROOT:-}" ]; then
-			if ! need mmdebstrap; then
-				skipped deb-lifecycle "no mmdebstrap"
-				return
-			fi
-			check deb-root debian_root
-		fi
-		check deb-lifecycle deb_lives
+		deb_lifecycle amd64
+		deb_lifecycle arm64
+		deb_lifecycle armhf
 	fi
 }

@@ -3,7 +3,7 @@
 
 image_root() {
 	mkdir -p "$WORK/$1"
-	tar -xf "${IRSYNC_DEBIAN_ROOT:-$WORK/debian.tar}" -C "$WORK/$1"
+	tar -xf "$(root_tarball amd64)" -C "$WORK/$1"
 	[ -e "$WORK/debs" ] || debs
 	printf 'log = syslog\n[job]\nsource = /src/\ndestination = /dst/\ninterval = 1s\n' >"$WORK/my.ini"
 }
@@ -98,12 +98,10 @@ images_checks() {
 		skipped images "needs root on a Debian machine (amd64)"
 		return
 	fi
-	if [ -z "${IRSYNC_DEBIAN_ROOT:-}" ] && [ ! -e "$WORK/debian.tar" ]; then
-		if ! need mmdebstrap; then
-			skipped images "no mmdebstrap"
-			return
-		fi
-		check deb-root debian_root
+	local why
+	if ! why=$(need_root amd64); then
+		skipped images "$why"
+		return
 	fi
 	check images-armbian armbian
 	check images-pi-gen pi_gen

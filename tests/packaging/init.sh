@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The init script and the inittab recipe, under BusyBox init as PID 1 of its own namespace; the unit.
+# The init script, the inittab recipe and OpenRC's script, under BusyBox init as PID 1 of its own namespace; the unit.
 
 # The same bytes go into every image.
 copies_are_the_same() {
@@ -76,6 +76,46 @@ TAB
 	grep -q '^ALL WELL: respawn' "$root/tmp/driven"
 }
 
+# openrc_packages: Debian's, unpacked and not installed.
+openrc_packages() {
+	"$ROOT/scripts/debian-packages" "$WORK/openrc" openrc librc1 libeinfo1
+}
+
+# Boots as Alpine does: BusyBox init and shell, OpenRC's runlevels and supervisor. The boot starts irsync, a shutdown ends it.
+openrc() {
+	local root=$WORK/root-openrc program library
+	busybox_root "$root"
+	cp -a "$WORK/openrc"/{bin,sbin,lib} "$root/"
+	for program in "$WORK"/openrc/{sbin/*,lib/rc/bin/*}; do
+		for library in $(LD_LIBRARY_PATH="$(echo "$WORK"/openrc/lib/*-linux-gnu*)" ldd "$program" 2>/dev/null | grep -o '/[^ ]*' | sort -u); do
+			case $library in "$WORK"/*) continue ;; esac
+			[ -e "$root/$library" ] || install -D "$library" "$root/$library"
+		done
+	done
+	rm -r "$root/etc/init.d"
+	mkdir -p "$root"/etc/{init.d,conf.d,runlevels/{sysinit,boot,default,shutdown}} "$root/sys"
+	cp "$WORK/openrc/etc/rc.conf" "$root/etc/"
+	# Debian's OpenRC asks for them.
+	mkdir "$root/etc/insserv.conf.d"
+	touch "$root/etc/insserv.conf"
+	cp "$ROOT/scripts/init/irsync.openrc" "$root/etc/init.d/irsync"
+	ln -s ../../init.d/irsync "$root/etc/runlevels/default/irsync"
+	# The test kills it often and is not to wait long.
+	echo 'respawn_delay=1' >"$root/etc/conf.d/irsync"
+	cat >"$root/etc/inittab" <<'TAB'
+::sysinit:/sbin/openrc sysinit
+::sysinit:/sbin/openrc boot
+::wait:/sbin/openrc default
+::once:/bin/sh -c '/drive-openrc > /tmp/driven 2>&1'
+::shutdown:/sbin/openrc shutdown
+TAB
+	boot "$root"
+	grep -q '^ALL WELL: openrc' "$root/tmp/driven"
+	# Emptied before the shutdown.
+	cat "$root/tmp/log"
+	grep -q '\[INFO\] stopped$' "$root/tmp/log"
+}
+
 unit_is_valid() {
 	local said
 	mkdir -p "$WORK/unit/usr/bin" "$WORK/unit/etc/systemd/system"
@@ -107,6 +147,11 @@ init_checks() {
 		check init-script-busybox init_script busybox
 		check init-script-dpkg init_script dpkg
 		check inittab-respawn respawn
+		if openrc_packages >"$WORK/log-openrc-packages" 2>&1; then
+			check openrc openrc
+		else
+			skipped openrc "$(tail -n 1 "$WORK/log-openrc-packages")"
+		fi
 	fi
 	if have systemd-analyze; then
 		check unit-verify unit_is_valid

@@ -37,6 +37,72 @@ pinned() {
 	touch "$WORK/pinned/done"
 }
 
+# A site that would break the makefile, the recipe or the sed is refused before anything is written.
+site_is_checked() {
+	local site
+	# shellcheck disable=SC2016 # a makefile's
+	local bad=('https://example.org/a&b' 'https://example.org/a|b' 'https://example.org/$(a)' 'example.org' 'https://example.org/a b')
+	mkdir -p "$WORK/site"
+	cp -r "$ROOT/buildroot" "$ROOT/yocto" "$WORK/site/"
+	for site in "${bad[@]}"; do
+		! "$ROOT/scripts/release" --out "$WORK/release" --pin "$WORK/site" --site "$site" pins || {
+			echo "taken: $site"
+			return 1
+		}
+	done
+	diff -r "$ROOT/buildroot" "$WORK/site/buildroot"
+	# Both trees get the same, once, whatever stood there before.
+	"$ROOT/scripts/release" --out "$WORK/release" --pin "$WORK/site" --site https://example.org/first pins
+	"$ROOT/scripts/release" --out "$WORK/release" --pin "$WORK/site" --site https://example.org/irsync/ pins
+	[ "$(grep -x 'IRSYNC_SITE ?= .*' "$WORK/site/buildroot/package/irsync/irsync.mk")" = 'IRSYNC_SITE ?= https://example.org/irsync' ]
+	[ "$(cat "$WORK"/site/yocto/meta-irsync/recipes-support/irsync/irsync_*.bb | grep -x 'IRSYNC_SITE ?= .*')" = \
+		'IRSYNC_SITE ?= "https://example.org/irsync"' ]
+	! grep -r example.org/first "$WORK/site"
+}
+
+# The packages and the sums, from binaries that scripts/cross-build has left in target/dist.
+debs_and_sums() {
+	local out=$WORK/release-all dist=${CARGO_TARGET_DIR:-$ROOT/target}/dist file arch
+	mkdir -p "$out"
+	cp "$WORK"/release/*.tar.gz "$out/"
+	cp "$dist/irsync-$(version)"-{x86_64,aarch64,armv7} "$out/"
+	# Of another version, and not finished: none of this one's.
+	touch "$out/irsync-0.0.0.tar.gz" "$out/irsync-$(version).tar.gz.new"
+	"$ROOT/scripts/release" --out "$out" debs sums
+	[ "$(cut -d ' ' -f 3 "$out/SHA256SUMS" | xargs)" = "$(cd "$out" && echo irsync-"$(version)"-{aarch64,armv7,vendored.tar.gz,x86_64} \
+		irsync-"$(version)".tar.gz irsync_"$(version)"_{amd64,arm64,armhf}.deb)" ]
+	(cd "$out" && sha256sum --check --strict SHA256SUMS)
+	for arch in amd64 arm64 armhf; do
+		file=$out/irsync_$(version)_$arch.deb
+		[ "$(dpkg-deb --field "$file" Version Architecture | xargs)" = "Version: $(version) Architecture: $arch" ]
+	done
+	# Once more, with another umask: the same bytes.
+	cp "$out/SHA256SUMS" "$WORK/sums"
+	(umask 077 && "$ROOT/scripts/release" --out "$out" debs sums)
+	cmp "$WORK/sums" "$out/SHA256SUMS"
+	# And they notice.
+	echo damage >>"$out/irsync_$(version)_armhf.deb"
+	! (cd "$out" && sha256sum --check --quiet SHA256SUMS)
+}
+
+# check finds each thing that a new version may be forgotten in; nothing of it is built.
+version_check_sees_changes() {
+	local copy=$WORK/version-check change
+	mkdir -p "$copy"
+	(cd "$ROOT" && cp -r --parents buildroot yocto scripts Cargo.toml Cargo.lock LICENSE CHANGELOG.md "$copy/")
+	"$copy/scripts/release" check
+	for change in 'Cargo.toml:s/^version = .*/version = "9.9.9"/' 'LICENSE:s/Copyright/copyright/' 'CHANGELOG.md:s/[0-9]\.[0-9]/x/g' \
+		'Cargo.lock:/^name = "irsync"$/{n;s/".*"/"9.9.9"/}' 'Cargo.lock:0,/^checksum = "./s//&0/' \
+		'buildroot/package/irsync/irsync.mk:s/^IRSYNC_VERSION = .*/&1/'; do
+		cp "$copy/${change%%:*}" "$WORK/kept"
+		sed -i "${change#*:}" "$copy/${change%%:*}"
+		! cmp -s "$WORK/kept" "$copy/${change%%:*}" || { echo "no change: $change"; return 1; }
+		! "$copy/scripts/release" check || { echo "not seen: $change"; return 1; }
+		cp "$WORK/kept" "$copy/${change%%:*}"
+	done
+	"$copy/scripts/release" check
+}
+
 # One checksum changed, one crate gone: both are seen.
 yocto_crates_sees_changes() {
 	local inc=$WORK/crates.inc
@@ -60,9 +126,19 @@ need_release() {
 
 release_checks() {
 	check one-version "$ROOT/scripts/release" check
+	check version-check-sees-changes version_check_sees_changes
 	check yocto-crates yocto_crates_sees_changes
 	[ "$1" = full ] || return 0
 	need_release
 	check release-tarballs-reproducible tarballs_again
 	check release-tarball-builds-offline tarball_builds_offline
+	check release-site site_is_checked
+	local arch
+	for arch in x86_64 aarch64 armv7; do
+		if ! have dpkg-deb || [ ! -x "${CARGO_TARGET_DIR:-$ROOT/target}/dist/irsync-$(version)-$arch" ]; then
+			skipped release-debs-and-sums "no dpkg-deb, or no binaries: scripts/cross-build"
+			return
+		fi
+	done
+	check release-debs-and-sums debs_and_sums
 }
