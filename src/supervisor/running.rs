@@ -11,7 +11,10 @@ use nix::errno::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-/// As much as is read at once: so large that allocators map it separately, and so give back what was used of it.
+/// As much as is read at once, at first: most syncs say less.
+const SMALL: usize = 4 * 1024;
+/// As much as is read at once of a child that says much: more than a pipe holds, and so large that allocators map it
+/// separately and give back what was used of it.
 const CHUNK: usize = 128 * 1024;
 /// Reads from one pipe before the worker looks at its clock and its orders again.
 const READS: usize = 8;
@@ -84,7 +87,7 @@ impl Running {
             sampler: ReadSampler::new(pid, program),
             stdout: Pipe { fd: child.stdout.take(), lines: LineSplitter::default(), log: out },
             stderr: Pipe { fd: child.stderr.take(), lines: LineSplitter::default(), log: err },
-            buffer: vec![0; CHUNK],
+            buffer: vec![0; SMALL],
             linger: None,
             child,
         }
@@ -202,7 +205,7 @@ impl Said {
 }
 
 impl Pipe {
-    fn drain(&mut self, buffer: &mut [u8], hear: &mut dyn FnMut(&Record<'_>) -> bool) -> bool {
+    fn drain(&mut self, buffer: &mut Vec<u8>, hear: &mut dyn FnMut(&Record<'_>) -> bool) -> bool {
         let mut active = false;
         for _ in 0..READS {
             let Some(fd) = &self.fd else { break };
@@ -218,6 +221,9 @@ impl Pipe {
                     });
                     // After each read: what several of them hold would not fit into the log's queue.
                     log.commit();
+                    if n == SMALL {
+                        buffer.resize(CHUNK, 0);
+                    }
                 }
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => break,
