@@ -122,7 +122,7 @@ impl Outlook {
     pub fn deadline(&self, news: &News) -> Option<Time> {
         match news.unread() {
             true => Some(self.next),
-            false => Some(self.metrics_next).filter(|_| self.metrics_due && self.metrics_file.is_some()),
+            false => (self.metrics_due && self.metrics_file.is_some()).then_some(self.metrics_next),
         }
     }
 
