@@ -326,7 +326,7 @@ mod tests {
     fn a_line_end_is_found_at_every_place_of_a_word() {
         for other in 0..=255u8 {
             for place in 0..17 {
-                for end in [b'\n', b'\r'] {
+                for end in *b"\n\r" {
                     let mut line = [other; 17];
                     line[place] = end;
                     let expected = if matches!(other, b'\n' | b'\r') { 0 } else { place };
