@@ -34,6 +34,10 @@ INITSCRIPT_PARAMS = "defaults 60 40"
 SYSTEMD_SERVICE:${PN} = "irsync.service"
 
 do_install:append() {
+    # scarthgap's class installs the library half of the crate too. A program: nothing to link with.
+    rm -rf "${D}${libdir}"
+    install -D -m 0644 "${S}/man/irsync.8" "${D}${mandir}/man8/irsync.8"
+    install -D -m 0644 "${S}/man/irsync.ini.5" "${D}${mandir}/man5/irsync.ini.5"
     # The sample, unless a .bbappend brings an irsync.ini. In the background nobody reads stderr.
     if [ -e "${IRSYNC_FILES}/irsync.ini" ]; then
         install -D -m 0640 "${IRSYNC_FILES}/irsync.ini" "${D}${sysconfdir}/irsync.ini"
@@ -52,4 +56,3 @@ do_install:append() {
 CONFFILES:${PN} = "${sysconfdir}/irsync.ini"
 
 RDEPENDS:${PN} = "rsync"
-RDEPENDS:${PN}-ptest = "rsync"
