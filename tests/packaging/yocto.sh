@@ -126,19 +126,19 @@ oe_toolchain() {
 }
 
 # packages INIT: fetch, unpack, configure, compile, install, package and package_write_deb, and what QA says of it.
-# Recipes that irsync depends on are left out by naming the file.
+# Whatever is not irsync counts as built already.
 packages() {
 	local build=$WORK/oe-$1 tools
 	if ! [ -d "$build" ]; then
-		mkdir -p "$build/conf" "$build/classes"
+		mkdir -p "$build/conf"
 		cp "$WORK/oe-build/conf/bblayers.conf" "$build/conf/"
-		# OE-core calls it when recipes are named by their file, and has it nowhere.
-		printf 'def staging_package_populate_pkgdata_dir(pkgdatadir, d):\n    pass\n' >"$build/classes/by-file.bbclass"
 		tools=$(cd "$WORK/oe-bin" && echo x86_64-oe-linux-*)
 		cat >"$build/conf/local.conf" - "$WORK/oe-build/conf/local.conf" <<END
 INIT_MANAGER = "$1"
 DISTRO_FEATURES:append = " ptest"
 PACKAGE_CLASSES = "package_deb"
+BBMASK = "/meta/recipes-(?!kernel/linux/linux-yocto_)"
+ASSUME_PROVIDED += "^(?!irsync|linux-yocto).+"
 HOSTTOOLS += "rustc cargo dpkg-deb dwarfsrcfiles $tools"
 RUST_BUILD_SYS:forcevariable = "x86_64-unknown-linux-gnu"
 RUST_HOST_SYS:forcevariable = "x86_64-unknown-linux-gnu"
@@ -151,12 +151,11 @@ SKIP_FILEDEPS = "1"
 # The user who is root in the namespace is the one that runs bitbake; what irsync depends on is left out.
 ERROR_QA:remove = "host-user-contaminated build-deps"
 WARN_QA:remove = "host-user-contaminated build-deps"
-INHERIT += "by-file"
 END
 		oe_owns "$build"
 	fi
-	OE_BUILD=$build oe bitbake -b "$(oe_recipe)" -c package_write_deb | tee "$build/said"
-	OE_BUILD=$build oe bitbake -b "$(oe_recipe)" -c package_qa | tee -a "$build/said"
+	OE_BUILD=$build oe bitbake --no-setscene -c package_write_deb irsync | tee "$build/said"
+	OE_BUILD=$build oe bitbake --no-setscene -c package_qa irsync | tee -a "$build/said"
 	! grep -F 'QA Issue' "$build/said" || return 1
 	rm -rf "$build/packages"
 	mkdir "$build/packages"
@@ -247,6 +246,37 @@ ptest() {
 	! grep -v '^PASS: ' "$WORK/ptest"
 }
 
+# readme SECTION PATTERN: the lines of the layer's README to copy from that section.
+readme() {
+	sed -n "/^## $1/,/^## /s/^    //p" "$ROOT/yocto/meta-irsync/README.md" | grep -E "$2"
+}
+
+# A layer of one's own just as the README has it: its irsync.ini is the package's, its watchdog.cfg is the kernel's.
+own_layer() {
+	local own=$WORK/oe-own/meta-own build=$WORK/oe-systemd main folder found=0
+	mkdir "$WORK/oe-own"
+	oe_owns "$WORK/oe-own"
+	OE_BUILD=$build oe bitbake-layers create-layer "$own"
+	OE_BUILD=$build oe bitbake-layers add-layer "$own"
+	mkdir -p "$own"/recipes-{support/irsync,kernel/linux}/files
+	readme 'Your own irsync.ini' . >"$own/recipes-support/irsync/irsync_%.bbappend"
+	printf '[own]\nsource = rsync://server/own/\ndestination = /srv/own/\n' >"$own/recipes-support/irsync/files/irsync.ini"
+	readme "The board's watchdog" '^(FILESEXTRAPATHS|SRC_URI)' >"$own/recipes-kernel/linux/linux-yocto_%.bbappend"
+	readme "The board's watchdog" '^(CONFIG_|#)' >"$own/recipes-kernel/linux/files/watchdog.cfg"
+	oe_owns "$own"
+	packages systemd
+	main=$(deb systemd irsync)
+	deb_lists "$main" -rw-r----- etc/irsync.ini
+	dpkg-deb -I "$main" conffiles | grep -x /etc/irsync.ini
+	dpkg-deb --fsys-tarfile "$main" | tar -xO ./etc/irsync.ini | cmp - "$own/recipes-support/irsync/files/irsync.ini"
+	OE_BUILD=$build oe bitbake -e linux-yocto >"$WORK/kernel"
+	grep -E '^SRC_URI=".* file://watchdog\.cfg\b' "$WORK/kernel"
+	for folder in $(sed -n 's/^FILESPATH="\(.*\)"$/\1/p' "$WORK/kernel" | tr ':' ' '); do
+		[ ! -e "$folder/watchdog.cfg" ] || found=1
+	done
+	[ $found = 1 ]
+}
+
 lint() {
 	local files
 	# The crates' file is in the form that OE-core's own class gives it; a program for boards has no native form; the
@@ -264,8 +294,12 @@ check_layer() {
 }
 
 yocto_checks() {
+	local release
 	if have oelint-adv; then
-		check oelint-scarthgap lint scarthgap
+		# latest: the newest series it knows.
+		for release in scarthgap wrynose latest; do
+			check "oelint-$release" lint "$release"
+		done
 	else
 		skipped oelint "no oelint-adv (pip install oelint-adv)"
 	fi
@@ -306,6 +340,7 @@ yocto_checks() {
 		check yocto-packages-systemd packages systemd
 		check yocto-packages-systemd-hold systemd_packages_hold
 		check yocto-ptest ptest systemd
+		check yocto-own-layer own_layer
 	fi
 	if [ "${YOCTO_CHECK_LAYER:-}" = 1 ]; then
 		check yocto-check-layer check_layer
