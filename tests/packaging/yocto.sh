@@ -46,7 +46,8 @@ ASSUME_PROVIDED += "quilt-native patch-native python3-native xz-native gzip-nati
 END
 	# The crates that cargo has already brought here, under the names bitbake gives them; their checksums are still checked.
 	(cd "$ROOT" && cargo fetch --quiet --locked)
-	cp "${CARGO_HOME:-$HOME/.cargo}"/registry/cache/*/*.crate "$WORK/oe-dl/"
+	# One by one: cargo may have the same crate in the caches of several registries.
+	find "${CARGO_HOME:-$HOME/.cargo}"/registry/cache -name '*.crate' -exec cp {} "$WORK/oe-dl/" \;
 	oe_owns "$WORK/oe-build" "$WORK/oe-home" "$WORK/oe-dl" "$WORK/pinned/yocto"
 }
 
