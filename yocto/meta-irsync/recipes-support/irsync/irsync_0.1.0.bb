@@ -38,8 +38,9 @@ do_install:append() {
     rm -rf "${D}${libdir}"
     install -D -m 0644 "${S}/man/irsync.8" "${D}${mandir}/man8/irsync.8"
     install -D -m 0644 "${S}/man/irsync.ini.5" "${D}${mandir}/man5/irsync.ini.5"
-    # The sample, unless a .bbappend brings an irsync.ini. In the background nobody reads stderr.
-    if [ -e "${IRSYNC_FILES}/irsync.ini" ]; then
+    # The sample, unless a .bbappend brings an irsync.ini: by SRC_URI, because scarthgap lets the file of a .bbappend that
+    # is gone lie there. In the background nobody reads stderr.
+    if ${@bb.utils.contains('SRC_URI', 'file://irsync.ini', 'true', 'false', d)}; then
         install -D -m 0640 "${IRSYNC_FILES}/irsync.ini" "${D}${sysconfdir}/irsync.ini"
     else
         install -D -m 0640 "${S}/irsync.ini" "${D}${sysconfdir}/irsync.ini"
