@@ -34,8 +34,13 @@ INITSCRIPT_PARAMS = "defaults 60 40"
 SYSTEMD_SERVICE:${PN} = "irsync.service"
 
 do_install:append() {
-    # The sample, unless a .bbappend brings an irsync.ini. In the background nobody reads stderr.
-    if [ -e "${IRSYNC_FILES}/irsync.ini" ]; then
+    # scarthgap's class installs the library half of the crate too. A program: nothing to link with.
+    rm -rf "${D}${libdir}"
+    install -D -m 0644 "${S}/man/irsync.8" "${D}${mandir}/man8/irsync.8"
+    install -D -m 0644 "${S}/man/irsync.ini.5" "${D}${mandir}/man5/irsync.ini.5"
+    # The sample, unless a .bbappend brings an irsync.ini: by SRC_URI, because scarthgap lets the file of a .bbappend that
+    # is gone lie there. In the background nobody reads stderr.
+    if ${@bb.utils.contains('SRC_URI', 'file://irsync.ini', 'true', 'false', d)}; then
         install -D -m 0640 "${IRSYNC_FILES}/irsync.ini" "${D}${sysconfdir}/irsync.ini"
     else
         install -D -m 0640 "${S}/irsync.ini" "${D}${sysconfdir}/irsync.ini"
@@ -52,4 +57,3 @@ do_install:append() {
 CONFFILES:${PN} = "${sysconfdir}/irsync.ini"
 
 RDEPENDS:${PN} = "rsync"
-RDEPENDS:${PN}-ptest = "rsync"
