@@ -69,7 +69,11 @@ fn operands(source: &[String], destination: &str, refuse: &mut dyn FnMut(&str, &
         } else if argv::url_password(word).is_some() {
             refuse(key, "has a password in its URL, which rsync does not use and every user could read in the process list: give password or password_file");
         } else if !argv::is_remote(word) && !word.starts_with('/') {
-            refuse(key, "is a relative path: init starts irsync in /, so give an absolute one");
+            let hint = match word.starts_with(['#', ';']) {
+                true => "a comment stands on a line of its own",
+                false => "init starts irsync in /, so give an absolute one",
+            };
+            refuse(key, &format!("{word:?} is a relative path: {hint}"));
         }
     }
     let remote = source.iter().filter(|word| argv::is_remote(word)).count();

@@ -8,6 +8,7 @@ use crate::os::child::{Child, Spec, RUN_VARIABLE};
 use crate::os::lock::{self, Holder};
 use crate::os::sys::Setup;
 use crate::os::{child, mounts};
+use crate::report::human::Bytes;
 use crate::report::logging::ChildLog;
 use crate::rsync::argv::{self, Additions};
 use crate::supervisor::running::Running;
@@ -107,7 +108,8 @@ fn check_guards(job: &Job) -> Result<(), Refusal> {
     let (Some(min), Some((destination, false))) = (job.min_free, destination(job)) else { return Ok(()) };
     match mounts::free(Path::new(&destination)) {
         Ok(free) if free.bytes < min => {
-            let found = format!("{destination} has {} bytes free, fewer than the {min} of min_free", free.bytes);
+            let (free, min) = (Bytes(free.bytes), Bytes(min));
+            let found = format!("{destination} has {free} free, less than the {min} of min_free");
             Err(Refusal::Guard("min_free", found))
         }
         Ok(free) if free.inodes == Some(0) => {

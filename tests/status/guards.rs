@@ -56,6 +56,8 @@ fn a_full_destination_is_not_filled_further() {
     wait_until("the refusal", || rig.status("media", "last_outcome").as_deref() == Some("skipped"));
     assert_eq!(rig.status("media", "last_reason").as_deref(), Some("min_free"));
     irsync.wait_log("media: sync skipped: min_free, ");
+    let line = irsync.line("sync skipped: min_free").unwrap();
+    assert!(line.contains("less than the 2.0 MiB of min_free"), "{line}");
     assert!(!rig.path("disk/media").exists(), "rsync was started");
     std::fs::remove_file(filler).unwrap();
     wait_until("a success", || rig.status("media", "last_outcome").as_deref() == Some("success"));
