@@ -34,9 +34,14 @@ class ImageStory(Story):
     destination = "/srv/media"
 
     def __init__(self, arch, image, port, folder):
-        self.folder, self.server = folder, Server(folder, port)
         with_drivers(arch, image, folder / "image.cpio.gz")
-        self.board = Board(arch, folder / "image.cpio.gz", folder)
+        self.folder, self.server = folder, Server(folder, port)
+        try:
+            self.board = Board(arch, folder / "image.cpio.gz", folder)
+        except Exception:
+            # Nobody else knows of it yet.
+            self.server.stop()
+            raise
 
     def log(self):
         return self.board.run("grep -h 'irsync\\[' /var/log/messages")[1]
