@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from board import CACHE, HERE, Board, Failure, kvm_works, make_image, wait
@@ -49,10 +50,12 @@ read only = yes
 class Server:
     """An rsync daemon on the host's loopback, the board's 10.0.2.2."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, port=0):
         self.folder, self.process = folder, None
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
+            # What the last one's connections left behind is no reason to fail.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
             self.port = probe.getsockname()[1]
         (folder / "tree/sub").mkdir(parents=True)
         (folder / "tree/sub/a name with spaces").write_text("hello\n")
@@ -77,6 +80,8 @@ class Server:
 class Story:
     """What every scenario has at hand."""
 
+    destination = "/data/tree"
+
     def __init__(self, arch, binary, folder):
         self.server = Server(folder)
         self.folder = folder
@@ -99,7 +104,7 @@ class Story:
         """A new file on the server arrives on the board's disk."""
         name = f"file-{time.time_ns()}"
         (self.folder / "tree" / name).write_text(why)
-        wait(f"sync {why}", 90, lambda: self.board.run(f"cat /data/tree/{name}")[1] == why)
+        wait(f"sync {why}", 90, lambda: self.board.run(f"cat {self.destination}/{name}")[1] == why)
 
     def expect_fed(self, seconds, why):
         """The board is not reset in the next `seconds`, and its watchdog stays armed."""
@@ -306,15 +311,14 @@ SCENARIOS = {
 }
 
 
-def prove(arch, binary, only, keep):
-    """Runs the scenarios on one board: {scenario: result}, and whether all held."""
+def prove(arch, tell, scenarios, keep):
+    """Runs the scenarios on one board, that of the story which `tell` makes in a folder: {scenario: result}, and whether
+    all held."""
     folder = Path(tempfile.mkdtemp(prefix=f"irsync-vm-{arch}-"))
     story, results, good = None, {}, True
     try:
-        story = Story(arch, binary, folder)
-        for name, scenario in SCENARIOS.items():
-            if only and name != "boots, syncs" and not any(word in name for word in only):
-                continue
+        story = tell(folder)
+        for name, scenario in scenarios.items():
             began = time.time()
             try:
                 results[name] = scenario(story)
@@ -366,9 +370,11 @@ def main():
             subprocess.run([HERE / "fetch-board", arch], check=True)
     if "x86_64" in options.arch:
         kvm_works()
+    chosen = {name: scenario for name, scenario in SCENARIOS.items()
+              if not options.only or name == "boots, syncs" or any(word in name for word in options.only)}
     # Most of a scenario is waiting: the boards run side by side.
     with ThreadPoolExecutor() as pool:
-        boards = {arch: pool.submit(prove, arch, Path(binaries[arch]).resolve(), options.only, options.keep)
+        boards = {arch: pool.submit(prove, arch, partial(Story, arch, Path(binaries[arch]).resolve()), chosen, options.keep)
                   for arch in options.arch}
     results = {arch: board.result()[0] for arch, board in boards.items()}
     print("\n" + table(results))
