@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-/// As much as is read at once, at first: most syncs say less.
+/// As much as is read at once, at first, on the stack: most syncs say less.
 const SMALL: usize = 4 * 1024;
 /// As much as is read at once of a child that says much: more than a pipe holds, and so large that allocators map it
 /// separately and give back what was used of it.
@@ -41,6 +41,7 @@ pub struct Running {
     sampler: ReadSampler,
     stdout: Pipe,
     stderr: Pipe,
+    /// Of a child that says much; else empty.
     buffer: Vec<u8>,
     linger: Option<Duration>,
 }
@@ -87,7 +88,7 @@ impl Running {
             sampler: ReadSampler::new(pid, program),
             stdout: Pipe { fd: child.stdout.take(), lines: LineSplitter::default(), log: out },
             stderr: Pipe { fd: child.stderr.take(), lines: LineSplitter::default(), log: err },
-            buffer: vec![0; SMALL],
+            buffer: Vec::new(),
             linger: None,
             child,
         }
@@ -207,14 +208,16 @@ impl Said {
 impl Pipe {
     fn drain(&mut self, buffer: &mut Vec<u8>, hear: &mut dyn FnMut(&Record<'_>) -> bool) -> bool {
         let mut active = false;
+        let mut small = [0; SMALL];
         for _ in 0..READS {
             let Some(fd) = &self.fd else { break };
-            match nix::unistd::read(fd, buffer) {
+            let room = if buffer.is_empty() { &mut small[..] } else { &mut buffer[..] };
+            match nix::unistd::read(fd, room) {
                 Ok(0) => self.fd = None,
                 Ok(n) => {
                     active = true;
                     let log = &mut self.log;
-                    self.lines.push(&buffer[..n], &mut |record| {
+                    self.lines.push(&room[..n], &mut |record| {
                         if hear(&record) {
                             log.line(&record);
                         }
