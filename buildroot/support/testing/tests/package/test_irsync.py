@@ -38,7 +38,11 @@ class TestIrsync(infra.basetest.BRTest):
         self.assertRunOk("/etc/init.d/S60irsync status")
 
         self.assertRunOk("mkdir -p /srv/source /srv/copy && echo content > /srv/source/file")
-        self.assertRunOk("printf '[media]\\npath = /srv/source\\n' > /tmp/rsyncd.conf")
+        # Not rsync's own default for gid: it is that of the machine which built
+        # it, and Debian's group nogroup does not exist here.
+        self.assertRunOk(
+            "printf 'uid = root\\ngid = root\\n[media]\\npath = /srv/source\\n' "
+            "> /tmp/rsyncd.conf")
         self.assertRunOk("rsync --daemon --address=127.0.0.1 --config=/tmp/rsyncd.conf")
         self.assertRunOk(
             "printf 'log = syslog\\n[media]\\nsource = rsync://127.0.0.1/media/\\n"
