@@ -115,9 +115,11 @@ in_image() {
 	}
 }
 
-# irsync comes anew from the released tarball, whatever a kept output or download folder has of it.
+# irsync comes anew from the released tarball, whatever a kept output or download folder has of it, and the root is laid out
+# anew: Buildroot takes nothing out of it again, such as the inittab's line of the last respawning image.
 image_build() {
-	rm -rf "$IMAGE_DL/irsync"
+	rm -rf "$IMAGE_DL/irsync" "$IMAGE_OUTPUT/target"
+	[ ! -d "$IMAGE_OUTPUT/build" ] || find "$IMAGE_OUTPUT/build" -name .stamp_target_installed -delete
 	br_image irsync-dirclean
 	br_image
 	cmp "$IMAGE_DL/irsync/irsync-$(version)-vendored.tar.gz" "$WORK/release/irsync-$(version)-vendored.tar.gz"
@@ -155,6 +157,7 @@ override_build() {
 		[ ! -d "${CARGO_HOME:-$HOME/.cargo}/registry/$part" ] || cp -a "${CARGO_HOME:-$HOME/.cargo}/registry/$part" "$home/registry/"
 	done
 	br_image irsync-dirclean
+	br_image IRSYNC_OVERRIDE_SRCDIR="$ROOT" irsync-dirclean
 	br_image IRSYNC_OVERRIDE_SRCDIR="$ROOT" BR_CARGO_HOME="$home" irsync
 	[ -e "$IMAGE_OUTPUT/build/irsync-custom/.stamp_rsynced" ]
 	[ ! -e "$IMAGE_OUTPUT/build/irsync-custom/target/debug" ]
