@@ -18,7 +18,7 @@ IRSYNC_DEPENDENCIES = rsync
 # Size is what counts on a device; the profile of Cargo.toml says so, the cargo
 # infrastructure would overrule it.
 IRSYNC_CARGO_ENV = \
-	CARGO_PROFILE_RELEASE_OPT_LEVEL=s \
+	CARGO_PROFILE_RELEASE_OPT_LEVEL=z \
 	CARGO_PROFILE_RELEASE_LTO=fat \
 	CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1
 
