@@ -4,14 +4,16 @@
 //!
 //! | room | floor | what it does |
 //! |---|---|---|
+//! | [`text`] | 0 | bytes and lines of text in general: where a line ends, what of it may be shown |
 //! | [`job`] | 0 | the state machine of one job: pure decisions, no clock, no I/O |
 //! | [`rsync`] | 1 | what is known of rsync: its options, exit codes, messages, output, versions |
-//! | [`config`] | 1 | INI text to [`config::Config`]; the table of keys |
-//! | [`os`] | 2 | child processes, signals, locks, `/proc`, the watchdog device; the only unsafe code |
-//! | [`report`] | 3 | what the outside sees: log, status file, metrics |
-//! | [`supervisor`] | 4 | the main thread and one worker thread per job |
-//! | [`commands`] | 5 | `run`, `check`, `once`, `status`, `now` |
-//! | [`cli`] | 6 | arguments in, a typed command out |
+//! | [`config`] | 2 | INI text to [`config::Config`]; the table of keys |
+//! | [`os`] | 3 | child processes, signals, locks, `/proc`, the watchdog device; the only unsafe code |
+//! | [`report`] | 4 | what the outside sees: log, status file, metrics |
+//! | [`worker`] | 5 | one job's thread: its children and what they say |
+//! | [`supervisor`] | 6 | the main thread: signals, reload, `irsync now`, the watchdog, the status file |
+//! | [`commands`] | 7 | `run`, `check`, `once`, `status`, `now` |
+//! | [`cli`] | 8 | arguments in, a typed command out |
 
 pub mod cli;
 pub mod commands;
@@ -21,6 +23,8 @@ pub mod os;
 pub mod report;
 pub mod rsync;
 pub mod supervisor;
+pub mod text;
+pub mod worker;
 
 /// Runs irsync with the arguments and environment of this process and gives its exit code.
 pub fn main() -> std::process::ExitCode {

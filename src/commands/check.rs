@@ -5,7 +5,9 @@ use crate::config::expand::Variables;
 use crate::config::mask::masked;
 use crate::config::show::{self, Setting};
 use crate::config::{self, values, Arguments, Config, Job, Password};
-use crate::rsync::argv::{self, Additions, Analysis};
+use crate::rsync::argv::{self, Additions};
+use crate::rsync::operand;
+use crate::rsync::options::{self, Analysis};
 use nix::unistd::{Group, User};
 use std::ffi::OsString;
 use std::fs;
@@ -84,7 +86,7 @@ fn password_fault(job: &Job) -> Option<String> {
 fn option_hints(job: &Job, hints: &mut Vec<String>) {
     let Arguments::Ini { options, .. } = &job.arguments else { return };
     let words: Vec<OsString> = options.iter().map(OsString::from).collect();
-    let analysis = argv::analyse(&words);
+    let analysis = options::analyse(&words);
     for (option, why) in [
         ("--inplace", "an interrupted sync leaves files that are half old, half new"),
         ("--append", "an interrupted sync leaves half files, and a changed file is never mended"),
@@ -121,7 +123,7 @@ fn option_hints(job: &Job, hints: &mut Vec<String>) {
 /// ssh that asks for a passphrase or a host key waits for an answer nobody gives.
 fn shell_hint(job: &Job, analysis: &Analysis, hints: &mut Vec<String>) {
     let Arguments::Ini { source, destination, .. } = &job.arguments else { return };
-    let by_shell = source.iter().chain([destination]).any(|word| argv::is_remote(word) && !argv::is_daemon(word));
+    let by_shell = source.iter().chain([destination]).any(|word| operand::is_remote(word) && !operand::is_daemon(word));
     let shell = analysis.value("--rsh").map_or_else(|| "ssh".into(), |shell| shell.to_string_lossy());
     if by_shell && shell.contains("ssh") && !shell.to_ascii_lowercase().contains("batchmode") {
         hints.push(
@@ -164,7 +166,7 @@ fn place_hints(job: &Job, hints: &mut Vec<String>) {
             hints.push(format!("password_file: cannot read {}: {error}", file.display()));
         }
     }
-    if argv::is_remote(destination) {
+    if operand::is_remote(destination) {
         return;
     }
     let target = plain(destination);
@@ -174,7 +176,7 @@ fn place_hints(job: &Job, hints: &mut Vec<String>) {
             target.display()
         ));
     }
-    for word in source.iter().filter(|word| !argv::is_remote(word)) {
+    for word in source.iter().filter(|word| !operand::is_remote(word)) {
         if target.starts_with(plain(word)) {
             hints.push(format!("destination: lies inside its own source {word}: every sync copies the copies"));
         }
@@ -193,7 +195,9 @@ fn in_path(program: &str) -> bool {
 
 fn overlap_hints(config: &Config, warnings: &mut Vec<String>, path: &Path) {
     let local = |job: &Job| match &job.arguments {
-        Arguments::Ini { destination, .. } if job.enabled && !argv::is_remote(destination) => Some(plain(destination)),
+        Arguments::Ini { destination, .. } if job.enabled && !operand::is_remote(destination) => {
+            Some(plain(destination))
+        }
         _ => None,
     };
     for (i, job) in config.jobs.iter().enumerate() {

@@ -15,7 +15,7 @@ pub use error::{Error, Errors, Warning};
 pub use parse::load;
 
 pub use crate::job::Jitter;
-use std::ffi::OsString;
+pub use crate::rsync::argv::Arguments;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -110,22 +110,6 @@ pub struct Job {
     pub recover_after: Option<Duration>,
     /// `reboot_after`; None: never
     pub reboot_after: Option<Duration>,
-}
-
-/// rsync's arguments.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Arguments {
-    /// Given on irsync's own command line: handed on untouched, in order.
-    DropIn(Vec<OsString>),
-    /// Put together from the INI file.
-    Ini {
-        /// `options`, split as a shell would
-        options: Vec<String>,
-        /// `source`, split as a shell would; never empty
-        source: Vec<String>,
-        /// `destination`
-        destination: String,
-    },
 }
 
 /// Where the daemon password comes from. Debug output never shows it.

@@ -4,7 +4,7 @@ use super::error::Error;
 use super::parse::View;
 use super::values::Value;
 use super::{Arguments, Job, Password};
-use crate::rsync::argv;
+use crate::rsync::operand;
 
 /// Adds what is wrong with a job as a whole.
 pub(super) fn check(view: &View, job: &Job, errors: &mut Vec<Error>) {
@@ -26,7 +26,7 @@ pub(super) fn check(view: &View, job: &Job, errors: &mut Vec<Error>) {
     }
     operands(source, destination, &mut refuse);
 
-    let daemon = source.iter().chain([destination]).any(|operand| argv::is_daemon(operand));
+    let daemon = source.iter().chain([destination]).any(|operand| operand::is_daemon(operand));
     let known = !source.is_empty() && !destination.is_empty();
     if on("password") && on("password_file") {
         refuse("password", "password and password_file are both given: keep one");
@@ -66,9 +66,9 @@ fn operands(source: &[String], destination: &str, refuse: &mut dyn FnMut(&str, &
     for (key, word) in words().filter(|(_, word)| !word.is_empty()) {
         if word.starts_with('-') {
             refuse(key, "starts with '-': options belong into options");
-        } else if argv::url_password(word).is_some() {
+        } else if operand::url_password(word).is_some() {
             refuse(key, "has a password in its URL, which rsync does not use and every user could read in the process list: give password or password_file");
-        } else if !argv::is_remote(word) && !word.starts_with('/') {
+        } else if !operand::is_remote(word) && !word.starts_with('/') {
             let hint = match word.starts_with(['#', ';']) {
                 true => "a comment stands on a line of its own",
                 false => "init starts irsync in /, so give an absolute one",
@@ -76,13 +76,13 @@ fn operands(source: &[String], destination: &str, refuse: &mut dyn FnMut(&str, &
             refuse(key, &format!("{word:?} is a relative path: {hint}"));
         }
     }
-    let remote = source.iter().filter(|word| argv::is_remote(word)).count();
-    if remote > 0 && argv::is_remote(destination) {
+    let remote = source.iter().filter(|word| operand::is_remote(word)).count();
+    if remote > 0 && operand::is_remote(destination) {
         refuse("destination", "source and destination are both remote, which rsync cannot do");
     }
     // rsync takes `host::a ::b`: an empty host is the one before.
-    let first = source.first().map_or("", |word| argv::host(word));
-    let elsewhere = |word: &String| ![first, ""].contains(&argv::host(word));
+    let first = source.first().map_or("", |word| operand::host(word));
+    let elsewhere = |word: &String| ![first, ""].contains(&operand::host(word));
     if (remote > 0 && remote < source.len()) || source.iter().any(elsewhere) {
         refuse("source", "several sources must all be local or all on one host");
     }

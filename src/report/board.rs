@@ -4,7 +4,7 @@
 use crate::job::{Outcome, Time};
 use crate::os::clock;
 use crate::os::wake::Waker;
-pub use crate::rsync::output::Progress;
+pub use crate::rsync::progress::Progress;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};

@@ -4,7 +4,7 @@
 //! there is room. Lines that repeat the one before are counted instead, as syslogd does it.
 
 use super::utc;
-use crate::rsync::output::line_end;
+use crate::text::line_end;
 use std::io::Write;
 use std::ops::Range;
 

@@ -2,7 +2,7 @@
 
 use super::super::log_sink::LogFile;
 use super::*;
-use crate::rsync::output::Ending;
+use crate::text::Ending;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};

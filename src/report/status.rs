@@ -8,7 +8,7 @@ use super::board::{JobStatus, LastRun, Progress, Stamp, State};
 use super::utc;
 use crate::job::{Outcome, Step, Time};
 use crate::os::watchdog::Facts;
-use crate::rsync::text;
+use crate::text;
 use std::fmt::{Display, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -2,7 +2,36 @@
 #![forbid(unsafe_code)]
 
 pub mod argv;
+pub mod operand;
+pub mod options;
 pub mod outcome;
-pub mod output;
-pub mod text;
+pub mod progress;
+pub mod stats;
 pub mod version;
+
+/// A whole number as rsync writes it: plain, with `,` or `.` between thousands, or as `-h` does (`683.94K`, powers of
+/// 1000; the powers of 1024 of `-hh` look the same).
+fn number(word: &str) -> Option<u64> {
+    let unit: u64 = match word.as_bytes().last()? {
+        b'K' => 1_000,
+        b'M' => 1_000_000,
+        b'G' => 1_000_000_000,
+        b'T' => 1_000_000_000_000,
+        b'P' => 1_000_000_000_000_000,
+        _ => 0,
+    };
+    let value = if unit > 0 { &word[..word.len() - 1] } else { word };
+    if !value.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let mut digits = 0u64;
+    for b in value.bytes() {
+        match b {
+            b'0'..=b'9' => digits = digits.checked_mul(10)?.checked_add(u64::from(b - b'0'))?,
+            b',' | b'.' => {}
+            _ => return None,
+        }
+    }
+    // With a unit there are always two decimals.
+    Some(if unit > 0 { digits.checked_mul(unit / 100)? } else { digits })
+}

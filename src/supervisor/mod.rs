@@ -1,18 +1,10 @@
 //! The main thread: signals, reload, watchdog, status, and one worker thread per job.
 
-mod claims;
 mod control;
-mod fault;
 mod heart;
 mod orders;
 mod outlook;
-mod running;
-mod shared;
-mod show;
-mod start;
 mod surroundings;
-mod tell;
-mod worker;
 
 pub use control::{ask, path as control_path};
 pub use surroundings::runs;
@@ -23,12 +15,12 @@ use crate::os::clock;
 use crate::os::signals::Signals;
 use crate::report::board::{JobStatus, Slot, Stamp, State};
 use crate::report::logging;
+use crate::worker::{Inbox, Order, Pulse, Shared, Worker};
 use control::Control;
 use heart::Heart;
 use nix::poll::{ppoll, PollFd, PollFlags};
 use nix::sys::time::TimeSpec;
 use outlook::Outlook;
-use shared::{Inbox, Order, Pulse, Shared};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use std::collections::VecDeque;
 use std::io;
@@ -199,7 +191,7 @@ impl Supervisor {
         };
         let slot = Slot::new(status, Arc::clone(&self.shared.news));
         // Boxed, because each call it is handed through would keep a copy on the thread's stack.
-        let worker = Box::new(worker::Worker::new(
+        let worker = Box::new(Worker::new(
             Arc::clone(&config),
             self.mode != Mode::Once,
             // A command that was typed starts at once, as the Go tool's does; what boots with a fleet spreads itself.

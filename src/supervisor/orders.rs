@@ -1,10 +1,10 @@
 //! What the supervisor is told from outside: a new configuration, `irsync now`, the question how it is doing.
 
-use super::shared::Order;
-use super::{tell, Mode, Supervisor};
+use super::{Mode, Supervisor};
 use crate::config::{self, Config};
 use crate::os::clock;
 use crate::report::logging;
+use crate::worker::{tell, Order};
 use std::sync::Arc;
 
 impl Supervisor {

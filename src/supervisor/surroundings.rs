@@ -1,13 +1,13 @@
 //! What irsync arranges around itself before the first job starts.
 
 use super::control::{self, Control};
-use super::shared::Shared;
 use super::Mode;
 use crate::config::expand::Variables;
 use crate::config::Global;
 use crate::os::guard::Guard;
 use crate::os::wake::Waker;
 use crate::os::{clock, lock, procfs, reaper};
+use crate::worker::Shared;
 use nix::fcntl::Flock;
 use nix::sys::mman::{mlockall, MlockAllFlags};
 use nix::sys::resource::{getrlimit, setrlimit, Resource};

@@ -6,8 +6,8 @@ use crate::job::{Cause, Outcome, Step, Time};
 use crate::report::board::{JobStatus, Stamp};
 use crate::report::human::Span;
 use crate::rsync::outcome::{End, Verdict};
-use crate::rsync::output::Stats;
-use crate::rsync::text;
+use crate::rsync::stats::Stats;
+use crate::text;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -101,7 +101,7 @@ fn sentence(ended: &Ended, conclusion: &Conclusion) -> String {
 }
 
 /// One line of what a job is doing, for SIGUSR2.
-pub(super) fn status(status: &JobStatus, now: Time) -> String {
+pub fn status(status: &JobStatus, now: Time) -> String {
     let ago = |stamp: &Stamp| Span(now.since(stamp.mono));
     let mut text = format!("{}: {}", status.name, status.state.name());
     if let Some(step) = status.step {

@@ -1,6 +1,7 @@
 //! Starting a job's children: who may, as whom, with which arguments, environment and secret.
 
 use super::claims::{Refused, Turn};
+use super::running::Running;
 use super::shared::Shared;
 use crate::config::{Arguments, IoClass, Job, Password, RunAs};
 use crate::job::{Outcome, Step};
@@ -11,7 +12,7 @@ use crate::os::{child, mounts};
 use crate::report::human::Bytes;
 use crate::report::logging::ChildLog;
 use crate::rsync::argv::{self, Additions};
-use crate::supervisor::running::Running;
+use crate::rsync::{operand, options};
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Group, Uid, User};
 use std::ffi::{OsStr, OsString};
@@ -87,9 +88,9 @@ pub fn lock_key(job: &Job) -> Option<String> {
 pub fn destination(job: &Job) -> Option<(String, bool)> {
     let destination = match &job.arguments {
         Arguments::Ini { destination, .. } => destination.clone(),
-        Arguments::DropIn(words) => argv::analyse(words).destination?.to_string_lossy().into_owned(),
+        Arguments::DropIn(words) => options::analyse(words).destination?.to_string_lossy().into_owned(),
     };
-    let remote = argv::is_remote(&destination);
+    let remote = operand::is_remote(&destination);
     Some((destination, remote))
 }
 

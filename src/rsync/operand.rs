@@ -1,0 +1,111 @@
+//! rsync's operands: what is local, on another machine, or on a daemon.
+
+/// An operand's parts, where it names another machine.
+struct Remote<'a> {
+    /// `user@host` or `host`, as written, IPv6 brackets included
+    host: &'a str,
+    daemon: bool,
+}
+
+const URL: &str = "rsync://";
+
+/// What is behind `rsync://`, in whatever case it is written.
+fn url_rest(operand: &str) -> Option<&str> {
+    operand.get(..URL.len()).filter(|scheme| scheme.eq_ignore_ascii_case(URL))?;
+    operand.get(URL.len()..)
+}
+
+/// As `check_for_hostspec` in rsync's options.c.
+fn remote(operand: &str) -> Option<Remote<'_>> {
+    if let Some(rest) = url_rest(operand) {
+        let authority = rest.split('/').next().unwrap_or(rest);
+        return Some(Remote { host: authority, daemon: true });
+    }
+    // The first colon outside brackets, unless a slash comes before it.
+    let mut in_brackets = false;
+    for (i, b) in operand.bytes().enumerate() {
+        match b {
+            b'/' => return None,
+            b'[' => in_brackets = true,
+            b']' => in_brackets = false,
+            b':' if !in_brackets => {
+                return Some(Remote { host: &operand[..i], daemon: operand[i + 1..].starts_with(':') });
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The operand is on an rsync daemon: `rsync://host/module` or `host::module`.
+pub fn is_daemon(operand: &str) -> bool {
+    remote(operand).is_some_and(|r| r.daemon)
+}
+
+/// The operand is on another machine: a daemon's, or `host:path`; a colon behind a slash is part of a local name.
+pub fn is_remote(operand: &str) -> bool {
+    remote(operand).is_some()
+}
+
+/// The host of a remote operand, without user, password, port and IPv6 brackets; empty for a local one.
+pub fn host(operand: &str) -> &str {
+    let Some(remote) = remote(operand) else {
+        return "";
+    };
+    let host = remote.host.rsplit_once('@').map_or(remote.host, |(_, host)| host);
+    match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address,
+        None => host.split_once(':').map_or(host, |(host, _)| host),
+    }
+}
+
+/// The password in `rsync://user:password@host/…`. rsync does not understand that form, and would show it to everybody
+/// who can list processes.
+pub fn url_password(operand: &str) -> Option<&str> {
+    let (user, _) = url_rest(operand)?.split('/').next()?.rsplit_once('@')?;
+    user.split_once(':').map(|(_, password)| password)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operands_are_local_remote_or_on_a_daemon() {
+        // operand, remote, daemon, host
+        let cases = [
+            ("rsync://server/module/", true, true, "server"),
+            ("RSYNC://user@server:8730/module", true, true, "server"),
+            ("rsync://[2001:db8::1]:8730/module", true, true, "2001:db8::1"),
+            ("server::module", true, true, "server"),
+            ("user@server::module/a:b", true, true, "server"),
+            ("[::1]::module", true, true, "::1"),
+            ("user@[::1]:/path", true, false, "::1"),
+            ("server:path", true, false, "server"),
+            ("user@server:", true, false, "server"),
+            ("./a:b", false, false, ""),
+            ("/a:b", false, false, ""),
+            ("a/b:c", false, false, ""),
+            ("plain", false, false, ""),
+            ("", false, false, ""),
+            ("rsync:/", true, false, "rsync"),
+            ("é:ü", true, false, "é"),
+        ];
+        for (operand, is_remote_, is_daemon_, host_) in cases {
+            assert_eq!(
+                (is_remote(operand), is_daemon(operand), host(operand)),
+                (is_remote_, is_daemon_, host_),
+                "{operand}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_found() {
+        assert_eq!(url_password("rsync://user:secret@server/module"), Some("secret"));
+        assert_eq!(url_password("rsync://user:se@cret@server:873/m"), Some("se@cret"));
+        for without in ["rsync://user@server:873/m", "rsync://server:873/a:b@c", "user:x@server::m", "server:path"] {
+            assert_eq!(url_password(without), None, "{without}");
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Bytes and lines of text in general, whoever wrote them. Pure: no clock, no I/O.
+#![forbid(unsafe_code)]
+
+mod escape;
+mod lines;
+
+pub use escape::{cut_mark, escape_into};
+pub use lines::{line_end, Ending, LineSplitter, Record, LINE_LIMIT};
