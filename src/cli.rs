@@ -284,7 +284,7 @@ mod tests {
             Ok(Command::DropIn { config }) => {
                 let job = &config.jobs[0];
                 let Arguments::DropIn(args) = &job.arguments else { panic!("{job:?}") };
-                (args.clone(), job.interval, job.activity_timeout)
+                (args.clone(), job.limits.interval, job.limits.activity_timeout)
             }
             other => panic!("{words:?}: {other:?}"),
         }

@@ -64,9 +64,15 @@ fn defaults_are_those_of_the_contract() {
     assert_eq!((config.global.watchdog_timeout.as_secs(), config.global.reboot_limit), (15, 1));
     let job = &config.jobs[0];
     let seconds = |n| Duration::from_secs(n);
-    assert_eq!((job.interval, job.activity_timeout, job.max_runtime), (seconds(30), Some(seconds(7200)), None));
-    assert_eq!((job.stop_timeout, job.backoff_initial, job.backoff_max), (seconds(5), seconds(5), seconds(300)));
-    assert_eq!((job.jitter, job.hook_timeout), (Jitter::Percent(10), seconds(60)));
+    assert_eq!(
+        (job.limits.interval, job.limits.activity_timeout, job.limits.max_runtime),
+        (seconds(30), Some(seconds(7200)), None)
+    );
+    assert_eq!(
+        (job.limits.stop_timeout, job.limits.backoff_initial, job.limits.backoff_max),
+        (seconds(5), seconds(5), seconds(300))
+    );
+    assert_eq!((job.limits.jitter, job.limits.hook_timeout), (Jitter::Percent(10), seconds(60)));
     assert_eq!(job.stale_after, Some(seconds(3 * 30 + 7200)));
     assert!(job.enabled && job.progress && job.rsync == "rsync" && job.name == "a");
     let arguments =
@@ -93,7 +99,7 @@ fn a_global_job_key_is_the_default_of_every_job() {
         "layers",
         "destination = /d\ninterval = 1h\noptions = -a\n[a]\nsource = h::a\n[b]\nsource = h::b\ninterval = 5\n",
     );
-    let intervals: Vec<u64> = config.jobs.iter().map(|job| job.interval.as_secs()).collect();
+    let intervals: Vec<u64> = config.jobs.iter().map(|job| job.limits.interval.as_secs()).collect();
     assert_eq!(intervals, [3600, 5]);
 }
 
@@ -243,8 +249,8 @@ fn included_files_overlay_the_main_one_in_order() {
     assert!(warnings.is_empty(), "{warnings:?}");
     let names: Vec<&str> = config.jobs.iter().map(|job| job.name.as_str()).collect();
     assert_eq!(names, ["a", "b"]);
-    assert!(config.jobs.iter().all(|job| job.interval.as_secs() == 3 * 3600));
-    assert!(config.jobs.iter().all(|job| job.jitter == Jitter::Percent(19)));
+    assert!(config.jobs.iter().all(|job| job.limits.interval.as_secs() == 3 * 3600));
+    assert!(config.jobs.iter().all(|job| job.limits.jitter == Jitter::Percent(19)));
     assert!(matches!(&config.jobs[0].arguments, Arguments::Ini { options, .. } if options == &["-a"]));
     let bad = dir.write("d/40.ini", "include = /x\n[a]\nnice = 99\n");
     let errors = load(&main).unwrap_err().to_string();

@@ -1,7 +1,7 @@
 //! Devices, a server, and a queue of what happens next.
 
 use irsync::job::backoff::Rng;
-use irsync::job::{Action, Event, Jitter, Job, Outcome, Settings, Step, Time};
+use irsync::job::{Action, Event, Jitter, Job, Limits, Outcome, Settings, Step, Time};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
@@ -88,16 +88,18 @@ impl Manners {
         };
         Settings {
             repeat: true,
-            interval,
-            jitter: Jitter::Percent(jitter),
-            // Nothing stalls here, and looking for progress would only cost simulated events.
-            activity_timeout: None,
-            max_runtime: None,
-            stop_timeout: Duration::from_secs(5),
-            backoff_initial,
-            backoff_max,
-            hook_timeout: Duration::from_secs(60),
-            recover_after: None,
+            limits: Limits {
+                interval,
+                jitter: Jitter::Percent(jitter),
+                // Nothing stalls here, and looking for progress would only cost simulated events.
+                activity_timeout: None,
+                max_runtime: None,
+                stop_timeout: Duration::from_secs(5),
+                backoff_initial,
+                backoff_max,
+                hook_timeout: Duration::from_secs(60),
+                recover_after: None,
+            },
             probe: false,
             before: false,
             on_change: false,

@@ -14,7 +14,7 @@ pub mod values;
 pub use error::{Error, Errors, Warning};
 pub use parse::load;
 
-pub use crate::job::Jitter;
+pub use crate::job::{Jitter, Limits};
 pub use crate::rsync::argv::Arguments;
 use std::fmt;
 use std::path::PathBuf;
@@ -76,20 +76,8 @@ pub struct Job {
     pub rsync: String,
     /// `enabled`
     pub enabled: bool,
-    /// `interval`: end of one sync to start of the next
-    pub interval: Duration,
-    /// `jitter`
-    pub jitter: Jitter,
-    /// `activity_timeout`; None: never
-    pub activity_timeout: Option<Duration>,
-    /// `max_runtime`; None: no limit
-    pub max_runtime: Option<Duration>,
-    /// `stop_timeout`: from SIGTERM to SIGKILL
-    pub stop_timeout: Duration,
-    /// `backoff_initial`
-    pub backoff_initial: Duration,
-    /// `backoff_max`
-    pub backoff_max: Duration,
+    /// Nine times: see [`Limits`]
+    pub limits: Limits,
     /// `stale_after`, its default already worked out; None (`off`): never
     pub stale_after: Option<Duration>,
     /// `password_file` or `password`
@@ -104,10 +92,6 @@ pub struct Job {
     pub min_free: Option<u64>,
     /// `run_before`, `run_after`, `run_on_change`, `run_on_failure`, `run_recover`
     pub hooks: Hooks,
-    /// `hook_timeout`
-    pub hook_timeout: Duration,
-    /// `recover_after`; None: never
-    pub recover_after: Option<Duration>,
     /// `reboot_after`; None: never
     pub reboot_after: Option<Duration>,
 }

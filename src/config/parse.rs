@@ -7,7 +7,7 @@ use super::mask::masked;
 use super::rules;
 use super::sheet::{self, Section, Sheet};
 use super::values::Value;
-use super::{Arguments, Config, Global, Hooks, IoClass, Jitter, Job, LogTarget, Password, RunAs};
+use super::{Arguments, Config, Global, Hooks, IoClass, Jitter, Job, Limits, LogTarget, Password, RunAs};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -50,8 +50,8 @@ impl Config {
         let mut config = assemble(&sheet, &Variables::default(), &mut Vec::new());
         for job in &mut config.jobs {
             job.arguments = Arguments::DropIn(args.clone());
-            job.interval = interval;
-            job.activity_timeout = activity_timeout;
+            job.limits.interval = interval;
+            job.limits.activity_timeout = activity_timeout;
             job.stale_after = Some(default_stale_after(interval, activity_timeout));
             job.progress = false;
         }
@@ -89,8 +89,7 @@ fn assemble(sheet: &Sheet, variables: &Variables, errors: &mut Vec<Error>) -> Co
 }
 
 fn job(view: &View, variables: &Variables, errors: &mut Vec<Error>) -> Job {
-    let interval = view.span("interval");
-    let activity_timeout = view.duration("activity_timeout");
+    let limits = limits(view);
     let source = words(view, "source", variables, errors);
     let destination = words(view, "destination", variables, errors).pop().unwrap_or_default();
     let options = words(view, "options", variables, errors);
@@ -99,20 +98,11 @@ fn job(view: &View, variables: &Variables, errors: &mut Vec<Error>) -> Job {
         arguments: Arguments::Ini { options, source, destination },
         rsync: view.text("rsync").unwrap_or_default(),
         enabled: view.yes("enabled"),
-        interval,
-        jitter: match view.value("jitter") {
-            Value::Jitter(jitter) => jitter,
-            _ => Jitter::Percent(0),
-        },
-        activity_timeout,
-        max_runtime: view.duration("max_runtime"),
-        stop_timeout: view.span("stop_timeout"),
-        backoff_initial: view.span("backoff_initial"),
-        backoff_max: view.span("backoff_max"),
         stale_after: match view.place("stale_after") {
             Some(_) => view.duration("stale_after"),
-            None => Some(default_stale_after(interval, activity_timeout)),
+            None => Some(default_stale_after(limits.interval, limits.activity_timeout)),
         },
+        limits,
         password: match (view.path("password_file"), view.value("password")) {
             (Some(file), _) => Some(Password::File(file)),
             (None, Value::Secret(text)) => Some(Password::Text(text)),
@@ -137,9 +127,24 @@ fn job(view: &View, variables: &Variables, errors: &mut Vec<Error>) -> Job {
             on_failure: view.command("run_on_failure"),
             recover: view.command("run_recover"),
         },
+        reboot_after: view.duration("reboot_after"),
+    }
+}
+
+fn limits(view: &View) -> Limits {
+    Limits {
+        interval: view.span("interval"),
+        jitter: match view.value("jitter") {
+            Value::Jitter(jitter) => jitter,
+            _ => Jitter::Percent(0),
+        },
+        activity_timeout: view.duration("activity_timeout"),
+        max_runtime: view.duration("max_runtime"),
+        stop_timeout: view.span("stop_timeout"),
+        backoff_initial: view.span("backoff_initial"),
+        backoff_max: view.span("backoff_max"),
         hook_timeout: view.span("hook_timeout"),
         recover_after: view.duration("recover_after"),
-        reboot_after: view.duration("reboot_after"),
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) fn check(view: &View, job: &Job, errors: &mut Vec<Error>) {
             refuse("options", "--password-file is given as well as password or password_file: keep one");
         }
     }
-    if job.backoff_initial > job.backoff_max && !job.backoff_max.is_zero() {
+    if job.limits.backoff_initial > job.limits.backoff_max && !job.limits.backoff_max.is_zero() {
         // Whichever the owner gave is the one to mend.
         let key = if view.place("backoff_max").is_some() { "backoff_max" } else { "backoff_initial" };
         refuse(key, "backoff_initial is longer than backoff_max");

@@ -26,7 +26,7 @@ pub fn global(global: &Global) -> Vec<Setting> {
 /// A job's keys.
 pub fn job(job: &Job) -> Vec<Setting> {
     let mut settings = settings(Scope::Job, |name| job_value(job, name));
-    let derived = Value::Duration(default_stale_after(job.interval, job.activity_timeout));
+    let derived = Value::Duration(default_stale_after(job.limits.interval, job.limits.activity_timeout));
     for setting in settings.iter_mut().filter(|setting| matches!(setting.key.preset, Preset::Derived(_))) {
         setting.is_default = setting.value == derived;
     }
@@ -85,13 +85,13 @@ fn job_value(job: &Job, name: &str) -> Option<Value> {
         "options" => Value::Words(options),
         "rsync" => Value::Text(job.rsync.clone()),
         "enabled" => Value::Bool(job.enabled),
-        "interval" => Value::Duration(job.interval),
-        "jitter" => Value::Jitter(job.jitter),
-        "activity_timeout" => span(job.activity_timeout),
-        "max_runtime" => span(job.max_runtime),
-        "stop_timeout" => Value::Duration(job.stop_timeout),
-        "backoff_initial" => Value::Duration(job.backoff_initial),
-        "backoff_max" => Value::Duration(job.backoff_max),
+        "interval" => Value::Duration(job.limits.interval),
+        "jitter" => Value::Jitter(job.limits.jitter),
+        "activity_timeout" => span(job.limits.activity_timeout),
+        "max_runtime" => span(job.limits.max_runtime),
+        "stop_timeout" => Value::Duration(job.limits.stop_timeout),
+        "backoff_initial" => Value::Duration(job.limits.backoff_initial),
+        "backoff_max" => Value::Duration(job.limits.backoff_max),
         "stale_after" => span(job.stale_after),
         "password_file" => match &job.password {
             Some(Password::File(file)) => Value::Path(file.clone()),
@@ -112,8 +112,8 @@ fn job_value(job: &Job, name: &str) -> Option<Value> {
         "run_after" => command(&job.hooks.after),
         "run_on_change" => command(&job.hooks.on_change),
         "run_on_failure" => command(&job.hooks.on_failure),
-        "hook_timeout" => Value::Duration(job.hook_timeout),
-        "recover_after" => span(job.recover_after),
+        "hook_timeout" => Value::Duration(job.limits.hook_timeout),
+        "recover_after" => span(job.limits.recover_after),
         "run_recover" => command(&job.hooks.recover),
         "reboot_after" => span(job.reboot_after),
         _ => return None,

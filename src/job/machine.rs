@@ -210,11 +210,14 @@ impl Job {
     /// A job that waits for its first sync. `phase` spreads the first syncs of a fleet: the same number for the same
     /// device and job each time, `u64` taken as a fraction of the jitter. `seed` makes all other waits random.
     pub fn new(settings: Settings, now: Time, seed: u64, phase: u64) -> Job {
-        let first =
-            if settings.repeat { fraction(settings.jitter.span(settings.interval), phase) } else { Duration::ZERO };
+        let first = if settings.repeat {
+            fraction(settings.limits.jitter.span(settings.limits.interval), phase)
+        } else {
+            Duration::ZERO
+        };
         Job {
             next: now + first,
-            recover_at: settings.recover_after.map(|after| now + after),
+            recover_at: settings.limits.recover_after.map(|after| now + after),
             settings,
             phase: Phase::Waiting,
             rng: Rng::new(seed),
@@ -236,7 +239,7 @@ impl Job {
         match self.phase {
             Phase::Waiting => Some(self.recover_at.map_or(self.next, |at| at.min(self.next))),
             Phase::Running { step: Step::Rsync, since, activity, sampled } => {
-                let runtime = self.settings.max_runtime.map(|limit| since + limit);
+                let runtime = self.settings.limits.max_runtime.map(|limit| since + limit);
                 let progress = self.activity_limit().map(|limit| {
                     let sample = activity.max(sampled) + sample_period(limit);
                     sample.min(activity + limit)
@@ -246,7 +249,7 @@ impl Job {
                     (a, b) => a.or(b),
                 }
             }
-            Phase::Running { since, .. } => Some(since + self.settings.hook_timeout),
+            Phase::Running { since, .. } => Some(since + self.settings.limits.hook_timeout),
             Phase::Terminating { kill_at, .. } => Some(kill_at),
             Phase::Killed { report_at, .. } => report_at,
             Phase::Beginning | Phase::Starting(_) | Phase::Concluding | Phase::Finished => None,
@@ -260,7 +263,7 @@ impl Job {
 
     /// The limit without progress in force: `activity_timeout`, doubled for each time it struck since the last success.
     pub fn activity_limit(&self) -> Option<Duration> {
-        let configured = self.settings.activity_timeout?;
+        let configured = self.settings.limits.activity_timeout?;
         Some(ceiling(configured, configured.max(LIMIT_CAP), self.stalls.saturating_add(1)))
     }
 
@@ -331,13 +334,13 @@ impl Job {
             Phase::Waiting if now >= self.next => self.begin(),
             Phase::Waiting => match self.recover_at {
                 Some(at) if now >= at => {
-                    self.recover_at = self.settings.recover_after.map(|after| now + after);
+                    self.recover_at = self.settings.limits.recover_after.map(|after| now + after);
                     self.start(Step::Recover)
                 }
                 _ => Action::Wait,
             },
             Phase::Running { step: Step::Rsync, since, activity, sampled } => {
-                if let Some(limit) = self.settings.max_runtime {
+                if let Some(limit) = self.settings.limits.max_runtime {
                     if now >= since + limit {
                         return self.terminate(Step::Rsync, Cause::TooLong(limit), now);
                     }
@@ -349,8 +352,8 @@ impl Job {
                     _ => Action::Wait,
                 }
             }
-            Phase::Running { step, since, .. } if now >= since + self.settings.hook_timeout => {
-                self.terminate(step, Cause::TooLong(self.settings.hook_timeout), now)
+            Phase::Running { step, since, .. } if now >= since + self.settings.limits.hook_timeout => {
+                self.terminate(step, Cause::TooLong(self.settings.limits.hook_timeout), now)
             }
             Phase::Terminating { step, cause, kill_at } if now >= kill_at => self.kill(step, cause, now),
             Phase::Killed { step, cause, report_at: Some(at) } if now >= at => {
@@ -390,7 +393,7 @@ impl Job {
             Phase::Running { step, .. } => self.terminate(step, Cause::Stop, now),
             Phase::Terminating { step, cause, .. } if again => self.kill(step, cause, now),
             Phase::Terminating { step, cause, kill_at } => {
-                let kill_at = kill_at.min(now + self.settings.stop_timeout);
+                let kill_at = kill_at.min(now + self.settings.limits.stop_timeout);
                 self.phase = Phase::Terminating { step, cause, kill_at };
                 Action::Wait
             }
@@ -418,7 +421,7 @@ impl Job {
         self.failures = 0;
         self.backoff_step = 0;
         self.stalls = 0;
-        self.recover_at = self.settings.recover_after.map(|after| now + after);
+        self.recover_at = self.settings.limits.recover_after.map(|after| now + after);
         if self.phase == Phase::Waiting {
             self.next = now + self.first_wait();
         } else {
@@ -495,7 +498,7 @@ impl Job {
         if outcome.is_success() {
             self.failures = 0;
             self.stalls = 0;
-            self.recover_at = self.settings.recover_after.map(|after| now + after);
+            self.recover_at = self.settings.limits.recover_after.map(|after| now + after);
         } else {
             self.failures = self.failures.saturating_add(1);
         }
@@ -522,7 +525,7 @@ impl Job {
     }
 
     fn wait_after(&mut self, outcome: Outcome) -> Duration {
-        let s = &self.settings;
+        let limits = &self.settings.limits;
         let pace = outcome.pace();
         self.backoff_step = if pace == Pace::Interval { 0 } else { self.backoff_step.saturating_add(1) };
         if std::mem::take(&mut self.fresh) {
@@ -533,14 +536,17 @@ impl Job {
         }
         let draw = self.rng.draw();
         match pace {
-            Pace::Interval => s.interval.saturating_add(fraction(s.jitter.span(s.interval), draw)),
-            Pace::Backoff => fraction(ceiling(s.backoff_initial, s.backoff_max, self.backoff_step), draw),
-            Pace::LongestBackoff => s.backoff_max.saturating_add(fraction(s.jitter.span(s.backoff_max), draw)),
+            Pace::Interval => limits.interval.saturating_add(fraction(limits.jitter.span(limits.interval), draw)),
+            Pace::Backoff => fraction(ceiling(limits.backoff_initial, limits.backoff_max, self.backoff_step), draw),
+            Pace::LongestBackoff => {
+                limits.backoff_max.saturating_add(fraction(limits.jitter.span(limits.backoff_max), draw))
+            }
         }
     }
 
     fn first_wait(&mut self) -> Duration {
-        fraction(self.settings.jitter.span(self.settings.interval), self.rng.draw())
+        let limits = &self.settings.limits;
+        fraction(limits.jitter.span(limits.interval), self.rng.draw())
     }
 
     fn next_hook(&mut self, now: Time) -> Action {
@@ -569,7 +575,7 @@ impl Job {
     }
 
     fn terminate(&mut self, step: Step, cause: Cause, now: Time) -> Action {
-        self.phase = Phase::Terminating { step, cause, kill_at: now + self.settings.stop_timeout };
+        self.phase = Phase::Terminating { step, cause, kill_at: now + self.settings.limits.stop_timeout };
         Action::Terminate(cause)
     }
 

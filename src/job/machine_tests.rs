@@ -1,5 +1,6 @@
 //! Stories of the state machine, and every order of events to a depth.
 
+use super::super::Limits;
 use super::*;
 use std::collections::HashSet;
 
@@ -14,21 +15,27 @@ fn at(n: u64) -> Time {
 fn settings() -> Settings {
     Settings {
         repeat: true,
-        interval: secs(30),
-        jitter: super::super::Jitter::Percent(0),
-        activity_timeout: Some(secs(100)),
-        max_runtime: None,
-        stop_timeout: secs(5),
-        backoff_initial: secs(5),
-        backoff_max: secs(300),
-        hook_timeout: secs(60),
-        recover_after: None,
+        limits: Limits {
+            interval: secs(30),
+            jitter: super::super::Jitter::Percent(0),
+            activity_timeout: Some(secs(100)),
+            max_runtime: None,
+            stop_timeout: secs(5),
+            backoff_initial: secs(5),
+            backoff_max: secs(300),
+            hook_timeout: secs(60),
+            recover_after: None,
+        },
         probe: false,
         before: false,
         on_change: false,
         on_failure: false,
         after: false,
     }
+}
+
+fn limits() -> Limits {
+    settings().limits
 }
 
 fn job(settings: Settings) -> Job {
@@ -82,7 +89,7 @@ fn interval_is_counted_from_the_end_of_a_sync() {
 #[test]
 fn jitter_is_added_to_the_first_wait_and_to_every_interval_and_never_exceeded() {
     let jitter = super::super::Jitter::Percent(10);
-    let with = Settings { jitter, ..settings() };
+    let with = Settings { limits: Limits { jitter, ..limits() }, ..settings() };
     assert_eq!(Job::new(with.clone(), at(0), 1, u64::MAX).deadline(), Some(at(3)));
     assert_eq!(Job::new(with.clone(), at(0), 1, 0).deadline(), Some(at(0)));
     let mut job = Job::new(with, at(0), 1, 0);
@@ -173,7 +180,7 @@ fn output_and_reading_count_as_progress() {
 
 #[test]
 fn limit_that_strikes_again_and_again_doubles_to_the_cap_and_falls_back_on_success() {
-    let mut job = job(Settings { activity_timeout: Some(secs(1000)), ..settings() });
+    let mut job = job(Settings { limits: Limits { activity_timeout: Some(secs(1000)), ..limits() }, ..settings() });
     let mut now = at(0);
     for expected in [1000, 2000, 4000, 7200, 7200] {
         assert_eq!(job.activity_limit(), Some(secs(expected)));
@@ -184,20 +191,23 @@ fn limit_that_strikes_again_and_again_doubles_to_the_cap_and_falls_back_on_succe
     }
     sync(&mut job, Outcome::Success, now);
     assert_eq!(job.activity_limit(), Some(secs(1000)));
-    job.settings.activity_timeout = Some(secs(10_000));
+    job.settings.limits.activity_timeout = Some(secs(10_000));
     job.stalls = 3;
     assert_eq!(job.activity_limit(), Some(secs(10_000)), "a larger configured value is its own cap");
 }
 
 #[test]
 fn activity_timeout_off_never_strikes_and_max_runtime_does() {
-    let mut job = job(Settings { activity_timeout: None, max_runtime: Some(secs(500)), ..settings() });
+    let mut job = job(Settings {
+        limits: Limits { activity_timeout: None, max_runtime: Some(secs(500)), ..limits() },
+        ..settings()
+    });
     drive(&mut job, Event::Tick, at(0));
     assert_eq!(job.deadline(), Some(at(500)));
     assert_eq!(job.handle(Event::Tick, at(500)), Action::Terminate(Cause::TooLong(secs(500))));
     let c = conclusion(&drive(&mut job, synced(Outcome::Transient), at(501)));
     assert_eq!(c.outcome, Outcome::Stalled);
-    let mut job = super::tests::job(Settings { activity_timeout: None, ..settings() });
+    let mut job = super::tests::job(Settings { limits: Limits { activity_timeout: None, ..limits() }, ..settings() });
     drive(&mut job, Event::Tick, at(0));
     assert_eq!(job.deadline(), None, "nothing to wake up for");
 }
@@ -293,7 +303,10 @@ fn hook_that_hangs_is_ended_as_rsync_would_be() {
 
 #[test]
 fn recover_runs_each_period_without_success_and_never_while_rsync_runs() {
-    let mut job = job(Settings { recover_after: Some(secs(1000)), backoff_max: secs(5), ..settings() });
+    let mut job = job(Settings {
+        limits: Limits { recover_after: Some(secs(1000)), backoff_max: secs(5), ..limits() },
+        ..settings()
+    });
     let (mut recovered, mut now) = (Vec::new(), at(0));
     while now < at(3500) {
         now = now.max(job.deadline().unwrap());
@@ -334,7 +347,8 @@ fn sync_now_cuts_a_wait_short_and_queues_one_behind_a_running_sync() {
 fn new_settings_leave_a_running_sync_alone_and_the_next_follows_as_a_first() {
     let mut job = job(settings());
     drive(&mut job, Event::Tick, at(0));
-    let new = Settings { interval: secs(900), activity_timeout: Some(secs(10)), ..settings() };
+    let new =
+        Settings { limits: Limits { interval: secs(900), activity_timeout: Some(secs(10)), ..limits() }, ..settings() };
     assert_eq!(job.handle(Event::Reconfigure(new.clone()), at(1)), Action::Wait);
     assert_eq!(job.handle(Event::Sampled(false), at(10)), Action::Terminate(Cause::NoProgress(secs(10))));
     assert_eq!(conclusion(&drive(&mut job, synced(Outcome::Transient), at(11))).next, Some(Duration::ZERO));
@@ -508,11 +522,10 @@ fn explore(world: &World, path: &mut Vec<Event>, depth: usize, seen: &mut u64) {
 #[test]
 fn every_order_of_events_keeps_the_promises() {
     let all = Settings {
+        limits: Limits { recover_after: Some(secs(50)), max_runtime: Some(secs(200)), ..limits() },
         before: true,
         on_change: true,
         after: true,
-        recover_after: Some(secs(50)),
-        max_runtime: Some(secs(200)),
         ..settings()
     };
     let mut seen = 0;
@@ -527,7 +540,12 @@ fn every_order_of_events_keeps_the_promises() {
 fn long_random_walks_keep_the_promises() {
     let mut rng = Rng::new(2026);
     for seed in 0..200 {
-        let settings = Settings { before: seed % 2 == 0, on_failure: true, recover_after: Some(secs(9)), ..settings() };
+        let settings = Settings {
+            limits: Limits { recover_after: Some(secs(9)), ..limits() },
+            before: seed % 2 == 0,
+            on_failure: true,
+            ..settings()
+        };
         let mut world =
             World { job: Job::new(settings, at(0), seed, 0), now: at(0), child: None, asked: None, stopped: false };
         let mut path = Vec::new();

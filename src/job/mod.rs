@@ -11,5 +11,5 @@ pub mod time;
 
 pub use machine::{Action, Cause, Event, Job, Step};
 pub use outcome::{Outcome, Pace};
-pub use settings::{Jitter, Settings};
+pub use settings::{Jitter, Limits, Settings};
 pub use time::Time;

@@ -2,29 +2,36 @@
 
 use std::time::Duration;
 
+/// Nine times out of a job's keys: the parser fills them, the state machine decides with them, and nobody copies them in between.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// `interval`: end of one sync to start of the next.
+    pub interval: Duration,
+    /// `jitter`: random addition to waits.
+    pub jitter: Jitter,
+    /// `activity_timeout`: rsync that makes no progress for this long is ended; None: never.
+    pub activity_timeout: Option<Duration>,
+    /// `max_runtime`: rsync that runs this long is ended; None: no limit.
+    pub max_runtime: Option<Duration>,
+    /// `stop_timeout`: from SIGTERM to SIGKILL.
+    pub stop_timeout: Duration,
+    /// `backoff_initial`: wait after the first failure.
+    pub backoff_initial: Duration,
+    /// `backoff_max`: longest wait after a failure.
+    pub backoff_max: Duration,
+    /// `hook_timeout`: a hook that runs this long is ended.
+    pub hook_timeout: Duration,
+    /// `recover_after`: run `run_recover` after this long without success, and every such period again; None: never.
+    pub recover_after: Option<Duration>,
+}
+
 /// What a job's state machine needs to know of its configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// When to do what.
+    pub limits: Limits,
     /// False for `irsync once`: the job ends after one sync.
     pub repeat: bool,
-    /// End of one sync to start of the next.
-    pub interval: Duration,
-    /// Random addition to waits.
-    pub jitter: Jitter,
-    /// rsync that makes no progress for this long is ended; None: never.
-    pub activity_timeout: Option<Duration>,
-    /// rsync that runs this long is ended; None: no limit.
-    pub max_runtime: Option<Duration>,
-    /// From SIGTERM to SIGKILL.
-    pub stop_timeout: Duration,
-    /// Wait after the first failure.
-    pub backoff_initial: Duration,
-    /// Longest wait after a failure.
-    pub backoff_max: Duration,
-    /// A hook that runs this long is ended.
-    pub hook_timeout: Duration,
-    /// Run `run_recover` after this long without success, and every such period again; None: never.
-    pub recover_after: Option<Duration>,
     /// Ask the program for its version before the first sync.
     pub probe: bool,
     /// `run_before` is set.

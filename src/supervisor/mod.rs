@@ -269,7 +269,7 @@ impl Supervisor {
             self.heart.stopping();
             self.outlook.stopping();
             self.shared.news.spread();
-            let longest = self.handles.iter().map(|h| h.config.stop_timeout).max().unwrap_or_default();
+            let longest = self.handles.iter().map(|h| h.config.limits.stop_timeout).max().unwrap_or_default();
             self.stop_by = Some(clock::now() + longest + STOP_SLACK);
             self.all_succeeded &= self.mode != Mode::Once;
         }

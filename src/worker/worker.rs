@@ -51,17 +51,13 @@ pub struct Worker {
 /// What the state machine needs to know of a job's keys.
 pub fn settings(job: &config::Job, repeat: bool) -> Settings {
     let drop_in = matches!(job.arguments, config::Arguments::DropIn(_));
+    debug_assert!(
+        job.limits.recover_after.is_none() || job.hooks.recover.is_some(),
+        "config/rules.rs refuses recover_after without run_recover"
+    );
     Settings {
+        limits: job.limits.clone(),
         repeat,
-        interval: job.interval,
-        jitter: job.jitter,
-        activity_timeout: job.activity_timeout,
-        max_runtime: job.max_runtime,
-        stop_timeout: job.stop_timeout,
-        backoff_initial: job.backoff_initial,
-        backoff_max: job.backoff_max,
-        hook_timeout: job.hook_timeout,
-        recover_after: job.recover_after.filter(|_| job.hooks.recover.is_some()),
         probe: !drop_in,
         before: job.hooks.before.is_some(),
         on_change: job.hooks.on_change.is_some(),
