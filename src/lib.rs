@@ -1,6 +1,6 @@
 //! irsync: a supervisor that keeps unattended Linux devices in step with an rsync server.
 //!
-//! The house, ground floor first; a room imports only from lower floors (`tests/layers.rs` holds this):
+//! The house, ground floor first; a room imports only from lower floors (`tests/house/layers.rs` holds this):
 //!
 //! | room | floor | what it does |
 //! |---|---|---|

@@ -1,0 +1,293 @@
+//! What a broken device does to a running irsync: nothing of it may end it.
+
+use crate::common::mount::Tmpfs;
+use crate::common::{is_root, process, wait_until, Irsync, Rig};
+use nix::sys::signal::Signal;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+
+const MEDIA: &str = "[media]\nsource = /ok\ndestination = DIR/dest\n";
+
+/// Asks for a sync until one more has been run.
+fn syncs_again(rig: &Rig, irsync: &mut Irsync) {
+    let fake = rig.fake("dest");
+    let before = fake.ends().len();
+    irsync.signal(Signal::SIGUSR1);
+    fake.wait_ends(before + 1);
+    irsync.assert_alive();
+}
+
+#[test]
+fn standard_error_that_is_full_or_closed() {
+    // sh opens what irsync inherits: a full device, none at all, a pipe whose reader has gone.
+    for redirection in ["2>/dev/full", "2>&-", "2>&- >&- <&-"] {
+        let rig = Rig::new("stderr");
+        rig.ini(MEDIA);
+        let command = through_shell(&rig.command(&["run"]), &format!("exec \"$0\" \"$@\" {redirection}"));
+        let mut irsync = rig.start_command(command);
+        rig.fake("dest").wait_ends(1);
+        syncs_again(&rig, &mut irsync);
+        irsync.stop();
+    }
+}
+
+#[test]
+fn reader_of_the_log_goes_away() {
+    let rig = Rig::new("stderr-broken-pipe");
+    rig.ini(MEDIA);
+    let mut command = rig.command(&["run"]);
+    let mut reader = Command::new("sh").args(["-c", "read -r line"]).stdin(Stdio::piped()).spawn().unwrap();
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(reader.stdin.take().unwrap());
+    let mut irsync = rig.spawn(command, rig.path("none.log"));
+    rig.fake("dest").wait_ends(1);
+    reader.wait().unwrap();
+    syncs_again(&rig, &mut irsync);
+    syncs_again(&rig, &mut irsync);
+    irsync.stop();
+}
+
+#[test]
+fn log_file_whose_folder_goes_and_comes_back() {
+    let rig = Rig::new("log-folder");
+    fs::create_dir(rig.path("logs")).unwrap();
+    rig.ini(&format!("log = DIR/logs/irsync.log\n{MEDIA}"));
+    let mut irsync = rig.start(&["run"]);
+    wait_until("the log", || rig.read("logs/irsync.log").contains("sync success"));
+    fs::remove_dir_all(rig.path("logs")).unwrap();
+    syncs_again(&rig, &mut irsync);
+    fs::create_dir(rig.path("logs")).unwrap();
+    wait_until("the log to come back", || {
+        syncs_again(&rig, &mut irsync);
+        rig.read("logs/irsync.log").contains("sync success")
+    });
+    irsync.stop();
+}
+
+#[test]
+fn log_file_is_bounded() {
+    let rig = Rig::new("log-bounded");
+    rig.ini("log = DIR/irsync.log\nlog_max_size = 8K\nlog_level = trace\n[media]\nsource = /flood /ok\ninterval = 50ms\ndestination = DIR/dest\n");
+    let mut irsync = rig.start(&["run"]);
+    rig.fake("dest").wait_ends(2);
+    wait_until("the rotated file", || rig.path("irsync.log.old").exists());
+    irsync.stop();
+    for name in ["irsync.log", "irsync.log.old"] {
+        let size = fs::metadata(rig.path(name)).unwrap().len();
+        assert!(size < 16 << 10, "{name} has {size} bytes");
+    }
+}
+
+#[test]
+fn syslog_that_is_not_there() {
+    let rig = Rig::new("no-syslog");
+    rig.ini(&format!("log = syslog\n{MEDIA}"));
+    let mut irsync = rig.start(&["run"]);
+    rig.fake("dest").wait_ends(1);
+    syncs_again(&rig, &mut irsync);
+    irsync.stop();
+}
+
+#[test]
+fn status_folder_that_goes_and_comes_back() {
+    let rig = Rig::new("status-folder");
+    rig.ini(&format!("status_file = DIR/state/status\n{MEDIA}"));
+    fs::create_dir(rig.path("state")).unwrap();
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("sync success");
+    wait_until("the status", || rig.read("state/status").contains("[job:media]"));
+    fs::remove_dir_all(rig.path("state")).unwrap();
+    syncs_again(&rig, &mut irsync);
+    // A file where the folder should be: it cannot be made again.
+    rig.write("state", "");
+    syncs_again(&rig, &mut irsync);
+    fs::remove_file(rig.path("state")).unwrap();
+    fs::create_dir(rig.path("state")).unwrap();
+    wait_until("the status to come back", || {
+        syncs_again(&rig, &mut irsync);
+        rig.read("state/status").contains("[job:media]")
+    });
+    irsync.stop();
+}
+
+#[test]
+fn status_folder_is_made_where_it_is_missing() {
+    let rig = Rig::new("status-missing");
+    rig.ini(&format!("status_file = DIR/run/irsync/status\n{MEDIA}"));
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("sync success");
+    wait_until("the status", || rig.read("run/irsync/status").contains("[job:media]"));
+    irsync.stop();
+}
+
+#[test]
+fn status_on_a_full_file_system() {
+    if !is_root("status_on_a_full_file_system") {
+        return;
+    }
+    let rig = Rig::new("status-full");
+    let tmpfs = Tmpfs::new(&rig.path("small"), "64k");
+    rig.ini(&format!("status_file = DIR/small/status\n{MEDIA}"));
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("sync success");
+    let filler = tmpfs.fill();
+    syncs_again(&rig, &mut irsync);
+    syncs_again(&rig, &mut irsync);
+    let status = rig.read("small/status");
+    assert!(status.is_empty() || status.contains("[job:media]"), "half a status file: {status:?}");
+    fs::remove_file(filler).unwrap();
+    let runs = |rig: &Rig| {
+        let text = rig.read("small/status");
+        text.lines().find_map(|line| line.strip_prefix("runs")?.trim_start_matches([' ', '=']).parse::<u64>().ok())
+    };
+    wait_until("a new status", || {
+        syncs_again(&rig, &mut irsync);
+        runs(&rig).is_some_and(|count| count >= 4)
+    });
+    irsync.stop();
+    drop(tmpfs);
+}
+
+#[test]
+fn status_on_a_read_only_file_system() {
+    if !is_root("status_on_a_read_only_file_system") {
+        return;
+    }
+    let rig = Rig::new("status-read-only");
+    let tmpfs = Tmpfs::new(&rig.path("root"), "64k");
+    tmpfs.remount("ro");
+    rig.ini(&format!("status_file = DIR/root/status\n{MEDIA}"));
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("sync success");
+    syncs_again(&rig, &mut irsync);
+    assert!(irsync.log_has("Read-only file system"), "it says so");
+    tmpfs.remount("rw");
+    wait_until("the status", || {
+        syncs_again(&rig, &mut irsync);
+        rig.read("root/status").contains("[job:media]")
+    });
+    assert!(rig.run(&["now"]).status.success(), "and the control socket with it");
+    irsync.stop();
+    drop(tmpfs);
+}
+
+#[test]
+fn working_directory_that_was_removed() {
+    let rig = Rig::new("cwd");
+    rig.ini(MEDIA);
+    let folder = rig.path("cwd");
+    fs::create_dir(&folder).unwrap();
+    let mut command = rig.command(&["run"]);
+    command.current_dir(&folder);
+    let mut irsync = rig.start_command(command);
+    irsync.wait_log("sync success");
+    fs::remove_dir(&folder).unwrap();
+    syncs_again(&rig, &mut irsync);
+    irsync.wait_count("sync success", 2);
+    irsync.stop();
+}
+
+#[test]
+fn no_descriptors_left() {
+    let rig = Rig::new("descriptors");
+    rig.ini(MEDIA);
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("sync success");
+    // The limit is one above the highest number in use: not one more can be opened.
+    let used = fs::read_dir(format!("/proc/{}/fd", irsync.pid())).unwrap().count();
+    limit_descriptors(&irsync, &format!("{used}:"));
+    irsync.signal(Signal::SIGUSR1);
+    irsync.wait_log("cannot ");
+    irsync.assert_alive();
+    limit_descriptors(&irsync, "1024:");
+    irsync.wait_count("sync success", 2);
+    irsync.stop();
+}
+
+fn limit_descriptors(irsync: &Irsync, limit: &str) {
+    let status =
+        Command::new("prlimit").arg(format!("--pid={}", irsync.pid())).arg(format!("--nofile={limit}")).status();
+    assert!(status.is_ok_and(|status| status.success()), "prlimit (util-linux) is needed");
+}
+
+#[test]
+fn destination_whose_parent_is_missing_is_locked_and_tried() {
+    let rig = Rig::new("no-parent");
+    // A file stands where the folder should be: the fake cannot make its destination and ends with 11, as rsync does.
+    rig.write("gone", "");
+    rig.ini("[media]\nsource = /ok\ndestination = DIR/gone/deeper/dest\n");
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_count("sync transient: code 11", 2);
+    fs::remove_file(rig.path("gone")).unwrap();
+    irsync.wait_log("sync success");
+    assert_eq!(rig.fake("gone/deeper/dest").runs(), 1);
+    irsync.stop();
+}
+
+#[test]
+fn program_that_is_a_folder_or_not_executable() {
+    let rig = Rig::new("not-a-program");
+    let plain = rig.write("plain", "#!/bin/sh\n");
+    fs::set_permissions(&plain, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::create_dir(rig.path("folder")).unwrap();
+    rig.ini(
+        "[plain]\nrsync = DIR/plain\nsource = /ok\ndestination = DIR/d1\n\
+         [folder]\nrsync = DIR/folder\nsource = /ok\ndestination = DIR/d2\n\
+         [media]\nsource = /ok\ndestination = DIR/dest\n",
+    );
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("media: sync success");
+    for job in ["plain", "folder"] {
+        wait_until("a failed start", || {
+            irsync.log().lines().any(|line| line.contains(&format!("{job}: ")) && line.contains("cannot start rsync"))
+        });
+    }
+    irsync.assert_alive();
+    irsync.stop();
+}
+
+#[test]
+fn nothing_of_irsync_reaches_its_children() {
+    let rig = Rig::new("inherited");
+    rig.ini("[media]\nsource = /silent\ndestination = DIR/dest\n");
+    let mut irsync = rig.start(&["run"]);
+    let fake = rig.fake("dest");
+    fake.wait_runs(1);
+    assert_eq!(fake.variable(1, "LC_ALL").as_deref(), Some("C"));
+    let pid = fake.pid();
+    let process = process::Process::of(pid).expect("it runs");
+    assert_eq!(process.session, pid, "it leads a session of its own");
+    assert_eq!(fs::read_link(format!("/proc/{pid}/fd/0")).unwrap(), std::path::Path::new("/dev/null"));
+    // Not what the tests themselves were started with.
+    let ours: Vec<String> = targets("self");
+    let open: Vec<String> = targets(&pid.to_string())
+        .into_iter()
+        // The lock is handed on on purpose: it lasts as long as the last process of the sync.
+        .filter(|target| !ours.contains(target) && !target.contains("lock"))
+        .collect();
+    assert!(open.is_empty(), "descriptors leaked into rsync: {open:?}");
+    irsync.stop();
+}
+
+/// What the descriptors of a process above standard error refer to.
+fn targets(pid: &str) -> Vec<String> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs").flatten();
+    let extra = entries.filter(|entry| entry.file_name().to_string_lossy().parse::<u32>().is_ok_and(|fd| fd > 2));
+    extra.filter_map(|entry| fs::read_link(entry.path()).ok()).map(|target| target.display().to_string()).collect()
+}
+
+/// `sh -c SCRIPT PROGRAM ARGUMENTS`, with the directory and the environment of the command it wraps.
+fn through_shell(inner: &Command, script: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).arg(inner.get_program()).args(inner.get_args());
+    if let Some(dir) = inner.get_current_dir() {
+        command.current_dir(dir);
+    }
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command
+}

@@ -1,0 +1,10 @@
+//! The life of a job, told with the fake rsync.
+
+mod idle;
+mod lock;
+mod output;
+mod reload;
+mod signals;
+mod stall;
+mod stop;
+mod waits;

@@ -1,0 +1,27 @@
+//! Everything that drives the real binary, in one program: it is linked once, and the rig is compiled once.
+//! `cargo test --test stories` runs all of it, `cargo test --test stories hooks::` one chapter.
+//! A story's name is the sentence that it holds; who fails prints its INI, its log, its status and its directory.
+
+/// The rig: a directory for each story, the real binary, waiting for conditions, and nothing left running.
+mod common;
+
+/// Usage, help, and `irsync check`.
+mod cli;
+/// The configuration as files: what is accepted, what is refused and where it says so.
+mod config;
+/// The command lines of the Go tool that irsync replaces.
+mod dropin;
+/// What a broken device does to a running irsync: nothing of it may end it.
+mod faults;
+/// The commands around a sync.
+mod hooks;
+/// The life of a job: waits, stalls, stops, signals, reloads, locks, told with the fake rsync.
+mod lifecycle;
+/// The same life with the installed rsync and a real rsync daemon on loopback.
+mod real_rsync;
+/// Defects that were found and mended, each with the story that failed before.
+mod regression;
+/// What the field sees: status file, `irsync status`, progress, metrics, guards, and how rsync runs.
+mod status;
+/// The watchdog as far as a machine without one can show it.
+mod watchdog;

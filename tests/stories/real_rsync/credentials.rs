@@ -1,0 +1,91 @@
+//! The daemon's password.
+
+use super::{big_file, media, real, same, wait_mid_file};
+use crate::common::daemon::{Daemon, AUTH, PASSWORD};
+use crate::common::Rig;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+/// A daemon that wants a password, and a file that takes long enough to look at rsync meanwhile.
+fn served(rig: &Rig) -> Daemon {
+    big_file(rig, "served/big.bin", 800);
+    // "If "auth users" is set then the client will be challenged to supply a username and password"
+    rig.daemon(&format!("read only = yes\n{AUTH}"))
+}
+
+/// Runs the sync and looks for the password where it must not be.
+fn arrives_without_a_trace(rig: &Rig, daemon: &Daemon, keys: &str) {
+    media(rig, &daemon.user_url(), "DIR/dest/", &format!("options = -rlt --bwlimit=400\n{keys}"));
+    let mut irsync = rig.start(&["run"]);
+    wait_mid_file(&rig.path("dest"));
+    let processes = rig.rsync_processes();
+    assert!(processes.len() >= 2, "{processes:#?}");
+    for process in &processes {
+        for part in ["cmdline", "environ"] {
+            let text = fs::read(format!("/proc/{}/{part}", process.pid)).unwrap_or_default();
+            assert!(!String::from_utf8_lossy(&text).contains(PASSWORD), "in {part} of {process:?}");
+        }
+    }
+    irsync.wait_log("sync success");
+    assert!(same(rig, "served/big.bin", "dest/big.bin"));
+    assert!(!irsync.log_has(PASSWORD), "in the log");
+    assert!(!rig.read("status").contains(PASSWORD), "in the status file");
+    irsync.stop();
+}
+
+#[test]
+fn password_in_the_ini_reaches_rsync_and_nobody_else() {
+    // "This option allows you to provide a password for accessing an rsync daemon via a file or via standard input if
+    // FILE is -."
+    let Some(rig) = real("password") else { return };
+    let daemon = served(&rig);
+    arrives_without_a_trace(&rig, &daemon, &format!("password = {PASSWORD}"));
+}
+
+#[test]
+fn password_file_reaches_rsync_and_nobody_else() {
+    let Some(rig) = real("password-file") else { return };
+    let daemon = served(&rig);
+    // "The file should contain just the password on the first line (all other lines are ignored)."
+    let file = rig.write("secret", format!("{PASSWORD}\na comment\n"));
+    fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+    arrives_without_a_trace(&rig, &daemon, "password_file = DIR/secret");
+}
+
+#[test]
+fn wrong_password_is_permanent_and_the_right_one_ends_it() {
+    let Some(rig) = real("password-wrong") else { return };
+    let daemon = served(&rig);
+    let file = rig.write("secret", "wrong-password\n");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    media(&rig, &daemon.user_url(), "DIR/dest/", "password_file = DIR/secret");
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_count("sync permanent: code 5", 2);
+    assert!(!irsync.log_has("wrong-password"));
+    // The file is read again for each sync.
+    fs::write(&file, format!("{PASSWORD}\n")).unwrap();
+    irsync.wait_log("sync success");
+    irsync.stop();
+}
+
+#[test]
+fn no_password_is_permanent_and_nobody_is_asked_for_one() {
+    let Some(rig) = real("password-none") else { return };
+    let daemon = served(&rig);
+    media(&rig, &daemon.user_url(), "DIR/dest/", "");
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_count("sync permanent: code 5", 2);
+    irsync.stop();
+}
+
+#[test]
+fn password_in_the_environment_works_for_drop_in() {
+    let Some(rig) = real("password-environment") else { return };
+    let daemon = served(&rig);
+    rig.set_env("RSYNC_PASSWORD", PASSWORD);
+    let mut irsync = rig.start(&["--irsync-interval-seconds=10", "-pvrt", "--delete", &daemon.user_url(), "dest/"]);
+    irsync.wait_log("sync success");
+    assert!(same(&rig, "served/big.bin", "dest/big.bin"));
+    assert!(!irsync.log_has(PASSWORD));
+    irsync.stop();
+}
