@@ -1,0 +1,132 @@
+"""How things end: with the partial put aside, and with nothing left behind."""
+
+import os
+import signal
+import time
+
+from servers import NAME, wait
+from story import story
+from stories_links import MB, partial
+
+
+def ended_pulls(lab, times, keys):
+    """Stops irsync in mid-pull again and again; every time the partial must be put aside and no stray be left."""
+    lab.file("film", 60 * MB)
+    lab.link.shape(rate=4 * MB, delay=0.005)
+    lost, slowest = [], 0.0
+    for n in range(times):
+        irsync = lab.irsync(**keys)
+        # Not always at the same moment.
+        wait("it runs", 30, lambda: partial(lab) > lab.random.randint(0, MB))
+        slowest = max(slowest, irsync.stop())
+        kept = lab.copy / ".part/film"
+        strays = list(lab.copy.glob(".film.*"))
+        if not kept.exists() or strays:
+            lost.append((n, kept.exists(), [stray.name for stray in strays]))
+        assert not irsync.rsyncs(), irsync.rsyncs()
+        # The next one starts afresh, so that all are alike.
+        for file in [kept, *strays]:
+            file.unlink(missing_ok=True)
+    assert not lost, f"{len(lost)} of {times} lost their partial or left a stray: {lost}"
+    return f"{times} of {times} kept, the slowest stop took {slowest:.1f} s"
+
+
+@story(short=True)
+def pulls_over_rsync_that_are_stopped_keep_their_partial(lab):
+    lab.daemon()
+    return ended_pulls(lab, 6, {})
+
+
+@story(short=True)
+def pulls_over_ssh_that_are_stopped_keep_their_partial(lab):
+    lab.sshd()
+    return ended_pulls(lab, 8, lab.over_ssh())
+
+
+@story(short=False)
+def forty_eight_pulls_over_rsync_that_are_stopped_keep_their_partial(lab):
+    lab.daemon()
+    return ended_pulls(lab, 48, {})
+
+
+@story(short=False)
+def forty_eight_pulls_over_ssh_that_are_stopped_keep_their_partial(lab):
+    lab.sshd()
+    return ended_pulls(lab, 48, lab.over_ssh())
+
+
+@story(short=True)
+def a_pull_over_ssh_into_a_black_hole_is_resumed(lab):
+    lab.sshd()
+    lab.file("film", 4 * MB)
+    lab.link.shape(rate=400_000, delay=0.02)
+    irsync = lab.irsync(activity_timeout="4s", **lab.over_ssh())
+    wait("half of it", 30, lambda: partial(lab) > 2 * MB)
+    lab.link.silent = True
+    irsync.wait_line(15, "sync stalled")
+    assert partial(lab) > 1.8 * MB and not list(lab.copy.glob(".film.*")), "the partial was lost"
+    lab.link.silent = False
+    began, before = time.monotonic(), lab.link.down.passed
+    wait("it arrives", 40, lab.arrived)
+    again = lab.link.down.passed - before
+    assert again < 2.6 * MB, f"{again} bytes came down once more"
+    return f"after {time.monotonic() - began:.0f} s more"
+
+
+def with_master(lab, control="control"):
+    """The keys of a pull through an ssh master that stays."""
+    return lab.over_ssh(f"-o ControlMaster=auto -o ControlPath={lab.home}/{control} -o ControlPersist=yes")
+
+
+def masters(lab):
+    """The ssh masters on the device."""
+    return lab.device.processes("[mux]")
+
+
+@story(short=True)
+def a_stop_or_a_kill_leaves_no_ssh_master(lab):
+    lab.sshd()
+    lab.file("film", 1000)
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        irsync = lab.irsync(**with_master(lab))
+        irsync.wait_line(20, "sync success")
+        first = wait("a master", 5, lambda: masters(lab))
+        irsync.wait_line(20, "sync success", count=2)
+        assert masters(lab) == first, "the master must live between good syncs"
+        irsync.stop(how)
+        wait(f"nothing is left after {how.name}", 10, lambda: not lab.device.processes("ssh"))
+
+
+@story(short=True)
+def a_dead_master_costs_one_failed_sync(lab):
+    lab.sshd()
+    lab.file("film", 1000)
+    keys = with_master(lab)
+    # Without a keepalive only irsync can notice that it is dead.
+    keys["options"] = keys["options"].replace("ServerAliveInterval=15", "ServerAliveInterval=0")
+    irsync = lab.irsync(activity_timeout="4s", **keys)
+    irsync.wait_line(20, "sync success")
+    wait("a master", 5, lambda: masters(lab))
+    lab.link.kill_flows()
+    lab.file("second", 1000)
+    irsync.wait_line(20, "sync stalled")
+    wait("it arrives", 20, lambda: lab.arrived("second"))
+    assert len(irsync.lines("sync stalled")) == 1, irsync.lines("sync stalled")
+
+
+@story(short=True)
+def a_foreign_master_is_left_alone(lab):
+    lab.sshd()
+    lab.file("film", 1000)
+    path = lab.home / "control"
+    lab.device.run("ssh", "-o", "BatchMode=yes", "-o", "ControlMaster=yes", "-o", f"ControlPath={path}",
+                   "-o", "ControlPersist=yes", "-N", "-f", NAME, stdin=-3)
+    ours = wait("a master", 5, lambda: lab.device.processes("ControlMaster=yes"))
+    irsync = lab.irsync(activity_timeout="4s", **with_master(lab))
+    irsync.wait_line(20, "sync success")
+    lab.link.silent = True
+    irsync.wait_line(20, "sync stalled")
+    irsync.stop()
+    assert lab.device.processes("ControlMaster=yes") == ours, "somebody else's master was ended"
+    for pid in ours:
+        os.kill(pid, signal.SIGKILL)
