@@ -1,8 +1,9 @@
 //! Arguments in, a typed command out.
 
 use crate::commands::{self, EXIT_USAGE};
+use crate::config::keys::Id;
 use crate::config::values::{self, Value};
-use crate::config::{keys, Config};
+use crate::config::{nearest, Config};
 use clap::{Arg, ArgAction, ArgMatches};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -153,7 +154,7 @@ fn meant(word: &str) -> Option<&'static str> {
     if matches!(word, "help" | "-h") {
         return Some("--help");
     }
-    keys::closest(word, SUBCOMMANDS.into_iter())
+    nearest::closest(word, SUBCOMMANDS.into_iter())
 }
 
 fn usage(message: &str) -> Stop {
@@ -177,8 +178,8 @@ fn drop_in(args: Vec<OsString>) -> Result<Command, Stop> {
             None => (text.as_ref(), None),
         };
         let (place, key) = match name {
-            INTERVAL => (&mut interval, "interval"),
-            TIMEOUT => (&mut timeout, "activity_timeout"),
+            INTERVAL => (&mut interval, Id::interval),
+            TIMEOUT => (&mut timeout, Id::activity_timeout),
             _ => {
                 return Err(usage(&format!(
                 "unknown option {}; irsync's own are {INTERVAL}=N and {TIMEOUT}=N (after -- it would be a file name)",
@@ -193,13 +194,13 @@ fn drop_in(args: Vec<OsString>) -> Result<Command, Stop> {
     if rest.is_empty() {
         return Err(usage("there are no arguments for rsync; see irsync --help"));
     }
-    let interval = interval.unwrap_or_else(|| default_of("interval")).unwrap_or_default();
-    let timeout = timeout.unwrap_or_else(|| default_of("activity_timeout"));
+    let interval = interval.unwrap_or_else(|| default_of(Id::interval)).unwrap_or_default();
+    let timeout = timeout.unwrap_or_else(|| default_of(Id::activity_timeout));
     Ok(Command::DropIn { config: Config::drop_in(rest, interval, timeout) })
 }
 
-fn default_of(key: &str) -> Option<Duration> {
-    span(keys::find(key)?.default_value())
+fn default_of(key: Id) -> Option<Duration> {
+    span(key.key().default_value())
 }
 
 fn span(value: Value) -> Option<Duration> {
@@ -210,14 +211,14 @@ fn span(value: Value) -> Option<Duration> {
 }
 
 /// Reads the number of one of irsync's options as the INI file's key of the same meaning would.
-fn seconds(name: &str, value: Option<&str>, key: &str) -> Result<Option<Duration>, Stop> {
-    let zero = if key == "interval" { "0 is at once" } else { "0 is never" };
+fn seconds(name: &str, value: Option<&str>, key: Id) -> Result<Option<Duration>, Stop> {
+    let zero = if key == Id::interval { "0 is at once" } else { "0 is never" };
     let accepted = format!("whole seconds, 0 to 315360000 (ten years); {zero}");
     let Some(value) = value else {
         return Err(usage(&format!("{name} needs its number after =, as in {name}=30; accepted: {accepted}")));
     };
     let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
-    let read = keys::find(key).filter(|_| digits).and_then(|key| values::parse(&key.kind, value).ok());
+    let read = Some(key.key()).filter(|_| digits).and_then(|key| values::parse(&key.kind, value).ok());
     read.map(span).ok_or_else(|| {
         let shown: String = value.chars().take(40).flat_map(char::escape_debug).collect();
         usage(&format!("{name}={shown} is not a number in range; accepted: {accepted}"))

@@ -2,9 +2,11 @@
 
 use super::{check_watchdog, complain, say, EXIT_CONFIG};
 use crate::config::expand::Variables;
+use crate::config::keys::Effect;
 use crate::config::mask::masked;
 use crate::config::show::{self, Setting};
-use crate::config::{self, values, Arguments, Config, Job, Password};
+use crate::config::values::{self, Kind, Value};
+use crate::config::{self, Arguments, Config, Job, Password};
 use crate::rsync::argv::{self, Additions};
 use crate::rsync::operand;
 use crate::rsync::options::{self, Analysis};
@@ -50,7 +52,11 @@ pub fn check(path: &Path) -> ExitCode {
 
 fn report(path: &Path, config: &Config) -> String {
     let mut text = format!("{} (* differs from the default)\n\nglobal\n", path.display());
-    table(&mut text, show::global(&config.global));
+    let global = show::global(&config.global);
+    let fixed = global.iter().filter(|setting| setting.key.effect == Effect::Restart).map(|setting| setting.key.name);
+    let fixed = fixed.collect::<Vec<_>>().join(", ");
+    table(&mut text, global);
+    text += &format!("  (take effect {} of irsync: {fixed})\n", Effect::Restart.text());
     for job in &config.jobs {
         text += &format!("\n[{}]\n", job.name);
         table(&mut text, show::job(job));
@@ -138,16 +144,10 @@ fn place_hints(job: &Job, hints: &mut Vec<String>) {
     if !in_path(&job.rsync) {
         hints.push(format!("rsync: cannot find {}: every sync would fail", job.rsync));
     }
-    let hooks = &job.hooks;
-    for (key, hook) in [
-        ("run_before", &hooks.before),
-        ("run_after", &hooks.after),
-        ("run_on_change", &hooks.on_change),
-        ("run_on_failure", &hooks.on_failure),
-        ("run_recover", &hooks.recover),
-    ] {
-        if let Some(program) = hook.as_ref().and_then(|words| words.first()).filter(|program| !in_path(program)) {
-            hints.push(format!("{key}: cannot find {program}"));
+    for Setting { key, value, .. } in show::job(job).into_iter().filter(|setting| setting.key.kind == Kind::Command) {
+        let Value::Words(words) = value else { continue };
+        if let Some(program) = words.first().filter(|program| !in_path(program)) {
+            hints.push(format!("{}: cannot find {program}", key.name));
         }
     }
     let unknown = |name: &&String| name.parse::<u32>().is_err();

@@ -2,8 +2,9 @@
 
 use super::{complain, say, watch};
 use crate::config::expand::Variables;
+use crate::config::keys::Id;
+use crate::config::load;
 use crate::config::values::Value;
-use crate::config::{keys, load};
 use crate::job::Time;
 use crate::os::{clock, procfs, terminal};
 use crate::report::board::JobStatus;
@@ -42,8 +43,8 @@ pub fn status(config: &Path, watch: bool, json: bool) -> ExitCode {
 /// Where the running irsync writes; in drop-in mode there is no configuration, and what it was started with may have been
 /// broken since: then the default.
 fn status_file(config: &Path) -> PathBuf {
-    let preset = || match keys::find("status_file").map(keys::Key::default_value) {
-        Some(Value::Path(path)) => path,
+    let preset = || match Id::status_file.key().default_value() {
+        Value::Path(path) => path,
         _ => PathBuf::new(),
     };
     match load(config, &Variables::of_this_device()) {

@@ -1,4 +1,11 @@
-//! The one table of keys. The parser, `irsync check`, the sample INI and README's table are made of it.
+//! The one table of keys. Parser, reload, `irsync check`, the sample INI, the man page and README's table are made of it.
+//!
+//! To add a key:
+//! 1. Write its row here, where the documentation is to have it. A new kind of value goes into `values/`.
+//! 2. Add a field for it to a struct of `config/mod.rs` (or to [`crate::job::Limits`], if the state machine needs it).
+//! 3. Name it in `fields.rs`, among the fields of that struct: that reads it and shows it in `irsync check`.
+//! 4. What it cannot be combined with goes into `rules.rs`; in a message about it write its name as `Id::name_of_key.name()`.
+//! 5. `IRSYNC_BLESS=1 cargo test --test house` writes the documents anew.
 
 use super::values::{self, Kind, Value};
 
@@ -9,6 +16,28 @@ pub enum Scope {
     Global,
     /// In a section; before the first section it is the default of every job.
     Job,
+}
+
+/// When a changed value takes effect after the file was read again (SIGHUP).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Whatever is decided from then on is decided with the new value; an rsync that runs is not ended for that.
+    AtOnce,
+    /// It is about how a sync starts: the next one is the first that has it.
+    NextSync,
+    /// irsync takes it once, when it starts.
+    Restart,
+}
+
+impl Effect {
+    /// For people.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Effect::AtOnce => "at once",
+            Effect::NextSync => "with the next sync",
+            Effect::Restart => "with a restart",
+        }
+    }
 }
 
 /// What holds where nobody gives the key.
@@ -27,16 +56,18 @@ pub enum Preset {
 /// One key.
 #[derive(Debug)]
 pub struct Key {
+    /// What the program calls it.
+    pub id: Id,
     /// As written in the file.
     pub name: &'static str,
     /// Where it may stand.
     pub scope: Scope,
+    /// When a change takes effect.
+    pub effect: Effect,
     /// What holds without it.
     pub preset: Preset,
     /// What it accepts.
     pub kind: Kind,
-    /// One sentence for its reader.
-    pub doc: &'static str,
 }
 
 /// No duration is longer: beyond ten years a number is a slip of the keyboard.
@@ -44,105 +75,96 @@ const MAX: u64 = 3650 * 86_400_000;
 /// No wait is shorter: a loop without one would starve the device.
 const MIN: u64 = 10;
 
-const fn key(name: &'static str, scope: Scope, preset: Preset, kind: Kind, doc: &'static str) -> Key {
-    Key { name, scope, preset, kind, doc }
-}
-
 const fn span(off: bool) -> Kind {
     Kind::Duration { min: MIN, max: MAX, off }
 }
 
-use Kind as K;
+macro_rules! table {
+    ($($id:ident: $scope:ident, $effect:ident, $preset:expr, $kind:expr, $doc:literal;)*) => {
+        /// A key. Spelt as in the file: so a name stands once in the whole source, and searching for it finds every use.
+        #[allow(non_camel_case_types, missing_docs)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Id { $($id),* }
+
+        /// Every key, in the order of the documentation and of [`Id`].
+        pub static KEYS: &[Key] = &[$(Key {
+            id: Id::$id,
+            name: stringify!($id),
+            scope: Scope::$scope,
+            effect: Effect::$effect,
+            preset: $preset,
+            kind: $kind,
+        }),*];
+
+        /// One sentence on each key. Apart, because the program itself never says it: so a device need not store it.
+        static DOCS: &[&str] = &[$($doc),*];
+    };
+}
+
+use Kind::*;
 use Preset::{Derived, Is, Nothing, Required};
-use Scope::{Global, Job};
 
-/// Every key, in the order of the documentation.
 #[rustfmt::skip]
-pub const KEYS: &[Key] = &[
-    key("log", Global, Is("stderr"), K::Log, "where the log goes; a file is renamed to `.old` when it reaches `log_max_size`"),
-    key("log_max_size", Global, Is("1M"), K::Size { min: 4096, max: 1 << 30, off: false }, "size at which a log file is renamed to `.old`, of which one is kept"),
-    key("log_level", Global, Is("info"), K::Level, "least severity logged; rsync's stdout is logged at debug, its stderr at warn"),
-    key("status_file", Global, Is("/run/irsync/status"), K::Path { off: false }, "what each job is doing, as INI, replaced by rename"),
-    key("metrics_file", Global, Is("off"), K::Path { off: true }, "Prometheus text for node_exporter's textfile collector, replaced by rename, at most every 15 s; keep it in memory, not on flash"),
-    key("state_dir", Global, Is("off"), K::Path { off: true }, "directory on lasting storage that keeps the reboot budget across boots; `reboot_after` needs it"),
-    key("include", Global, Nothing, K::Path { off: true }, "directory whose `*.ini` files are read after this one, in order of their names; they may add jobs and override keys"),
-    key("watchdog_device", Global, Is("off"), K::Path { off: true }, "hardware watchdog to feed, e.g. `/dev/watchdog`; under systemd `WatchdogSec=` is honoured without it"),
-    key("watchdog_timeout", Global, Is("15s"), K::Seconds { min: 1, max: 65_535 }, "time without a kick after which the hardware resets the board; kicked at a third of it"),
-    key("reboot_limit", Global, Is("1"), K::Number { min: 0, max: 100 }, "reboots per 24 h that `reboot_after` may cause, counted across boots"),
-    key("lock_memory", Global, Is("no"), K::Bool, "lock irsync's memory (mlockall), so that a busy card does not starve the watchdog"),
+table! {
+    log: Global, AtOnce, Is("stderr"), Log, "where the log goes; a file is renamed to `.old` when it reaches `log_max_size`";
+    log_max_size: Global, AtOnce, Is("1M"), Size { min: 4096, max: 1 << 30, off: false }, "size at which a log file is renamed to `.old`, of which one is kept";
+    log_level: Global, AtOnce, Is("info"), Level, "least severity logged; rsync's stdout is logged at debug, its stderr at warn";
+    status_file: Global, Restart, Is("/run/irsync/status"), Path { off: false }, "what each job is doing, as INI, replaced by rename";
+    metrics_file: Global, AtOnce, Is("off"), Path { off: true }, "Prometheus text for node_exporter's textfile collector, replaced by rename, at most every 15 s; keep it in memory, not on flash";
+    state_dir: Global, Restart, Is("off"), Path { off: true }, "directory on lasting storage that keeps the reboot budget across boots; `reboot_after` needs it";
+    include: Global, AtOnce, Nothing, Path { off: true }, "directory whose `*.ini` files are read after this one, in order of their names; they may add jobs and override keys";
+    watchdog_device: Global, Restart, Is("off"), Path { off: true }, "hardware watchdog to feed, e.g. `/dev/watchdog`; under systemd `WatchdogSec=` is honoured without it";
+    watchdog_timeout: Global, Restart, Is("15s"), Seconds { min: 1, max: 65_535 }, "time without a kick after which the hardware resets the board; kicked at a third of it";
+    reboot_limit: Global, AtOnce, Is("1"), Number { min: 0, max: 100 }, "reboots per 24 h that `reboot_after` may cause, counted across boots";
+    lock_memory: Global, AtOnce, Is("no"), Bool, "lock irsync's memory (mlockall), so that a busy card does not starve the watchdog";
 
-    key("source", Job, Required, K::Words, "what to copy, as rsync takes it; several are separated by blanks and quoted as a shell would"),
-    key("destination", Job, Required, K::Word, "where to, as rsync takes it; a local path must be absolute"),
-    key("options", Job, Is("-rlt"), K::Words, "rsync options, quoted as a shell would"),
-    key("rsync", Job, Is("rsync"), K::Program, "the rsync program, looked up in `PATH`"),
-    key("enabled", Job, Is("yes"), K::Bool, "whether the job runs at all"),
-    key("interval", Job, Is("30s"), K::Interval { min: MIN, max: MAX }, "wait from the end of one sync to the start of the next"),
-    key("jitter", Job, Is("10%"), K::Jitter { max: MAX }, "uniform random addition to the first wait, to every interval and to the wait after permanent errors; back-off has its own"),
-    key("activity_timeout", Job, Is("2h"), span(true), "an rsync that makes no progress for so long is killed and started again"),
-    key("max_runtime", Job, Is("off"), span(true), "hard limit of one sync"),
-    key("stop_timeout", Job, Is("5s"), K::Duration { min: MIN, max: 3_600_000, off: false }, "from SIGTERM to SIGKILL"),
-    key("backoff_initial", Job, Is("5s"), span(false), "first wait after a failed sync; doubles with every further failure"),
-    key("backoff_max", Job, Is("5m"), span(false), "longest wait after a failed sync"),
-    key("stale_after", Job, Derived("3 × interval + activity_timeout"), span(true), "age of the last success at which the job counts as unhealthy (without an `activity_timeout` 2h is added instead)"),
-    key("password_file", Job, Nothing, K::Path { off: true }, "file whose first line is the rsync daemon's password; refused if others can read it"),
-    key("password", Job, Nothing, K::Secret, "the rsync daemon's password; an INI file that holds one is refused if others can read it"),
-    key("progress", Job, Is("yes"), K::Bool, "add `--info=progress2` where this rsync knows it"),
-    key("user", Job, Nothing, K::Account, "user rsync runs as; hooks run as irsync does"),
-    key("group", Job, Nothing, K::Account, "group rsync runs as; without it the user's own"),
-    key("nice", Job, Nothing, K::Number { min: -20, max: 19 }, "rsync's niceness"),
-    key("io_class", Job, Nothing, K::IoClass, "rsync's I/O scheduling class"),
-    key("require_mount", Job, Nothing, K::Path { off: true }, "do not sync unless this path is a mount point: an absent card must not fill the root file system"),
-    key("min_free", Job, Is("off"), K::Size { min: 1, max: u64::MAX, off: true }, "do not start with less free space than this on the destination"),
-    key("run_before", Job, Nothing, K::Command, "command before each sync, run without a shell; if it fails the sync is skipped"),
-    key("run_after", Job, Nothing, K::Command, "command after each sync"),
-    key("run_on_change", Job, Nothing, K::Command, "command after a sync that transferred or deleted something"),
-    key("run_on_failure", Job, Nothing, K::Command, "command after a failed sync"),
-    key("hook_timeout", Job, Is("60s"), span(false), "a command that runs longer is killed as rsync would be"),
-    key("recover_after", Job, Is("off"), span(true), "run `run_recover` after so long without success, and again every such period"),
-    key("run_recover", Job, Nothing, K::Command, "command that may repair things, e.g. restart Wi-Fi"),
-    key("reboot_after", Job, Is("off"), span(true), "after so long without success let the watchdog reset the board, within `reboot_limit`; never for permanent errors"),
-];
+    source: Job, NextSync, Required, Words, "what to copy, as rsync takes it; several are separated by blanks and quoted as a shell would";
+    destination: Job, NextSync, Required, Word, "where to, as rsync takes it; a local path must be absolute";
+    options: Job, NextSync, Is("-rlt"), Words, "rsync options, quoted as a shell would";
+    rsync: Job, NextSync, Is("rsync"), Program, "the rsync program, looked up in `PATH`";
+    enabled: Job, AtOnce, Is("yes"), Bool, "whether the job runs at all";
+    interval: Job, AtOnce, Is("30s"), Interval { min: MIN, max: MAX }, "wait from the end of one sync to the start of the next";
+    jitter: Job, AtOnce, Is("10%"), Jitter { max: MAX }, "uniform random addition to the first wait, to every interval and to the wait after permanent errors; back-off has its own";
+    activity_timeout: Job, AtOnce, Is("2h"), span(true), "an rsync that makes no progress for so long is killed and started again";
+    max_runtime: Job, AtOnce, Is("off"), span(true), "hard limit of one sync";
+    stop_timeout: Job, AtOnce, Is("5s"), Duration { min: MIN, max: 3_600_000, off: false }, "from SIGTERM to SIGKILL";
+    backoff_initial: Job, AtOnce, Is("5s"), span(false), "first wait after a failed sync; doubles with every further failure";
+    backoff_max: Job, AtOnce, Is("5m"), span(false), "longest wait after a failed sync";
+    stale_after: Job, AtOnce, Derived("3 × interval + activity_timeout"), span(true), "age of the last success at which the job counts as unhealthy (without an `activity_timeout` 2h is added instead)";
+    password_file: Job, NextSync, Nothing, Path { off: true }, "file whose first line is the rsync daemon's password; refused if others can read it";
+    password: Job, NextSync, Nothing, Secret, "the rsync daemon's password; an INI file that holds one is refused if others can read it";
+    progress: Job, NextSync, Is("yes"), Bool, "add `--info=progress2` where this rsync knows it";
+    user: Job, NextSync, Nothing, Account, "user rsync runs as; hooks run as irsync does";
+    group: Job, NextSync, Nothing, Account, "group rsync runs as; without it the user's own";
+    nice: Job, NextSync, Nothing, Number { min: -20, max: 19 }, "rsync's niceness";
+    io_class: Job, NextSync, Nothing, IoClass, "rsync's I/O scheduling class";
+    require_mount: Job, NextSync, Nothing, Path { off: true }, "do not sync unless this path is a mount point: an absent card must not fill the root file system";
+    min_free: Job, NextSync, Is("off"), Size { min: 1, max: u64::MAX, off: true }, "do not start with less free space than this on the destination";
+    run_before: Job, NextSync, Nothing, Command, "command before each sync, run without a shell; if it fails the sync is skipped";
+    run_after: Job, AtOnce, Nothing, Command, "command after each sync";
+    run_on_change: Job, AtOnce, Nothing, Command, "command after a sync that transferred or deleted something";
+    run_on_failure: Job, AtOnce, Nothing, Command, "command after a failed sync";
+    hook_timeout: Job, AtOnce, Is("60s"), span(false), "a command that runs longer is killed as rsync would be";
+    recover_after: Job, AtOnce, Is("off"), span(true), "run `run_recover` after so long without success, and again every such period";
+    run_recover: Job, AtOnce, Nothing, Command, "command that may repair things, e.g. restart Wi-Fi";
+    reboot_after: Job, AtOnce, Is("off"), span(true), "after so long without success let the watchdog reset the board, within `reboot_limit`; never for permanent errors";
+}
+
+impl Id {
+    /// Its row of the table.
+    pub fn key(self) -> &'static Key {
+        &KEYS[self as usize]
+    }
+
+    /// As written in the file.
+    pub fn name(self) -> &'static str {
+        self.key().name
+    }
+}
 
 /// The key of that name.
 pub fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
-}
-
-/// The key whose name is nearest to a misspelt one, if any is near enough to be meant.
-pub fn nearest(name: &str) -> Option<&'static str> {
-    closest(name, KEYS.iter().map(|key| key.name))
-}
-
-/// The candidate nearest to `word` in edits, if a third of its letters or fewer are wrong.
-pub fn closest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    if word.len() > 64 {
-        return None;
-    }
-    let word = word.to_lowercase().replace(['-', ' '], "_");
-    candidates
-        .map(|candidate| (distance(&word, candidate), candidate))
-        .filter(|(edits, candidate)| *edits <= (candidate.len() / 3).max(1))
-        .min_by_key(|(edits, _)| *edits)
-        .map(|(_, candidate)| candidate)
-}
-
-/// Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment) between two words.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut row = vec![i; b.len() + 1];
-        for j in 1..=b.len() {
-            let changed = usize::from(a[i - 1] != b[j - 1]);
-            row[j] = (last[j - 1] + changed).min(last[j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                row[j] = row[j].min(before[j - 2] + 1);
-            }
-        }
-        before = std::mem::replace(&mut last, row);
-    }
-    last[b.len()]
 }
 
 impl Key {
@@ -154,71 +176,10 @@ impl Key {
         }
     }
 
-    /// Its default as text for people.
-    pub fn default_text(&self) -> &'static str {
-        match self.preset {
-            Is(text) | Derived(text) => text,
-            Nothing => "none",
-            Required => "required",
-        }
+    /// One sentence for its reader.
+    pub fn doc(&self) -> &'static str {
+        DOCS[self.id as usize]
     }
-}
-
-/// README's table of keys.
-pub fn markdown_table() -> String {
-    let mut table = String::from("| key | default | accepts | meaning |\n|---|---|---|---|\n");
-    for key in KEYS {
-        let default = match key.preset {
-            Is(text) => format!("`{text}`"),
-            _ => key.default_text().to_string(),
-        };
-        table +=
-            &format!("| `{}` | {default} | {} | {} |\n", key.name, key.kind.accepts().replace('|', "\\|"), key.doc);
-    }
-    table
-}
-
-const SAMPLE_HEAD: &str = "\
-; irsync.ini: keeps files on this device in step with an rsync server. See irsync.ini(5); test with `irsync check`.
-;
-; Global keys stand before the first section. Each section is a job. A job key given globally is the default of every job.
-; Comments start with ; or # at the start of a line. Durations: digits with ms, s, m, h or d; bare digits are seconds.
-; Sizes: digits with K, M or G. ${hostname}, ${machine_id}, ${serial} and ${mac} expand in source, destination and options.
-; Commented-out values are the defaults.
-";
-
-const SAMPLE_JOBS: &str = "
-; ---- jobs: one section each ----
-
-[media]
-enabled = no
-source = rsync://rsync.example.com/media/
-destination = /srv/media
-options = -rlt --delete --max-delete=1000 --partial-dir=.irsync-partial
-
-; [logs]
-; source = /var/log/player/
-; destination = collector@rsync.example.com::logs/${hostname}/
-; password_file = /etc/irsync.secret
-; interval = 1h
-; options = -rlt --exclude=*.tmp
-";
-
-/// The sample `irsync.ini`: every key with its default, and two jobs that are off.
-pub fn sample_ini() -> String {
-    let mut ini = String::from(SAMPLE_HEAD);
-    for (scope, title) in [(Global, "global keys"), (Job, "job keys: here they would be the defaults of every job")] {
-        ini += &format!("\n; ---- {title} ----\n");
-        for key in KEYS.iter().filter(|key| key.scope == scope) {
-            let default = match key.preset {
-                Is(text) => format!(" {text}"),
-                Derived(text) => format!("\n;   (default: {text})"),
-                Nothing | Required => String::new(),
-            };
-            ini += &format!("\n; {}\n;   {}\n; {} ={default}\n", key.doc, key.kind.accepts(), key.name);
-        }
-    }
-    ini + SAMPLE_JOBS
 }
 
 #[cfg(test)]
@@ -239,32 +200,30 @@ mod tests {
         for (i, key) in KEYS.iter().enumerate() {
             assert!(key.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{}", key.name);
             assert!(KEYS[..i].iter().all(|other| other.name != key.name), "{} twice", key.name);
-            assert!(!key.doc.is_empty() && !key.doc.contains('\n') && !key.doc.contains('|'), "{}", key.name);
+            assert!(!key.doc().is_empty() && !key.doc().contains('\n') && !key.doc().contains('|'), "{}", key.name);
         }
     }
 
     #[test]
-    fn a_typo_finds_its_key_and_a_stranger_finds_none() {
-        for (typo, meant) in [
-            ("intervall", "interval"),
-            ("itnerval", "interval"),
-            ("activity-timeout", "activity_timeout"),
-            ("Destination", "destination"),
-            ("sorce", "source"),
-            ("watchdog_devcie", "watchdog_device"),
-        ] {
-            assert_eq!(nearest(typo), Some(meant), "{typo}");
+    fn each_id_finds_its_own_row() {
+        for key in KEYS {
+            assert_eq!((key.id.key().id, key.id.name()), (key.id, key.name));
         }
-        assert_eq!(nearest("colour"), None);
-        assert_eq!(nearest(&"x".repeat(1_000_000)), None);
+        assert_eq!(Id::log.name(), "log");
+        assert_eq!(Id::reboot_after.name(), "reboot_after");
+    }
+
+    /// rsync is started by a job's keys alone: none of them may need more than the next sync.
+    #[test]
+    fn no_job_needs_a_restart_of_irsync() {
+        assert!(KEYS.iter().all(|key| key.scope == Scope::Global || key.effect != Effect::Restart));
     }
 
     #[test]
-    fn distance_counts_a_swap_as_one() {
-        for (a, b, edits) in
-            [("", "", 0), ("abc", "", 3), ("", "ab", 2), ("check", "chekc", 1), ("kitten", "sitting", 3)]
-        {
-            assert_eq!(distance(a, b), edits, "{a} {b}");
+    fn hooks_are_called_by_their_keys() {
+        use crate::job::Step;
+        for step in [Step::Before, Step::OnChange, Step::OnFailure, Step::After, Step::Recover] {
+            assert!(find(step.name()).is_some_and(|key| key.kind == Command), "{step:?}");
         }
     }
 }

@@ -2,14 +2,17 @@
 
 pub mod error;
 pub mod expand;
+mod fields;
 pub mod keys;
 pub mod mask;
-pub mod parse;
+pub mod nearest;
+mod parse;
 mod read;
 mod rules;
 mod sheet;
 pub mod show;
 pub mod values;
+mod view;
 
 pub use error::{Error, Errors, Warning};
 pub use parse::load;

@@ -1,8 +1,9 @@
 //! Combinations that cannot work, refused at the start instead of failing in the field.
 
 use super::error::Error;
-use super::parse::View;
+use super::keys::Id;
 use super::values::Value;
+use super::view::View;
 use super::{Arguments, Job, Password};
 use crate::rsync::operand;
 
@@ -11,27 +12,27 @@ pub(super) fn check(view: &View, job: &Job, errors: &mut Vec<Error>) {
     let Arguments::Ini { source, destination, .. } = &job.arguments else {
         return;
     };
-    let mut refuse = |key: &str, message: &str| errors.push(view.error(key, message.to_string()));
-    let on = |key: &str| !matches!(view.value(key), Value::Off | Value::Refused);
-    let off = |key: &str| view.value(key) == Value::Off;
-    let global_off = |key: &str| view.global_value(key) == Value::Off;
+    let mut refuse = |key: Id, message: &str| errors.push(view.error(key, message.to_string()));
+    let on = |key: Id| !matches!(view.value(key), Value::Off | Value::Refused);
+    let off = |key: Id| view.value(key) == Value::Off;
+    let global_off = |key: Id| view.global_value(key) == Value::Off;
 
-    for key in ["source", "destination"] {
+    for key in [Id::source, Id::destination] {
         if view.place(key).is_none() {
             refuse(key, "is required");
         }
     }
-    if matches!(view.value("source"), Value::Words(words) if words.is_empty()) {
-        refuse("source", "is empty");
+    if matches!(view.value(Id::source), Value::Words(words) if words.is_empty()) {
+        refuse(Id::source, "is empty");
     }
     operands(source, destination, &mut refuse);
 
     let daemon = source.iter().chain([destination]).any(|operand| operand::is_daemon(operand));
     let known = !source.is_empty() && !destination.is_empty();
-    if on("password") && on("password_file") {
-        refuse("password", "password and password_file are both given: keep one");
+    if on(Id::password) && on(Id::password_file) {
+        refuse(Id::password, "password and password_file are both given: keep one");
     } else if known && !daemon && job.password.is_some() {
-        let key = if matches!(job.password, Some(Password::File(_))) { "password_file" } else { "password" };
+        let key = if matches!(job.password, Some(Password::File(_))) { Id::password_file } else { Id::password };
         refuse(
             key,
             "only an rsync daemon (rsync:// or ::) asks for a password, and neither source nor destination is one",
@@ -39,30 +40,30 @@ pub(super) fn check(view: &View, job: &Job, errors: &mut Vec<Error>) {
     }
     if let Arguments::Ini { options, .. } = &job.arguments {
         if job.password.is_some() && options.iter().any(|word| word.starts_with("--password-file")) {
-            refuse("options", "--password-file is given as well as password or password_file: keep one");
+            refuse(Id::options, "--password-file is given as well as password or password_file: keep one");
         }
     }
     if job.limits.backoff_initial > job.limits.backoff_max && !job.limits.backoff_max.is_zero() {
         // Whichever the owner gave is the one to mend.
-        let key = if view.place("backoff_max").is_some() { "backoff_max" } else { "backoff_initial" };
+        let key = if view.place(Id::backoff_max).is_some() { Id::backoff_max } else { Id::backoff_initial };
         refuse(key, "backoff_initial is longer than backoff_max");
     }
-    if on("recover_after") && off("run_recover") {
-        refuse("recover_after", "there is no run_recover to run");
+    if on(Id::recover_after) && off(Id::run_recover) {
+        refuse(Id::recover_after, "there is no run_recover to run");
     }
-    if on("run_recover") && off("recover_after") {
-        refuse("run_recover", "it never runs without recover_after");
+    if on(Id::run_recover) && off(Id::recover_after) {
+        refuse(Id::run_recover, "it never runs without recover_after");
     }
-    if on("reboot_after") && global_off("watchdog_device") {
-        refuse("reboot_after", "only the watchdog can reboot the board: watchdog_device is off");
+    if on(Id::reboot_after) && global_off(Id::watchdog_device) {
+        refuse(Id::reboot_after, "only the watchdog can reboot the board: watchdog_device is off");
     }
-    if on("reboot_after") && global_off("state_dir") {
-        refuse("reboot_after", "reboots are counted in state_dir, which is off");
+    if on(Id::reboot_after) && global_off(Id::state_dir) {
+        refuse(Id::reboot_after, "reboots are counted in state_dir, which is off");
     }
 }
 
-fn operands(source: &[String], destination: &str, refuse: &mut dyn FnMut(&str, &str)) {
-    let words = || source.iter().map(|word| ("source", word.as_str())).chain([("destination", destination)]);
+fn operands(source: &[String], destination: &str, refuse: &mut dyn FnMut(Id, &str)) {
+    let words = || source.iter().map(|word| (Id::source, word.as_str())).chain([(Id::destination, destination)]);
     for (key, word) in words().filter(|(_, word)| !word.is_empty()) {
         if word.starts_with('-') {
             refuse(key, "starts with '-': options belong into options");
@@ -78,12 +79,12 @@ fn operands(source: &[String], destination: &str, refuse: &mut dyn FnMut(&str, &
     }
     let remote = source.iter().filter(|word| operand::is_remote(word)).count();
     if remote > 0 && operand::is_remote(destination) {
-        refuse("destination", "source and destination are both remote, which rsync cannot do");
+        refuse(Id::destination, "source and destination are both remote, which rsync cannot do");
     }
     // rsync takes `host::a ::b`: an empty host is the one before.
     let first = source.first().map_or("", |word| operand::host(word));
     let elsewhere = |word: &String| ![first, ""].contains(&operand::host(word));
     if (remote > 0 && remote < source.len()) || source.iter().any(elsewhere) {
-        refuse("source", "several sources must all be local or all on one host");
+        refuse(Id::source, "several sources must all be local or all on one host");
     }
 }

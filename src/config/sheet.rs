@@ -3,8 +3,9 @@
 //! rust-ini decides what a line means, but gives no line numbers for what it accepts, so that it is fed line by line.
 
 use super::error::{Error, Place, Warning};
-use super::keys::{self, Key, Scope};
+use super::keys::{self, Id, Key, Scope};
 use super::mask::masked;
+use super::nearest;
 use super::read;
 use super::values::{self, Kind, Value};
 use ini::{Ini, ParseOption};
@@ -36,8 +37,8 @@ pub struct Section {
 
 impl Section {
     /// The entry of a key.
-    pub fn get(&self, name: &str) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.key.name == name)
+    pub fn get(&self, id: Id) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.key.id == id)
     }
 }
 
@@ -59,7 +60,7 @@ pub fn read(path: &Path) -> Sheet {
     let mut sheet = Sheet::default();
     sheet.global.place = Place { file: path.into(), line: 0 };
     overlay(&mut sheet, path, false);
-    let include = sheet.global.get("include").map(|entry| (entry.value.clone(), entry.place.clone()));
+    let include = sheet.global.get(Id::include).map(|entry| (entry.value.clone(), entry.place.clone()));
     if let Some((Value::Path(directory), place)) = include {
         for file in ini_files(&directory, &place, &mut sheet) {
             overlay(&mut sheet, &file, true);
@@ -114,10 +115,10 @@ fn overlay(sheet: &mut Sheet, path: &Path, included: bool) {
     }
     let (global, jobs) = (file.global, file.jobs);
     if content.open_to_others() {
-        for entry in std::iter::once(&global).chain(&jobs).flat_map(|section| section.get("password")) {
+        for entry in std::iter::once(&global).chain(&jobs).flat_map(|section| section.get(Id::password)) {
             sheet.errors.push(Error {
                 place: entry.place.clone(),
-                key: Some("password".into()),
+                key: Some(Id::password.name().into()),
                 message: format!(
                     "others can read this file (mode {:04o}): chmod o-rw it, or use password_file",
                     content.mode & 0o7777
@@ -137,7 +138,7 @@ fn overlay(sheet: &mut Sheet, path: &Path, included: bool) {
 
 fn merge(under: &mut Section, over: Section) {
     for entry in over.entries {
-        under.entries.retain(|old| old.key.name != entry.key.name);
+        under.entries.retain(|old| old.key.id != entry.key.id);
         under.entries.push(entry);
     }
 }
@@ -241,18 +242,18 @@ impl Lines<'_> {
         };
         let Some(key) = keys::find(&name) else {
             error.message = "unknown key".into();
-            error.nearest = keys::nearest(&name);
+            error.nearest = nearest::key(&name);
             self.errors.push(error);
             return;
         };
-        let earlier = section.get(key.name).map(|entry| entry.place.line);
+        let earlier = section.get(key.id).map(|entry| entry.place.line);
         let value = if let Some(line) = earlier {
             error.message = format!("given already, on line {line}");
             Err(error)
         } else if in_job && key.scope == Scope::Global {
             error.message = "a global key: it belongs before the first section".into();
             Err(error)
-        } else if self.included && key.name == "include" {
+        } else if self.included && key.id == Id::include {
             error.message = "an included file cannot include others".into();
             Err(error)
         } else {

@@ -3,6 +3,7 @@
 use super::claims::{Refused, Turn};
 use super::running::Running;
 use super::shared::Shared;
+use crate::config::keys::Id;
 use crate::config::{Arguments, IoClass, Job, Password, RunAs};
 use crate::job::{Outcome, Step};
 use crate::os::child::{Child, Spec, RUN_VARIABLE};
@@ -33,7 +34,7 @@ const HIDDEN_FROM_HOOKS: &[&str] = &["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG
 #[derive(Debug)]
 pub enum Refusal {
     /// A guard said no: its key, and what it found.
-    Guard(&'static str, String),
+    Guard(Id, String),
     /// It cannot be started: the message, and whether that may pass by itself.
     Failed(String, Outcome),
 }
@@ -103,7 +104,7 @@ fn check_guards(job: &Job) -> Result<(), Refusal> {
             Err(error) => Some(format!("{} is not a mount point: {error}", path.display())),
         };
         if let Some(found) = found {
-            return Err(Refusal::Guard("require_mount", found));
+            return Err(Refusal::Guard(Id::require_mount, found));
         }
     }
     let (Some(min), Some((destination, false))) = (job.min_free, destination(job)) else { return Ok(()) };
@@ -111,14 +112,15 @@ fn check_guards(job: &Job) -> Result<(), Refusal> {
         Ok(free) if free.bytes < min => {
             let (free, min) = (Bytes(free.bytes), Bytes(min));
             let found = format!("{destination} has {free} free, less than the {min} of min_free");
-            Err(Refusal::Guard("min_free", found))
+            Err(Refusal::Guard(Id::min_free, found))
         }
-        Ok(free) if free.inodes == Some(0) => {
-            Err(Refusal::Guard("min_free", format!("{destination} has room for bytes, but for no more files (inodes)")))
-        }
+        Ok(free) if free.inodes == Some(0) => Err(Refusal::Guard(
+            Id::min_free,
+            format!("{destination} has room for bytes, but for no more files (inodes)"),
+        )),
         Ok(_) => Ok(()),
         Err(error) => {
-            Err(Refusal::Guard("min_free", format!("cannot ask for the free space of {destination}: {error}")))
+            Err(Refusal::Guard(Id::min_free, format!("cannot ask for the free space of {destination}: {error}")))
         }
     }
 }

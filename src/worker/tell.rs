@@ -1,6 +1,7 @@
 //! What a job's log lines say.
 
 use super::worker::Ended;
+use crate::config::keys::Id;
 use crate::job::machine::Conclusion;
 use crate::job::{Cause, Outcome, Step, Time};
 use crate::report::board::{JobStatus, Stamp};
@@ -16,7 +17,7 @@ fn cause(cause: Cause, step: Step) -> String {
     match cause {
         Cause::NoProgress(limit) => format!("no progress for {}", Span(limit)),
         Cause::TooLong(limit) => {
-            let key = if step == Step::Rsync { "max_runtime" } else { "hook_timeout" };
+            let key = if step == Step::Rsync { Id::max_runtime } else { Id::hook_timeout }.name();
             format!("it has run for {} ({key})", Span(limit))
         }
         Cause::Stop => "irsync or the job is stopping".into(),

@@ -279,7 +279,7 @@ impl Worker {
                 Event::Started
             }
             Err(Refusal::Guard(key, found)) => {
-                self.ended.reason = key.into();
+                self.ended.reason = key.name().into();
                 self.ended.note = Some(found);
                 Event::Refused
             }

@@ -1,9 +1,75 @@
 //! The sample INI and the README's table of keys are made of the key table.
 
+use irsync::config;
 use irsync::config::expand::Variables;
-use irsync::config::{self, keys};
+use irsync::config::keys::{Effect, Key, Preset, Scope, KEYS};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+const SAMPLE_HEAD: &str = "\
+; irsync.ini: keeps files on this device in step with an rsync server. See irsync.ini(5); test with `irsync check`.
+;
+; Global keys stand before the first section. Each section is a job. A job key given globally is the default of every job.
+; Comments start with ; or # at the start of a line. Durations: digits with ms, s, m, h or d; bare digits are seconds.
+; Sizes: digits with K, M or G. ${hostname}, ${machine_id}, ${serial} and ${mac} expand in source, destination and options.
+; Commented-out values are the defaults.
+";
+
+const SAMPLE_JOBS: &str = "
+; ---- jobs: one section each ----
+
+[media]
+enabled = no
+source = rsync://rsync.example.com/media/
+destination = /srv/media
+options = -rlt --delete --max-delete=1000 --partial-dir=.irsync-partial
+
+; [logs]
+; source = /var/log/player/
+; destination = collector@rsync.example.com::logs/${hostname}/
+; password_file = /etc/irsync.secret
+; interval = 1h
+; options = -rlt --exclude=*.tmp
+";
+
+/// The sample `irsync.ini`: every key with its default, and two jobs that are off.
+fn sample_ini() -> String {
+    let mut ini = String::from(SAMPLE_HEAD);
+    for (scope, title) in
+        [(Scope::Global, "global keys"), (Scope::Job, "job keys: here they would be the defaults of every job")]
+    {
+        ini += &format!("\n; ---- {title} ----\n");
+        for key in KEYS.iter().filter(|key| key.scope == scope) {
+            let restart =
+                if key.effect == Effect::Restart { "\n;   a change takes effect when irsync is restarted" } else { "" };
+            let default = match key.preset {
+                Preset::Is(text) => format!(" {text}"),
+                Preset::Derived(text) => format!("\n;   (default: {text})"),
+                Preset::Nothing | Preset::Required => String::new(),
+            };
+            ini += &format!("\n; {}\n;   {}{restart}\n; {} ={default}\n", key.doc(), key.kind.accepts(), key.name);
+        }
+    }
+    ini + SAMPLE_JOBS
+}
+
+/// README's table of keys.
+fn markdown_table() -> String {
+    let mut table =
+        String::from("| key | default | accepts | a change takes effect | meaning |\n|---|---|---|---|---|\n");
+    for key in KEYS {
+        let Key { name, kind, effect, .. } = key;
+        let default = match key.preset {
+            Preset::Is(text) => format!("`{text}`"),
+            Preset::Derived(text) => text.into(),
+            Preset::Nothing => "none".into(),
+            Preset::Required => "required".into(),
+        };
+        let accepts = kind.accepts().replace('|', "\\|");
+        table += &format!("| `{name}` | {default} | {accepts} | {} | {} |\n", effect.text(), key.doc());
+    }
+    table
+}
 
 fn repository(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -24,7 +90,7 @@ fn holds(name: &str, expected: &str) {
 
 #[test]
 fn the_sample_ini_agrees_with_the_key_table() {
-    holds("irsync.ini", &keys::sample_ini());
+    holds("irsync.ini", &sample_ini());
     let (config, _) = config::load(&repository("irsync.ini"), &Variables::default()).unwrap();
     assert!(config.jobs.iter().all(|job| !job.enabled), "a sample must not copy anything by itself");
 }
@@ -34,5 +100,5 @@ fn the_readme_agrees_with_the_key_table() {
     let readme = fs::read_to_string(repository("README.md")).unwrap();
     let (before, rest) = readme.split_once("<!-- keys -->\n").expect("README.md has the line <!-- keys -->");
     let (_, after) = rest.split_once("<!-- /keys -->").expect("README.md has the line <!-- /keys -->");
-    holds("README.md", &format!("{before}<!-- keys -->\n{}<!-- /keys -->{after}", keys::markdown_table()));
+    holds("README.md", &format!("{before}<!-- keys -->\n{}<!-- /keys -->{after}", markdown_table()));
 }

@@ -172,8 +172,9 @@ fn ini_5() -> String {
                 Preset::Nothing => "default: none".into(),
                 Preset::Required => "required".into(),
             };
-            item(&mut page, &format!("`{}` ({default})", key.name), &format!("{}.", capital(key.doc)));
+            item(&mut page, &format!("`{}` ({default})", key.name), &format!("{}.", capital(key.doc())));
             page += &format!("Accepts: {}.\n", roff(&key.kind.accepts()));
+            page += &format!("A change takes effect: {}.\n", key.effect.text());
         }
     }
     page + include_str!("man/ini-tail.roff")

@@ -1,10 +1,19 @@
 //! Values: what each kind of key accepts, read from text and written back.
 
+mod field;
+mod quantity;
+mod words;
+
+pub use field::Field;
+pub use words::quote;
+
 use super::{IoClass, Jitter, LogTarget};
 use log::LevelFilter;
+use quantity::{bytes, duration, integer, millis, number, size, within};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
+use words::{account, path, program, words};
 
 /// What a key accepts. Durations are bounded in milliseconds; `off` says whether the key can be switched off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,10 +87,6 @@ pub enum Value {
     /// A log level.
     Level(LevelFilter),
 }
-
-/// Units of time and their milliseconds; the longest first, as they are tried when written.
-const TIME_UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
-const SIZE_UNITS: [(&str, u64); 3] = [("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)];
 
 const LEVELS: [LevelFilter; 5] =
     [LevelFilter::Error, LevelFilter::Warn, LevelFilter::Info, LevelFilter::Debug, LevelFilter::Trace];
@@ -193,95 +198,11 @@ pub fn parse(kind: &Kind, text: &str) -> Result<Value, String> {
     }
 }
 
-/// `Ok(None)` means: digits, but more than fit.
-fn number(digits: &str) -> Result<Option<u64>, String> {
-    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Err("is not a number".into());
-    }
-    Ok(digits.parse().ok())
-}
-
-/// A number with a unit. Bare digits are multiplied by `bare`. `Ok(None)` means: more than fits.
-fn quantity(text: &str, units: &[(&str, u64)], bare: u64) -> Result<Option<u64>, String> {
-    let end = text.bytes().position(|b| !b.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, unit) = text.split_at(end);
-    if digits.is_empty() {
-        return Err(if text.is_empty() { "is empty" } else { "does not start with a digit" }.into());
-    }
-    let factor = match units.iter().find(|(name, _)| *name == unit) {
-        Some((_, factor)) => *factor,
-        None if unit.is_empty() => bare,
-        None => return Err("has an unknown unit".into()),
-    };
-    Ok(number(digits)?.and_then(|n| n.checked_mul(factor)))
-}
-
-/// Milliseconds.
-fn duration(text: &str) -> Result<Option<u64>, String> {
-    quantity(text, &TIME_UNITS, 1000)
-}
-
-fn size(text: &str) -> Result<Option<u64>, String> {
-    quantity(&text.to_ascii_uppercase(), &SIZE_UNITS, 1)
-}
-
-fn within(found: Option<u64>, min: u64, max: u64) -> Result<u64, String> {
-    found.filter(|n| (min..=max).contains(n)).ok_or_else(|| "is out of range".into())
-}
-
-fn integer(text: &str, min: i64, max: i64) -> Result<i64, String> {
-    let (sign, digits) = match text.strip_prefix('-') {
-        Some(digits) => (-1, digits),
-        None => (1, text),
-    };
-    let found = number(digits)?.and_then(|n| i64::try_from(n).ok()).map(|n| sign * n);
-    found.filter(|n| (min..=max).contains(n)).ok_or_else(|| "is out of range".into())
-}
-
 fn boolean(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "yes" | "true" | "on" | "1" => Ok(true),
         "no" | "false" | "off" | "0" => Ok(false),
         _ => Err("is neither yes nor no".into()),
-    }
-}
-
-fn path(text: &str) -> Result<PathBuf, String> {
-    // Started by init the working directory is /, by hand it is anywhere.
-    match text.starts_with('/') {
-        true => Ok(PathBuf::from(text)),
-        false => Err("is not an absolute path".into()),
-    }
-}
-
-fn program(text: &str) -> Result<String, String> {
-    if text.is_empty() {
-        return Err("is empty".into());
-    }
-    if text.contains(char::is_whitespace) {
-        return Err("has blanks".into());
-    }
-    if text.contains('/') && !text.starts_with('/') {
-        return Err("is a relative path".into());
-    }
-    Ok(text.to_string())
-}
-
-fn account(text: &str) -> Result<String, String> {
-    match text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-$".contains(&b)) {
-        true => Ok(text.to_string()),
-        false => Err("is no account name".into()),
-    }
-}
-
-fn words(text: &str) -> Result<Vec<String>, String> {
-    // shlex takes a # for a comment; in an INI file a comment has a line of its own, and rsync filters may start with it.
-    let found = shlex::split(&text.replace('#', "\u{e000}"))
-        .ok_or("has an unclosed quote, or a backslash at its end (a line cannot be continued)")?;
-    let found: Vec<String> = found.into_iter().map(|word| word.replace('\u{e000}', "#")).collect();
-    match found.iter().any(String::is_empty) {
-        true => Err("has an empty word".into()),
-        false => Ok(found),
     }
 }
 
@@ -293,21 +214,6 @@ fn io_class(text: &str) -> Result<IoClass, String> {
         Some(("best-effort", level)) => within(number(level)?, 0, 7).map(|n| IoClass::BestEffort(n as u8)),
         _ => Err("is no I/O class".into()),
     }
-}
-
-fn in_units(n: u64, units: &[(&str, u64)]) -> String {
-    match units.iter().find(|(_, factor)| n % factor == 0 && n >= *factor) {
-        Some((unit, factor)) => format!("{}{unit}", n / factor),
-        None => n.to_string(),
-    }
-}
-
-fn millis(ms: u64) -> String {
-    in_units(ms, &TIME_UNITS)
-}
-
-fn bytes(n: u64) -> String {
-    in_units(n, &SIZE_UNITS)
 }
 
 /// As it would stand in the file; a secret is masked.
@@ -341,24 +247,12 @@ impl fmt::Display for Value {
     }
 }
 
-/// A word as a shell would need it.
-pub fn quote(word: &str) -> String {
-    match shlex::try_quote(word) {
-        Ok(quoted) => quoted.into_owned(),
-        // Only a NUL byte, which no argument can hold.
-        Err(_) => format!("{word:?}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SPAN: Kind = Kind::Duration { min: 10, max: 3650 * 86_400_000, off: true };
-    const SPAN_ON: Kind = Kind::Duration { min: 10, max: 3650 * 86_400_000, off: false };
-    const SIZE: Kind = Kind::Size { min: 1, max: u64::MAX, off: true };
-
-    fn shown(kind: Kind, text: &str) -> String {
+    /// A value read and written back, or what is wrong with it.
+    pub(super) fn shown(kind: Kind, text: &str) -> String {
         match parse(&kind, text) {
             Ok(value) => value.to_string(),
             Err(why) => format!("! {why}"),
@@ -366,69 +260,11 @@ mod tests {
     }
 
     #[test]
-    fn values_are_read_and_written_back() {
+    fn choices_are_read_and_written_back() {
         for (kind, text, back) in [
-            (SPAN, "30", "30s"),
-            (SPAN, "250ms", "250ms"),
-            (SPAN, "120m", "2h"),
-            (SPAN, "36h", "36h"),
-            (SPAN, "7d", "7d"),
-            (SPAN, "0", "off"),
-            (SPAN, "0h", "off"),
-            (SPAN, "Off", "off"),
-            (SPAN_ON, "0", "! cannot be switched off"),
-            (SPAN_ON, "off", "! cannot be switched off"),
-            (SPAN, "9ms", "! is out of range"),
-            (SPAN, "3651d", "! is out of range"),
-            (SPAN, "18446744073709551616", "! is out of range"),
-            (SPAN, "18446744073709551615d", "! is out of range"),
-            (SPAN, "5 s", "! has an unknown unit"),
-            (SPAN, "5sec", "! has an unknown unit"),
-            (SPAN, "1h30m", "! has an unknown unit"),
-            (SPAN, "1.5h", "! has an unknown unit"),
-            (SPAN, "5S", "! has an unknown unit"),
-            (SPAN, "-5s", "! does not start with a digit"),
-            (SPAN, "+5s", "! does not start with a digit"),
-            (SPAN, "٣s", "! does not start with a digit"),
-            (SPAN, "", "! is empty"),
-            (Kind::Interval { min: 10, max: 1000 }, "0", "10ms"),
-            (Kind::Interval { min: 10, max: 1000 }, "off", "! cannot be switched off (enabled = no does)"),
-            (Kind::Seconds { min: 1, max: 60 }, "15", "15s"),
-            (Kind::Seconds { min: 1, max: 60 }, "1500ms", "! is not a whole number of seconds"),
-            (Kind::Seconds { min: 1, max: 60 }, "61", "! is out of range"),
-            (Kind::Jitter { max: 9000 }, "10%", "10%"),
-            (Kind::Jitter { max: 9000 }, "101%", "! is out of range"),
-            (Kind::Jitter { max: 9000 }, "%", "! is not a number"),
-            (Kind::Jitter { max: 9000 }, "5", "5s"),
-            (Kind::Jitter { max: 9000 }, "0", "0%"),
-            (Kind::Jitter { max: 9000 }, "off", "0%"),
-            (SIZE, "512", "512"),
-            (SIZE, "1k", "1K"),
-            (SIZE, "2048M", "2G"),
-            (SIZE, "0", "off"),
-            (SIZE, "1T", "! has an unknown unit"),
-            (SIZE, "17179869184G", "! is out of range"),
-            (Kind::Number { min: -20, max: 19 }, "-20", "-20"),
-            (Kind::Number { min: -20, max: 19 }, "20", "! is out of range"),
-            (Kind::Number { min: -20, max: 19 }, "--5", "! is not a number"),
-            (Kind::Number { min: -20, max: 19 }, "99999999999999999999", "! is out of range"),
             (Kind::Bool, "TRUE", "yes"),
             (Kind::Bool, "0", "no"),
             (Kind::Bool, "2", "! is neither yes nor no"),
-            (Kind::Path { off: true }, "/a b", "/a b"),
-            (Kind::Path { off: true }, "off", "off"),
-            (Kind::Path { off: false }, "off", "! is not an absolute path"),
-            (Kind::Path { off: false }, "run/x", "! is not an absolute path"),
-            (Kind::Program, "rsync -v", "! has blanks"),
-            (Kind::Program, "bin/rsync", "! is a relative path"),
-            (Kind::Account, "www-data", "www-data"),
-            (Kind::Account, "a:b", "! is no account name"),
-            (Kind::Secret, "swordfish", "***"),
-            (Kind::Word, "'a b'", "'a b'"),
-            (Kind::Word, "a b", "! is 2 words; quote it if that is one name"),
-            (Kind::Words, "a 'b c' d\\ e", "a 'b c' 'd e'"),
-            (Kind::Words, "-f '- *.tmp' #x", "-f '- *.tmp' '#x'"),
-            (Kind::Words, "a ''", "! has an empty word"),
             (Kind::IoClass, "best-effort", "best-effort:4"),
             (Kind::IoClass, "best-effort:8", "! is out of range"),
             (Kind::IoClass, "idle", "idle"),
@@ -440,15 +276,5 @@ mod tests {
         ] {
             assert_eq!(shown(kind, text), back, "{kind:?} {text:?}");
         }
-        assert!(shown(Kind::Words, "a 'b").contains("unclosed quote"));
-        assert!(shown(Kind::Words, "a \\").contains("backslash"));
-        assert!(shown(Kind::Secret, &"x".repeat(512)).contains("longer"));
-    }
-
-    #[test]
-    fn what_is_accepted_names_the_range() {
-        assert_eq!(SPAN.accepts(), "digits with ms, s, m, h or d, from 10ms to 3650d, or off");
-        assert_eq!(SPAN_ON.accepts(), "digits with ms, s, m, h or d, from 10ms to 3650d, not off");
-        assert_eq!(SIZE.accepts(), "digits with K, M or G, or off");
     }
 }
