@@ -74,6 +74,8 @@ struct Handle {
 
 struct Supervisor {
     global: Global,
+    /// What a key that cannot change while irsync runs was when it started.
+    started_with: Global,
     /// In the order of the file, disabled ones included.
     jobs: Vec<Arc<Job>>,
     mode: Mode,
@@ -132,6 +134,7 @@ pub fn supervise(config: Config, mode: Mode, reload: Option<Reload>) -> io::Resu
         stop_by: None,
         refresh_at: now + REFRESH,
         all_succeeded: true,
+        started_with: global.clone(),
         global,
         jobs: jobs.into_iter().map(Arc::new).collect(),
     };

@@ -1,7 +1,7 @@
 //! What the supervisor is told from outside: a new configuration, `irsync now`, the question how it is doing.
 
-use super::{Mode, Supervisor};
-use crate::config::{self, Config};
+use super::{surroundings, Mode, Supervisor};
+use crate::config::{self, show, Config};
 use crate::os::clock;
 use crate::report::logging;
 use crate::worker::{tell, Order};
@@ -33,12 +33,12 @@ impl Supervisor {
         if let Err(error) = logging::reconfigure(&config.global) {
             log::error!("{error}");
         }
-        let (old, new) = (&self.global, &config.global);
-        let fixed = |g: &config::Global| {
-            (g.status_file.clone(), g.state_dir.clone(), g.watchdog_device.clone(), g.watchdog_timeout)
-        };
-        if fixed(old) != fixed(new) {
-            log::warn!("status_file, state_dir and watchdog_… take effect when irsync is restarted");
+        let waiting = show::needs_restart(&self.started_with, &config.global);
+        if !waiting.is_empty() {
+            log::warn!("SIGHUP: a new value waits until irsync is restarted: {}", waiting.join(", "));
+        }
+        if config.global.lock_memory != self.global.lock_memory {
+            surroundings::lock_memory(config.global.lock_memory);
         }
         self.shared.forget_versions();
         let (mut added, mut changed, mut removed) = (0, 0, 0);

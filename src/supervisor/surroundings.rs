@@ -9,7 +9,7 @@ use crate::os::wake::Waker;
 use crate::os::{clock, lock, procfs, reaper};
 use crate::worker::Shared;
 use nix::fcntl::Flock;
-use nix::sys::mman::{mlockall, MlockAllFlags};
+use nix::sys::mman::{mlockall, munlockall, MlockAllFlags};
 use nix::sys::resource::{getrlimit, setrlimit, Resource};
 use std::fs::{self, File};
 use std::io;
@@ -65,11 +65,7 @@ impl Surroundings {
         }
         reaper::adopt_orphans();
         if lock_memory {
-            // Only what is used: a worker's stack has room for much more than it needs. Linux 4.4 and up.
-            let on_fault = MlockAllFlags::from_bits_retain(nix::libc::MCL_ONFAULT);
-            if let Err(error) = mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | on_fault) {
-                log::warn!("cannot lock memory: {error}; a busy card may delay the watchdog's feeding");
-            }
+            self::lock_memory(true);
         }
         if let (Err(error), Mode::Run) = (&self.ownership, mode) {
             let file = self.status_file.display();
@@ -128,6 +124,21 @@ impl Surroundings {
     /// Where in the first jitter a job of this device starts: the same with each boot, spread evenly over a fleet.
     pub fn phase(&self, job: &str) -> u64 {
         crate::job::backoff::Rng::new(self.device ^ lock::hash(job.as_bytes())).draw()
+    }
+}
+
+/// Keeps irsync's memory from being swapped out or read from the card again, or lets go of it.
+pub fn lock_memory(lock: bool) {
+    // Only what is used: a worker's stack has room for much more than it needs. Linux 4.4 and up.
+    let on_fault = MlockAllFlags::from_bits_retain(nix::libc::MCL_ONFAULT);
+    let done = match lock {
+        true => mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | on_fault),
+        false => munlockall(),
+    };
+    match done {
+        Err(error) if lock => log::warn!("cannot lock memory: {error}; a busy card may delay the watchdog's feeding"),
+        Err(error) => log::warn!("cannot unlock memory: {error}; it stays locked until irsync is restarted"),
+        Ok(()) => {}
     }
 }
 

@@ -102,3 +102,53 @@ fn file_without_an_enabled_job_is_waited_on_until_a_reload_brings_one() {
     irsync.wait_log("sync success");
     irsync.stop();
 }
+
+#[test]
+fn reload_names_exactly_the_changed_keys_that_need_a_restart() {
+    const WAITS: &str = "waits until irsync is restarted: ";
+    let rig = Rig::new("reload-restart");
+    let media = "[media]\nsource = /ok\ndestination = DIR/dest\n";
+    rig.ini(&format!("state_dir = DIR/state\n{media}"));
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("media: sync success");
+    let reload = |n: usize, globals: &str| {
+        rig.ini(&format!("{globals}{media}"));
+        irsync.signal(Signal::SIGHUP);
+        irsync.wait_count("SIGHUP: configuration read", n);
+        let log = irsync.log();
+        let all: Vec<&str> = log.lines().filter_map(|line| line.split_once(WAITS)).map(|(_, keys)| keys).collect();
+        all.iter().map(|keys| keys.trim().to_owned()).collect::<Vec<_>>()
+    };
+    let told = reload(1, "state_dir = DIR/elsewhere\nwatchdog_timeout = 20s\nreboot_limit = 5\nmetrics_file = DIR/m\n");
+    assert_eq!(told, ["state_dir, watchdog_timeout"]);
+    // Nothing new, but irsync still runs with what it was started with.
+    let told = reload(2, "state_dir = DIR/state\nwatchdog_timeout = 20s\n");
+    assert_eq!(told[1..], ["watchdog_timeout"]);
+    assert_eq!(reload(3, "state_dir = DIR/state\nlock_memory = yes\nlog_max_size = 2M\n").len(), 2);
+    irsync.stop();
+}
+
+#[test]
+fn memory_is_locked_and_let_go_by_a_reload() {
+    let rig = Rig::new("reload-memory");
+    let media = "[media]\nsource = /ok\ndestination = DIR/dest\n";
+    rig.ini(media);
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("media: sync success");
+    let locked = |pid: i32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmLck:")).unwrap_or_default();
+        line.split_ascii_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).expect("VmLck")
+    };
+    assert_eq!(locked(irsync.pid()), 0);
+    rig.ini(&format!("lock_memory = yes\n{media}"));
+    irsync.signal(Signal::SIGHUP);
+    irsync.wait_count("SIGHUP: configuration read", 1);
+    // Without the right to lock so much, it says so.
+    assert!(locked(irsync.pid()) > 0 || irsync.log().contains("cannot lock memory"), "{}", irsync.log());
+    rig.ini(media);
+    irsync.signal(Signal::SIGHUP);
+    irsync.wait_count("SIGHUP: configuration read", 2);
+    assert_eq!(locked(irsync.pid()), 0);
+    irsync.stop();
+}
