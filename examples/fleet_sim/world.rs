@@ -100,7 +100,6 @@ impl Manners {
                 hook_timeout: Duration::from_secs(60),
                 recover_after: None,
             },
-            probe: false,
             before: false,
             on_change: false,
             on_failure: false,
@@ -249,7 +248,7 @@ impl World {
         while let Some(happened) = event.take() {
             let Some(device) = &mut self.devices[id] else { return };
             event = match device.job.handle(happened, now) {
-                Action::Begin => Some(Event::Began),
+                Action::Begin => Some(Event::Began { probe: false }),
                 Action::Start(Step::Rsync) => {
                     self.attempt(id, now);
                     Some(Event::Started)

@@ -7,13 +7,14 @@ use crate::config::mask::masked;
 use crate::config::show::{self, Setting};
 use crate::config::values::{self, Kind, Value};
 use crate::config::{self, Arguments, Config, Job, Password};
+use crate::os::program;
 use crate::rsync::argv::{self, Additions};
 use crate::rsync::operand;
 use crate::rsync::options::{self, Analysis};
 use nix::unistd::{Group, User};
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
@@ -141,12 +142,12 @@ fn shell_hint(job: &Job, analysis: &Analysis, hints: &mut Vec<String>) {
 
 fn place_hints(job: &Job, hints: &mut Vec<String>) {
     let Arguments::Ini { source, destination, .. } = &job.arguments else { return };
-    if !in_path(&job.rsync) {
+    if program::find(&job.rsync).is_none() {
         hints.push(format!("rsync: cannot find {}: every sync would fail", job.rsync));
     }
     for Setting { key, value, .. } in show::job(job).into_iter().filter(|setting| setting.key.kind == Kind::Command) {
         let Value::Words(words) = value else { continue };
-        if let Some(program) = words.first().filter(|program| !in_path(program)) {
+        if let Some(program) = words.first().filter(|program| program::find(program).is_none()) {
             hints.push(format!("{}: cannot find {program}", key.name));
         }
     }
@@ -181,16 +182,6 @@ fn place_hints(job: &Job, hints: &mut Vec<String>) {
             hints.push(format!("destination: lies inside its own source {word}: every sync copies the copies"));
         }
     }
-}
-
-fn in_path(program: &str) -> bool {
-    let runs =
-        |path: &Path| fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
-    if program.contains('/') {
-        return runs(Path::new(program));
-    }
-    std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|directory| runs(&directory.join(program))))
 }
 
 fn overlap_hints(config: &Config, warnings: &mut Vec<String>, path: &Path) {

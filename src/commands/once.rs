@@ -1,9 +1,9 @@
 //! `irsync once`: each job one time.
 
-use super::run::{end, read, tell};
+use super::run::{exit_code, read, show_warnings};
 use super::{complain, EXIT_USAGE};
 use crate::config::LogTarget;
-use crate::supervisor::{supervise, Mode};
+use crate::supervisor::{supervise, Manner};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -24,7 +24,7 @@ pub fn once(path: &Path, names: &[String]) -> ExitCode {
         complain(&format!("irsync: no job is enabled in {}; name the jobs to run\n", path.display()));
         return ExitCode::from(EXIT_USAGE);
     }
-    tell(&warnings);
+    show_warnings(&warnings);
     if !names.is_empty() {
         config.jobs.retain(|job| names.contains(&job.name));
         config.jobs.iter_mut().for_each(|job| job.enabled = true);
@@ -34,5 +34,5 @@ pub fn once(path: &Path, names: &[String]) -> ExitCode {
     // The watchdog is not armed for a moment's run: a clean end could leave it armed for good (nowayout).
     config.global.watchdog_device = None;
     config.global.state_dir = None;
-    end(supervise(config, Mode::Once, None))
+    exit_code(supervise(config, Manner::ONCE, None))
 }

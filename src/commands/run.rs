@@ -3,7 +3,7 @@
 use super::{complain, EXIT_CONFIG};
 use crate::config::expand::Variables;
 use crate::config::{load, Config, Warning};
-use crate::supervisor::{supervise, Ending, Mode, Reload};
+use crate::supervisor::{supervise, Finish, Manner, Reload};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,8 +11,8 @@ use std::process::ExitCode;
 pub fn run(path: &Path) -> ExitCode {
     match read(path) {
         Ok((config, warnings)) => {
-            tell(&warnings);
-            end(supervise(config, Mode::Run, Some(reload(path.to_owned()))))
+            show_warnings(&warnings);
+            exit_code(supervise(config, Manner::RUN, Some(reload(path.to_owned()))))
         }
         Err(code) => code,
     }
@@ -20,7 +20,7 @@ pub fn run(path: &Path) -> ExitCode {
 
 /// Supervises one job that was given on the command line.
 pub fn drop_in(config: Config) -> ExitCode {
-    end(supervise(config, Mode::DropIn, None))
+    exit_code(supervise(config, Manner::DROP_IN, None))
 }
 
 /// Reads the file, or says what is wrong with it.
@@ -32,17 +32,17 @@ pub(super) fn read(path: &Path) -> Result<(Config, Vec<Warning>), ExitCode> {
 }
 
 /// Says what is odd about the file, before anything starts.
-pub(super) fn tell(warnings: &[Warning]) {
+pub(super) fn show_warnings(warnings: &[Warning]) {
     for warning in warnings {
         complain(&format!("{warning}\n"));
     }
 }
 
-/// The exit code of a supervisor that has ended.
-pub(super) fn end(result: std::io::Result<Ending>) -> ExitCode {
+/// The exit code of a supervisor that has finished.
+pub(super) fn exit_code(result: std::io::Result<Finish>) -> ExitCode {
     match result {
-        Ok(Ending::Well) => ExitCode::SUCCESS,
-        Ok(Ending::Badly) => ExitCode::FAILURE,
+        Ok(Finish::Well) => ExitCode::SUCCESS,
+        Ok(Finish::Badly) => ExitCode::FAILURE,
         Err(error) => {
             complain(&format!("irsync: cannot start: {error}\n"));
             ExitCode::FAILURE

@@ -29,7 +29,7 @@ const UNKILLABLE_AFTER: Duration = Duration::from_secs(5);
 /// A child process of a job, by its purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
-    /// `rsync --version`, once.
+    /// `rsync --version`, before the first sync and whenever its answer may have changed.
     Probe,
     /// `run_before`
     Before,
@@ -77,7 +77,10 @@ pub enum Event {
     /// Time has passed; a no-op before the deadline.
     Tick,
     /// Answer to [`Action::Begin`]: the lock is held.
-    Began,
+    Began {
+        /// The program has to be asked for its version before it is used.
+        probe: bool,
+    },
     /// Answer to [`Action::Begin`] or to `Start(Rsync)`: somebody else holds the destination, or a guard said no.
     Refused,
     /// Answer to [`Action::Start`]: the child runs.
@@ -190,7 +193,6 @@ pub struct Job {
     /// When the next sync starts.
     next: Time,
     todo: Todo,
-    probed: bool,
     /// `run_before` has run in this sync, so `run_after` has to.
     before_ran: bool,
     stopping: bool,
@@ -222,7 +224,6 @@ impl Job {
             phase: Phase::Waiting,
             rng: Rng::new(seed),
             todo: Todo::default(),
-            probed: false,
             before_ran: false,
             stopping: false,
             again: false,
@@ -281,8 +282,9 @@ impl Job {
                 Action::Wait
             }
             Event::Sampled(grew) => self.sampled(grew, now),
-            Event::Began => match self.phase {
+            Event::Began { probe } => match self.phase {
                 Phase::Beginning if self.stopping => self.finish(),
+                Phase::Beginning if probe => self.start(Step::Probe),
                 Phase::Beginning => self.first_step(),
                 _ => Action::Wait,
             },
@@ -417,7 +419,6 @@ impl Job {
 
     fn reconfigure(&mut self, settings: Settings, now: Time) -> Action {
         self.settings = settings;
-        self.probed = false;
         self.failures = 0;
         self.backoff_step = 0;
         self.stalls = 0;
@@ -443,9 +444,7 @@ impl Job {
     }
 
     fn first_step(&mut self) -> Action {
-        if self.settings.probe && !self.probed {
-            self.start(Step::Probe)
-        } else if self.settings.before {
+        if self.settings.before {
             self.start(Step::Before)
         } else {
             self.start(Step::Rsync)
@@ -458,10 +457,7 @@ impl Job {
             return self.finish();
         }
         match step {
-            Step::Probe => {
-                self.probed = true;
-                self.first_step()
-            }
+            Step::Probe => self.first_step(),
             Step::Before if ok => {
                 self.before_ran = true;
                 self.start(Step::Rsync)

@@ -26,7 +26,6 @@ fn settings() -> Settings {
             hook_timeout: secs(60),
             recover_after: None,
         },
-        probe: false,
         before: false,
         on_change: false,
         on_failure: false,
@@ -50,7 +49,7 @@ fn drive(job: &mut Job, event: Event, now: Time) -> Vec<Action> {
         let action = job.handle(e, now);
         actions.push(action);
         event = match action {
-            Action::Begin => Some(Event::Began),
+            Action::Begin => Some(Event::Began { probe: false }),
             Action::Start(_) => Some(Event::Started),
             Action::Conclude(_) => Some(Event::Concluded),
             _ => None,
@@ -381,7 +380,7 @@ struct World {
 impl World {
     fn possible(&self) -> Vec<Event> {
         let mut events = match self.asked {
-            Some(Action::Begin) => vec![Event::Began, Event::Refused],
+            Some(Action::Begin) => vec![Event::Began { probe: false }, Event::Began { probe: true }, Event::Refused],
             Some(Action::Start(Step::Rsync)) => {
                 vec![Event::Started, Event::NotStarted(Outcome::Transient), Event::Refused]
             }
@@ -407,7 +406,7 @@ impl World {
         let answers = |asked: &Option<Action>, e: &Event| {
             matches!(
                 (asked, e),
-                (Some(Action::Begin), Event::Began | Event::Refused)
+                (Some(Action::Begin), Event::Began { .. } | Event::Refused)
                     | (Some(Action::Start(_)), Event::Started | Event::NotStarted(_) | Event::Refused)
                     | (Some(Action::Conclude(_)), Event::Concluded)
                     | (Some(Action::Sample), Event::Sampled(_))
@@ -465,7 +464,7 @@ impl World {
                     self.child = Some(step);
                     Event::Started
                 }
-                Action::Begin => Event::Began,
+                Action::Begin => Event::Began { probe: false },
                 Action::Conclude(_) => Event::Concluded,
                 Action::Sample => Event::Sampled(false),
                 Action::Kill => {
@@ -473,7 +472,7 @@ impl World {
                     Event::Tick
                 }
                 _ => match (self.asked.take(), self.child) {
-                    (Some(Action::Begin), _) => Event::Began,
+                    (Some(Action::Begin), _) => Event::Began { probe: false },
                     (Some(Action::Start(step)), _) => {
                         self.child = Some(step);
                         Event::Started
@@ -529,7 +528,7 @@ fn every_order_of_events_keeps_the_promises() {
         ..settings()
     };
     let mut seen = 0;
-    for settings in [settings(), all.clone(), Settings { repeat: false, probe: true, ..all }] {
+    for settings in [settings(), all.clone(), Settings { repeat: false, ..all }] {
         let world = World { job: job(settings), now: at(0), child: None, asked: None, stopped: false };
         explore(&world, &mut Vec::new(), 7, &mut seen);
     }

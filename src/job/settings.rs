@@ -32,8 +32,6 @@ pub struct Settings {
     pub limits: Limits,
     /// False for `irsync once`: the job ends after one sync.
     pub repeat: bool,
-    /// Ask the program for its version before the first sync.
-    pub probe: bool,
     /// `run_before` is set.
     pub before: bool,
     /// `run_on_change` is set.

@@ -2,7 +2,7 @@
 
 use super::sys::{self, Setup};
 use super::{procfs, reaper};
-use crate::rsync::outcome::End;
+use crate::rsync::outcome::Exit;
 use nix::fcntl::{fcntl, FcntlArg, OFlag};
 use nix::sys::signal::{kill, killpg, Signal};
 use nix::sys::wait::WaitStatus;
@@ -75,10 +75,10 @@ impl Child {
     }
 
     /// Reaps the child if it has ended.
-    pub fn try_wait(&self) -> Option<End> {
+    pub fn try_wait(&self) -> Option<Exit> {
         match reaper::try_wait(self.pid)? {
-            WaitStatus::Exited(_, code) => Some(End::Code(code)),
-            WaitStatus::Signaled(_, signal, _) => Some(End::Signal(signal as i32)),
+            WaitStatus::Exited(_, code) => Some(Exit::Code(code)),
+            WaitStatus::Signaled(_, signal, _) => Some(Exit::Signal(signal as i32)),
             _ => None,
         }
     }

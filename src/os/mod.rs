@@ -8,6 +8,7 @@ pub mod lock;
 pub mod mounts;
 pub mod notify;
 pub mod procfs;
+pub mod program;
 pub mod reaper;
 pub mod signals;
 pub mod state;

@@ -2,7 +2,7 @@
 
 use super::super::log_sink::LogFile;
 use super::*;
-use crate::text::Ending;
+use crate::text::LineEnd;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ fn pipe() -> (File, File) {
 }
 
 fn record(bytes: &[u8]) -> Record<'_> {
-    Record { bytes, cut: 0, ending: Ending::Newline }
+    Record { bytes, cut: 0, end: LineEnd::Newline }
 }
 
 fn log_numbered(shared: &Arc<Shared>, from: u64, to: u64) {
@@ -213,7 +213,7 @@ fn a_line_of_rsync_is_one_escaped_record_and_below_the_level_it_is_none() {
     off.line(&record(b"not logged"));
     off.commit();
     let mut on = ChildLog::into(Some(Arc::clone(&shared)), Level::Warn, "media", "rsync");
-    on.line(&Record { bytes: b"rsync: \x1b[31mred\xff", cut: 9, ending: Ending::Newline });
+    on.line(&Record { bytes: b"rsync: \x1b[31mred\xff", cut: 9, end: LineEnd::Newline });
     on.commit();
     assert!(shared.flush(LIMIT));
     let mut chunk = [0; 1000];

@@ -1,6 +1,7 @@
 //! rsync's command line.
 
 use super::options::analyse;
+use super::version::Version;
 use std::ffi::OsString;
 
 /// What the owner gave rsync.
@@ -28,6 +29,25 @@ pub struct Additions {
     pub progress2: bool,
     /// `--password-file=-`: the password comes on standard input
     pub password_stdin: bool,
+}
+
+impl Additions {
+    /// What may be added for an rsync of this version. An rsync whose version is not known gets no optional flag. The
+    /// password is the exception: only standard input is safe for it.
+    pub fn known_to(version: Option<&Version>, progress: bool, password: bool) -> Additions {
+        Additions {
+            stats: version.is_some_and(Version::knows_stats),
+            progress2: progress && version.is_some_and(Version::knows_progress2),
+            password_stdin: password,
+        }
+    }
+}
+
+impl Arguments {
+    /// Whether irsync may add options of its own, or has to hand the owner's arguments on untouched.
+    pub fn may_be_added_to(&self) -> bool {
+        matches!(self, Arguments::Ini { .. })
+    }
 }
 
 /// rsync's arguments, without the program's name.

@@ -5,9 +5,9 @@
 
 use crate::job::Outcome;
 
-/// How rsync ended.
+/// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum Exit {
     /// It exited with this code.
     Code(i32),
     /// This signal killed it.
@@ -23,12 +23,17 @@ pub struct Verdict {
     pub reason: &'static str,
     /// For people: what rsync's messages told beyond the code.
     pub note: Option<&'static str>,
+    /// rsync did not understand its command line: it may not be the rsync that it was when it was asked for its version.
+    pub refused_option: bool,
 }
+
+/// `syntax or usage error`: what rsync exits with after `unknown option`.
+const RERR_SYNTAX: i32 = 1;
 
 /// Code, name, and the outcome if stderr tells nothing more. Codes that are not here are `unknown` and transient.
 const CODES: &[(i32, &str, Outcome)] = &[
     (0, "RERR_OK", Outcome::Success),
-    (1, "RERR_SYNTAX", Outcome::Permanent),
+    (RERR_SYNTAX, "RERR_SYNTAX", Outcome::Permanent),
     (2, "RERR_PROTOCOL", Outcome::Permanent),
     // Mostly a destination that is not there. A card or share that is mounted later heals it without anybody's help,
     // and a wrong path costs no more than a few attempts until the back-off has grown.
@@ -203,16 +208,16 @@ fn contains(line: &[u8], part: &[u8]) -> bool {
 }
 
 /// What the end of rsync means. Whether it was irsync that killed it is the caller's to know.
-pub fn classify(end: End, evidence: &Evidence) -> Verdict {
-    let code = match end {
-        End::Signal(number) => return signalled(number),
-        End::Code(code) => code,
+pub fn classify(exit: Exit, evidence: &Evidence) -> Verdict {
+    let code = match exit {
+        Exit::Signal(number) => return signalled(number),
+        Exit::Code(code) => code,
     };
     let (reason, outcome) = CODES
         .iter()
         .find(|(c, ..)| *c == code)
         .map_or(("unknown", Outcome::Transient), |(_, name, outcome)| (name, *outcome));
-    let mut verdict = Verdict { outcome, reason, note: None };
+    let mut verdict = Verdict { outcome, reason, note: None, refused_option: code == RERR_SYNTAX };
     if outcome.is_success() {
         return verdict;
     }
@@ -228,7 +233,8 @@ fn signalled(number: i32) -> Verdict {
     use nix::sys::signal::Signal;
     let signal = Signal::try_from(number).ok();
     let note = (signal == Some(Signal::SIGKILL)).then_some("killed by somebody else: out of memory?");
-    Verdict { outcome: Outcome::Transient, reason: signal.map_or("unknown signal", Signal::as_str), note }
+    let reason = signal.map_or("unknown signal", Signal::as_str);
+    Verdict { outcome: Outcome::Transient, reason, note, refused_option: false }
 }
 
 #[cfg(test)]
@@ -238,7 +244,7 @@ mod tests {
     fn verdict(code: i32, stderr: &str) -> Verdict {
         let mut evidence = Evidence::default();
         stderr.lines().for_each(|line| evidence.scan(line.as_bytes()));
-        classify(End::Code(code), &evidence)
+        classify(Exit::Code(code), &evidence)
     }
 
     #[test]
@@ -327,9 +333,9 @@ mod tests {
     #[test]
     fn a_signal_has_its_name() {
         let none = Evidence::default();
-        let segv = classify(End::Signal(11), &none);
+        let segv = classify(Exit::Signal(11), &none);
         assert_eq!((segv.outcome, segv.reason, segv.note), (Outcome::Transient, "SIGSEGV", None));
-        assert!(classify(End::Signal(9), &none).note.is_some());
-        assert_eq!(classify(End::Signal(40), &none).reason, "unknown signal");
+        assert!(classify(Exit::Signal(9), &none).note.is_some());
+        assert_eq!(classify(Exit::Signal(40), &none).reason, "unknown signal");
     }
 }

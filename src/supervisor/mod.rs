@@ -1,9 +1,11 @@
-//! The main thread: signals, reload, watchdog, status, and one worker thread per job.
+//! The main thread: signals, reload, `irsync now`, the watchdog and the status file. Each job has a thread of its own, see
+//! [`crate::worker`].
 
 mod control;
 mod heart;
 mod orders;
 mod outlook;
+mod status_line;
 mod surroundings;
 
 pub use control::{ask, path as control_path};
@@ -13,9 +15,9 @@ use crate::config::{Config, Global, Job};
 use crate::job::Time;
 use crate::os::clock;
 use crate::os::signals::Signals;
-use crate::report::board::{JobStatus, Slot, Stamp, State};
+use crate::report::board::{JobStatus, State};
 use crate::report::logging;
-use crate::worker::{Inbox, Order, Pulse, Shared, Worker};
+use crate::worker::{Handle, Shared, Terms};
 use control::Control;
 use heart::Heart;
 use nix::poll::{ppoll, PollFd, PollFlags};
@@ -26,12 +28,9 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 use surroundings::Surroundings;
 
-/// Enough for the deepest call chain of a worker, in debug builds too; only pages that are used cost memory.
-const STACK: usize = 256 * 1024;
 /// What a job may take longer than its `stop_timeout` before irsync ends without it.
 const STOP_SLACK: Duration = Duration::from_secs(8);
 /// How long the log may hold up the end of irsync.
@@ -39,21 +38,37 @@ const LOG_SLACK: Duration = Duration::from_secs(2);
 /// How often the boot record is looked after.
 const REFRESH: Duration = Duration::from_secs(3600);
 
-/// What to do with the jobs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Each job again and again, until stopped.
-    Run,
-    /// The same, as a drop-in for the Go tool.
-    DropIn,
-    /// Each job once, one after the other.
-    Once,
+/// How the jobs are run, decided once by the command.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner {
+    /// Each job again and again until irsync is stopped; otherwise each job one time, one after the other.
+    pub repeat: bool,
+    /// The first sync comes at this device's own moment, so that a fleet that was switched on at once does not call at once.
+    pub spread: bool,
+    /// There is a status file, and a socket for `irsync now`.
+    pub has_status: bool,
+    /// That another irsync has the status file is worth a warning.
+    pub expects_status: bool,
+    /// At which level rsync's standard output is logged.
+    pub rsync_stdout: log::Level,
 }
 
-/// How it ended.
+impl Manner {
+    /// `irsync run`
+    pub const RUN: Manner =
+        Manner { repeat: true, spread: true, has_status: true, expects_status: true, rsync_stdout: log::Level::Debug };
+    /// A drop-in for the Go tool: a command that was typed starts at once and shows what rsync prints, and several of them
+    /// may run beside each other.
+    pub const DROP_IN: Manner =
+        Manner { spread: false, expects_status: false, rsync_stdout: log::Level::Info, ..Manner::RUN };
+    /// `irsync once`
+    pub const ONCE: Manner = Manner { repeat: false, has_status: false, expects_status: false, ..Manner::RUN };
+}
+
+/// How irsync has finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// Stopped as asked, or, with [`Mode::Once`], every job succeeded.
+pub enum Finish {
+    /// It was stopped, or where each job runs one time, every job succeeded.
     Well,
     /// A job did not succeed, or something could not be ended.
     Badly,
@@ -62,23 +77,13 @@ pub enum Ending {
 /// Where a new configuration comes from on SIGHUP.
 pub type Reload = Box<dyn Fn() -> Result<Config, String>>;
 
-struct Handle {
-    config: Arc<Job>,
-    inbox: Arc<Inbox>,
-    pulse: Arc<Pulse>,
-    slot: Arc<Slot>,
-    thread: JoinHandle<()>,
-    /// It was told to stop; a job of the same name may be started beside it.
-    leaving: bool,
-}
-
 struct Supervisor {
     global: Global,
     /// What a key that cannot change while irsync runs was when it started.
     started_with: Global,
     /// In the order of the file, disabled ones included.
     jobs: Vec<Arc<Job>>,
-    mode: Mode,
+    manner: Manner,
     reload: Option<Reload>,
     signals: Signals,
     shared: Arc<Shared>,
@@ -87,7 +92,7 @@ struct Supervisor {
     heart: Heart,
     outlook: Outlook,
     handles: Vec<Handle>,
-    /// Jobs of [`Mode::Once`] that have not started yet.
+    /// Jobs that have not been started yet.
     queue: VecDeque<Arc<Job>>,
     stop_by: Option<Time>,
     refresh_at: Time,
@@ -102,26 +107,26 @@ fn board(jobs: &[Arc<Job>], handles: &[Handle]) -> Vec<JobStatus> {
         state: State::Disabled,
         ..JobStatus::default()
     });
-    let mut board: Vec<JobStatus> = handles.iter().map(|handle| handle.slot.read()).chain(off).collect();
+    let mut board: Vec<JobStatus> = handles.iter().map(Handle::status).chain(off).collect();
     board.sort_by_key(|status| known(&status.name));
     board
 }
 
-/// Supervises the jobs of `config` until a signal ends it or, with [`Mode::Once`], until all have run. Must be called while the
-/// process has one thread.
+/// Supervises the jobs of `config` until irsync is stopped, or until all have run where each runs one time. Must be called
+/// while the process has one thread.
 ///
 /// # Errors
 /// Something without which nothing can be supervised is missing, e.g. file descriptors.
-pub fn supervise(config: Config, mode: Mode, reload: Option<Reload>) -> io::Result<Ending> {
+pub fn supervise(config: Config, manner: Manner, reload: Option<Reload>) -> io::Result<Finish> {
     let Config { global, jobs } = config;
-    let surroundings = Surroundings::prepare(&global, mode)?;
+    let surroundings = Surroundings::prepare(&global, manner)?;
     logging::start(&global).map_err(io::Error::other)?;
     let signals = Signals::install()?;
-    let (shared, surroundings) = surroundings.share(mode, global.lock_memory)?;
+    let (shared, surroundings) = surroundings.share(manner, global.lock_memory)?;
     let now = clock::now();
     let heart = Heart::start(&global, now);
     let mut supervisor = Supervisor {
-        mode,
+        manner,
         reload,
         signals,
         shared,
@@ -140,9 +145,9 @@ pub fn supervise(config: Config, mode: Mode, reload: Option<Reload>) -> io::Resu
     };
     supervisor.start_all();
     supervisor.heart.ready();
-    let ending = supervisor.work();
+    let finish = supervisor.work();
     logging::flush(LOG_SLACK);
-    Ok(ending)
+    Ok(finish)
 }
 
 impl Supervisor {
@@ -153,28 +158,30 @@ impl Supervisor {
             self.jobs.iter().filter(|j| j.enabled).count(),
             self.jobs.len()
         );
-        let jobs: Vec<Arc<Job>> = self.jobs.iter().filter(|j| j.enabled).cloned().collect();
-        if jobs.is_empty() {
-            // Not the end: an image ships before its jobs do, and a watchdog that was armed wants to be fed.
+        self.queue = self.jobs.iter().filter(|j| j.enabled).cloned().collect();
+        if self.queue.is_empty() {
+            // irsync goes on: an image may ship before its jobs do, and a watchdog that is armed wants to be fed.
             log::warn!("no job is enabled: waiting for SIGHUP and a better configuration");
         }
-        if self.mode == Mode::Once {
-            self.queue.extend(jobs);
-            self.start_next();
-        } else {
-            jobs.into_iter().for_each(|job| self.start(job));
-        }
+        self.start_next();
     }
 
+    /// Starts the jobs that wait in the queue: all of them, or the first one where they run one after the other.
     fn start_next(&mut self) {
-        if let Some(job) = self.queue.pop_front() {
+        while let Some(job) = self.queue.pop_front() {
             self.start(job);
+            // Where one cannot be started, the next has its turn.
+            if !self.manner.repeat && !self.handles.is_empty() {
+                break;
+            }
         }
     }
 
     fn start(&mut self, job: Arc<Job>) {
         let name = job.name.clone();
-        match self.try_start(job) {
+        let phase = if self.manner.spread { self.surroundings.phase(&name) } else { 0 };
+        let terms = Terms { repeat: self.manner.repeat, phase };
+        match Handle::start(job, terms, &self.shared) {
             Ok(handle) => self.handles.push(handle),
             Err(error) => {
                 log::error!("{name}: cannot start a worker: {error}; the job does not run until the next reload");
@@ -183,34 +190,7 @@ impl Supervisor {
         }
     }
 
-    fn try_start(&self, config: Arc<Job>) -> io::Result<Handle> {
-        let inbox = Arc::new(Inbox::new()?);
-        let pulse = Arc::new(Pulse::default());
-        let status = JobStatus {
-            name: config.name.clone(),
-            started: Some(Stamp::now()),
-            stale_after: config.stale_after,
-            ..JobStatus::default()
-        };
-        let slot = Slot::new(status, Arc::clone(&self.shared.news));
-        // Boxed, because each call it is handed through would keep a copy on the thread's stack.
-        let worker = Box::new(Worker::new(
-            Arc::clone(&config),
-            self.mode != Mode::Once,
-            // A command that was typed starts at once, as the Go tool's does; what boots with a fleet spreads itself.
-            if self.mode == Mode::DropIn { 0 } else { self.surroundings.phase(&config.name) },
-            Arc::clone(&self.shared),
-            Arc::clone(&inbox),
-            Arc::clone(&pulse),
-            Arc::clone(&slot),
-        ));
-        // The kernel keeps 15 bytes of it; it is shown by ps -L and top -H.
-        let thread = std::thread::Builder::new().name(config.name.clone()).stack_size(STACK);
-        let thread = thread.spawn(move || worker.run())?;
-        Ok(Handle { config, inbox, pulse, slot, thread, leaving: false })
-    }
-
-    fn work(mut self) -> Ending {
+    fn work(mut self) -> Finish {
         loop {
             let asked = self.sleep();
             self.shared.main.clear();
@@ -218,7 +198,7 @@ impl Supervisor {
                 self.handle_signal(signal);
             }
             let now = clock::now();
-            let stuck = self.handles.iter().any(|h| h.pulse.is_stuck(now));
+            let stuck = self.handles.iter().any(|h| h.is_stuck(now));
             self.heart.beat(now, stuck);
             if asked {
                 self.serve_control();
@@ -246,7 +226,7 @@ impl Supervisor {
     fn deadline(&self) -> Option<Time> {
         let refresh = self.heart.boot_cause().map(|_| self.refresh_at);
         let now = clock::now();
-        let reboot = self.handles.iter().filter_map(|h| h.pulse.reboot_at()).filter(|at| *at > now).min();
+        let reboot = self.handles.iter().filter_map(Handle::reboot_at).filter(|at| *at > now).min();
         let outlook = self.outlook.deadline(&self.shared.news);
         [self.heart.deadline(), self.stop_by, refresh, reboot, outlook].into_iter().flatten().min()
     }
@@ -272,12 +252,12 @@ impl Supervisor {
             self.heart.stopping();
             self.outlook.stopping();
             self.shared.news.spread();
-            let longest = self.handles.iter().map(|h| h.config.limits.stop_timeout).max().unwrap_or_default();
+            let longest = self.handles.iter().map(|h| h.job().limits.stop_timeout).max().unwrap_or_default();
             self.stop_by = Some(clock::now() + longest + STOP_SLACK);
-            self.all_succeeded &= self.mode != Mode::Once;
+            self.all_succeeded &= self.manner.repeat;
         }
         self.queue.clear();
-        self.handles.iter().for_each(|h| h.inbox.post(Order::Stop));
+        self.handles.iter().for_each(Handle::stop);
     }
 
     fn look_at_board(&mut self, now: Time) {
@@ -292,47 +272,43 @@ impl Supervisor {
         let (jobs, handles) = (&self.jobs, &self.handles);
         self.outlook.look(now, &self.shared.news, &self.heart, || board(jobs, handles));
         for handle in &self.handles {
-            if let (Some(at), Some(after)) = (handle.pulse.reboot_at(), handle.config.reboot_after) {
+            if let (Some(at), Some(after)) = (handle.reboot_at(), handle.job().reboot_after) {
                 if at <= now {
-                    self.heart.reboot_for(&handle.config.name, after, now);
+                    self.heart.reboot_for(&handle.job().name, after, now);
                 }
             }
         }
     }
 
-    /// Joins workers that have ended: all of them at a stop, removed jobs, and each one of `once`.
+    /// Joins the workers that have finished: all of them at a stop, those of removed jobs, and each one that runs one time.
     fn bury(&mut self) {
         let mut buried = false;
         let mut at = 0;
         while at < self.handles.len() {
-            // Not JoinHandle::is_finished: a worker rings last of all things, but before its thread has ended.
-            if !self.handles[at].pulse.has_ended() {
+            if !self.handles[at].has_finished() {
                 at += 1;
                 continue;
             }
-            let handle = self.handles.swap_remove(at);
-            let status = handle.slot.read();
-            if self.mode == Mode::Once {
-                self.all_succeeded &= status.last.as_ref().is_some_and(|last| last.outcome.is_success());
-            } else {
-                // A pid that is left is that of a process that hangs in the kernel.
-                self.all_succeeded &= status.pid.is_none();
-            }
+            let status = self.handles.swap_remove(at).join();
+            self.all_succeeded &= match self.manner.repeat {
+                // A process id that is left is that of a process that hangs in the kernel.
+                true => status.pid.is_none(),
+                false => status.last.as_ref().is_some_and(|last| last.outcome.is_success()),
+            };
             self.outlook.bury(status);
-            let _ = handle.thread.join();
             buried = true;
         }
-        if buried && self.mode == Mode::Once {
+        if buried {
             self.start_next();
         }
     }
 
     fn is_over(&self, now: Time) -> bool {
-        let done = self.handles.is_empty() && (self.stop_by.is_some() || self.mode == Mode::Once);
+        let done = self.handles.is_empty() && (self.stop_by.is_some() || !self.manner.repeat);
         done || self.stop_by.is_some_and(|by| by <= now)
     }
 
-    fn end(mut self) -> Ending {
+    fn end(mut self) -> Finish {
         let left = self.handles.len();
         if left > 0 {
             log::error!("{left} jobs did not stop in time and are left behind");
@@ -340,14 +316,14 @@ impl Supervisor {
         self.control = None;
         self.outlook.end(&self.heart, board(&self.jobs, &self.handles));
         if left == 0 {
-            self.shared.say_farewell();
+            self.shared.dismiss_guard();
         }
         self.heart.stop(clock::now());
         log::info!("stopped");
         if self.all_succeeded && left == 0 {
-            Ending::Well
+            Finish::Well
         } else {
-            Ending::Badly
+            Finish::Badly
         }
     }
 }

@@ -1,10 +1,10 @@
 //! What the supervisor is told from outside: a new configuration, `irsync now`, the question how it is doing.
 
-use super::{surroundings, Mode, Supervisor};
+use super::status_line::status_line;
+use super::{surroundings, Supervisor};
 use crate::config::{self, show, Config};
 use crate::os::clock;
 use crate::report::logging;
-use crate::worker::{tell, Order};
 use std::sync::Arc;
 
 impl Supervisor {
@@ -13,7 +13,7 @@ impl Supervisor {
             log::info!("SIGHUP: there is no configuration file to read");
             return;
         };
-        if self.stop_by.is_some() || self.mode == Mode::Once {
+        if self.stop_by.is_some() {
             return;
         }
         self.heart.reloading(clock::now());
@@ -40,27 +40,26 @@ impl Supervisor {
         if config.global.lock_memory != self.global.lock_memory {
             surroundings::lock_memory(config.global.lock_memory);
         }
-        self.shared.forget_versions();
+        // An update may have replaced what a wrapper script runs, which nothing else would tell.
+        self.shared.versions.doubt_all();
         let (mut added, mut changed, mut removed) = (0, 0, 0);
         let mut jobs: Vec<Arc<config::Job>> = config.jobs.into_iter().map(Arc::new).collect();
-        for handle in self.handles.iter_mut().filter(|handle| !handle.leaving) {
-            match jobs.iter_mut().find(|job| job.name == handle.config.name && job.enabled) {
+        for handle in self.handles.iter_mut().filter(|handle| !handle.is_leaving()) {
+            match jobs.iter_mut().find(|job| job.name == handle.job().name && job.enabled) {
                 // The copy that the worker has anyway.
-                Some(job) if *job == handle.config => *job = Arc::clone(&handle.config),
+                Some(job) if *job == *handle.job() => *job = Arc::clone(handle.job()),
                 Some(job) => {
                     changed += 1;
-                    handle.config = Arc::clone(job);
-                    handle.inbox.post(Order::Reload(Arc::clone(job)));
+                    handle.reload(Arc::clone(job));
                 }
                 None => {
                     removed += 1;
-                    handle.leaving = true;
-                    handle.inbox.post(Order::Stop);
+                    handle.leave();
                 }
             }
         }
         for job in jobs.iter().filter(|job| job.enabled) {
-            if !self.handles.iter().any(|h| h.config.name == job.name && !h.leaving) {
+            if !self.handles.iter().any(|h| h.job().name == job.name && !h.is_leaving()) {
                 added += 1;
                 self.start(Arc::clone(job));
             }
@@ -73,12 +72,12 @@ impl Supervisor {
 
     /// Gives the names that are no job's.
     pub(super) fn sync_now(&self, names: &[&str]) -> Vec<String> {
-        let known = |name: &str| self.handles.iter().any(|h| h.config.name == name);
+        let known = |name: &str| self.handles.iter().any(|h| h.job().name == name);
         let unknown: Vec<String> = names.iter().filter(|n| !known(n)).map(|n| (*n).to_owned()).collect();
         if unknown.is_empty() {
             for handle in &self.handles {
-                if names.is_empty() || names.contains(&handle.config.name.as_str()) {
-                    handle.inbox.post(Order::SyncNow);
+                if names.is_empty() || names.contains(&handle.job().name.as_str()) {
+                    handle.sync_now();
                 }
             }
         }
@@ -96,7 +95,7 @@ impl Supervisor {
                 );
                 return "ok".into();
             }
-            let jobs: Vec<&str> = self.handles.iter().map(|h| h.config.name.as_str()).collect();
+            let jobs: Vec<&str> = self.handles.iter().map(|h| h.job().name.as_str()).collect();
             format!("no such job: {}; the jobs are: {}", unknown.join(", "), jobs.join(", "))
         });
     }
@@ -104,7 +103,7 @@ impl Supervisor {
     pub(super) fn log_status(&self) {
         let now = clock::now();
         for handle in &self.handles {
-            log::info!("{}", tell::status(&handle.slot.read(), now));
+            log::info!("{}", status_line(&handle.status(), now));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What irsync arranges around itself before the first job starts.
 
 use super::control::{self, Control};
-use super::Mode;
+use super::Manner;
 use crate::config::expand::Variables;
 use crate::config::Global;
 use crate::os::guard::Guard;
@@ -35,15 +35,15 @@ impl Surroundings {
     ///
     /// # Errors
     /// Those of fork(2) and pipe(2).
-    pub fn prepare(global: &Global, mode: Mode) -> io::Result<Surroundings> {
+    pub fn prepare(global: &Global, manner: Manner) -> io::Result<Surroundings> {
         let pid = std::process::id() as i32;
         let start = procfs::stat(pid).map_or(0, |stat| stat.start);
         let runs = format!("{pid}.{start}.");
         // When PID 1 ends, the kernel ends all others of its namespace.
         let guard = if pid == 1 { None } else { Some(Guard::start(&runs)?) };
-        let ownership = match mode {
-            Mode::Once => Err(io::ErrorKind::Unsupported.into()),
-            Mode::Run | Mode::DropIn => own(&global.status_file),
+        let ownership = match manner.has_status {
+            true => own(&global.status_file),
+            false => Err(io::ErrorKind::Unsupported.into()),
         };
         Ok(Surroundings {
             guard,
@@ -59,7 +59,7 @@ impl Surroundings {
     ///
     /// # Errors
     /// EMFILE.
-    pub fn share(mut self, mode: Mode, lock_memory: bool) -> io::Result<(Arc<Shared>, Surroundings)> {
+    pub fn share(mut self, manner: Manner, lock_memory: bool) -> io::Result<(Arc<Shared>, Surroundings)> {
         if let Some(guard) = &mut self.guard {
             guard.settle();
         }
@@ -67,7 +67,7 @@ impl Surroundings {
         if lock_memory {
             self::lock_memory(true);
         }
-        if let (Err(error), Mode::Run) = (&self.ownership, mode) {
+        if let (Err(error), true) = (&self.ownership, manner.expects_status) {
             let file = self.status_file.display();
             match error.kind() {
                 io::ErrorKind::WouldBlock => {
@@ -86,7 +86,7 @@ impl Surroundings {
             lock_dir,
             self.runs.clone(),
             self.open_files,
-            mode == Mode::DropIn,
+            manner.rsync_stdout,
         );
         Ok((Arc::new(shared), self))
     }

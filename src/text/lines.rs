@@ -5,7 +5,7 @@ pub const LINE_LIMIT: usize = 8192;
 
 /// What ended a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum LineEnd {
     /// `\n`
     Newline,
     /// `\r`: the start of the next progress record
@@ -22,7 +22,7 @@ pub struct Record<'a> {
     /// How many bytes were cut off.
     pub cut: usize,
     /// What ended it.
-    pub ending: Ending,
+    pub end: LineEnd,
 }
 
 /// Cuts a stream of raw bytes into records at every `\n` and `\r`. Empty ones are left out.
@@ -40,16 +40,16 @@ impl LineSplitter {
         let mut rest = bytes;
         while let Some(at) = line_end(rest) {
             let line = &rest[..at];
-            let ending = if rest[at] == b'\n' { Ending::Newline } else { Ending::Return };
+            let end = if rest[at] == b'\n' { LineEnd::Newline } else { LineEnd::Return };
             rest = &rest[at + 1..];
             if self.held.is_empty() {
                 let kept = line.len().min(LINE_LIMIT);
                 if kept > 0 {
-                    sink(Record { bytes: &line[..kept], cut: line.len() - kept, ending });
+                    sink(Record { bytes: &line[..kept], cut: line.len() - kept, end });
                 }
             } else {
                 self.hold(line);
-                self.release(ending, sink);
+                self.release(end, sink);
             }
         }
         self.hold(rest);
@@ -58,7 +58,7 @@ impl LineSplitter {
     /// Hands on the half line at the end of the output, if there is one.
     pub fn finish(&mut self, sink: &mut dyn FnMut(Record)) {
         if !self.held.is_empty() {
-            self.release(Ending::Nothing, sink);
+            self.release(LineEnd::Nothing, sink);
         }
     }
 
@@ -74,8 +74,8 @@ impl LineSplitter {
         self.cut += part.len() - kept;
     }
 
-    fn release(&mut self, ending: Ending, sink: &mut dyn FnMut(Record)) {
-        sink(Record { bytes: &self.held, cut: self.cut, ending });
+    fn release(&mut self, end: LineEnd, sink: &mut dyn FnMut(Record)) {
+        sink(Record { bytes: &self.held, cut: self.cut, end });
         self.held.clear();
         self.cut = 0;
     }
@@ -90,28 +90,28 @@ pub fn line_end(bytes: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn split(chunks: &[&[u8]]) -> Vec<(Vec<u8>, usize, Ending)> {
+    fn split(chunks: &[&[u8]]) -> Vec<(Vec<u8>, usize, LineEnd)> {
         let mut splitter = LineSplitter::default();
         let mut records = Vec::new();
-        let mut sink = |r: Record| records.push((r.bytes.to_vec(), r.cut, r.ending));
+        let mut sink = |r: Record| records.push((r.bytes.to_vec(), r.cut, r.end));
         chunks.iter().for_each(|chunk| splitter.push(chunk, &mut sink));
         splitter.finish(&mut sink);
         records
     }
 
-    fn record(bytes: &[u8], ending: Ending) -> (Vec<u8>, usize, Ending) {
-        (bytes.to_vec(), 0, ending)
+    fn record(bytes: &[u8], end: LineEnd) -> (Vec<u8>, usize, LineEnd) {
+        (bytes.to_vec(), 0, end)
     }
 
     #[test]
     fn records_end_at_newlines_and_returns_wherever_reads_end() {
         let stream = b"first line, long enough\n\r  32,768   1%\r 700,000  33%  \n\nlast\r\nhalf";
         let expected = [
-            record(b"first line, long enough", Ending::Newline),
-            record(b"  32,768   1%", Ending::Return),
-            record(b" 700,000  33%  ", Ending::Newline),
-            record(b"last", Ending::Return),
-            record(b"half", Ending::Nothing),
+            record(b"first line, long enough", LineEnd::Newline),
+            record(b"  32,768   1%", LineEnd::Return),
+            record(b" 700,000  33%  ", LineEnd::Newline),
+            record(b"last", LineEnd::Return),
+            record(b"half", LineEnd::Nothing),
         ];
         for size in 1..=stream.len() {
             let chunks: Vec<&[u8]> = stream.chunks(size).collect();
@@ -127,7 +127,7 @@ mod tests {
             let chunks: Vec<&[u8]> = stream.chunks(size).collect();
             let records = split(&chunks);
             assert_eq!((records[0].0.len(), records[0].1), (LINE_LIMIT, 100), "reads of {size} bytes");
-            assert_eq!(records[1..], [record(b"next", Ending::Newline)]);
+            assert_eq!(records[1..], [record(b"next", LineEnd::Newline)]);
         }
         assert_eq!(split(&[&vec![b'x'; LINE_LIMIT], b"\n"])[0].1, 0);
     }

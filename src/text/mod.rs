@@ -5,4 +5,4 @@ mod escape;
 mod lines;
 
 pub use escape::{cut_mark, escape_into};
-pub use lines::{line_end, Ending, LineSplitter, Record, LINE_LIMIT};
+pub use lines::{line_end, LineEnd, LineSplitter, Record, LINE_LIMIT};

@@ -1,14 +1,33 @@
-//! A job's thread: its children, its log lines, and the door by which the supervisor reaches it.
+//! One job's thread: its children, what they say, and what is said of them.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `handle` | the door: all that the supervisor can see of a worker and ask of it |
+//! | `inbox`, `pulse` | what stands behind the door: orders one way, signs of life the other |
+//! | `shared` | what all workers and the main thread have in common |
+//! | `thread`, `thread/perform` | the loop, and what the state machine asks for, done |
+//! | `permission`, `claims` | the turn at a destination, its lock, and the owner's preconditions |
+//! | `start`, `run_as`, `secret`, `versions` | how a child is started, and what its rsync can be asked for |
+//! | `running`, `said` | a running child: its pipes, its lines, its leftovers |
+//! | `sync_report`, `show`, `log_lines` | what is known of a sync, on the board and in the log |
 
 mod claims;
 mod fault;
+mod handle;
+mod inbox;
+mod log_lines;
+mod permission;
+mod pulse;
+mod run_as;
 mod running;
+mod said;
+mod secret;
 mod shared;
 mod show;
 mod start;
-pub mod tell;
-#[allow(clippy::module_inception)]
-mod worker;
+mod sync_report;
+mod thread;
+mod versions;
 
-pub use shared::{Inbox, Order, Pulse, Shared};
-pub use worker::Worker;
+pub use handle::{Handle, Terms};
+pub use shared::Shared;

@@ -1,30 +1,28 @@
-//! A running child: its pipes are drained, its lines understood and logged, and its end is the end of all it started.
+//! A running child: its pipes are read, its lines are logged, and once it has exited, what it left behind is killed.
 
+use super::said::Said;
 use crate::job::Step;
 use crate::os::child::{self, Child};
 use crate::os::procfs::ReadSampler;
 use crate::os::reaper;
 use crate::report::logging::ChildLog;
-use crate::rsync::outcome::{End, Evidence};
-use crate::rsync::progress::{parse_progress, Progress};
-use crate::rsync::stats::Stats;
+use crate::rsync::outcome::Exit;
 use crate::text::{LineSplitter, Record};
 use nix::errno::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-/// As much as is read at once, at first, on the stack: most syncs say less.
+/// How much is read at once at first, into a buffer on the stack. Most syncs say less than this.
 const SMALL: usize = 4 * 1024;
-/// As much as is read at once of a child that says much: more than a pipe holds, and so large that allocators map it
-/// separately and give back what was used of it.
+/// How much is read at once from a child that has filled the small buffer. A pipe holds less (64 KiB), and memory
+/// allocators map a buffer of this size separately, so that its pages go back to the kernel when the child has ended.
 const CHUNK: usize = 128 * 1024;
-/// Reads from one pipe before the worker looks at its clock and its orders again.
+/// After so many reads from one pipe the worker looks at its clock and its orders again.
 const READS: usize = 8;
-/// How often what lives on after the child is looked at, at first and at last.
-const LINGER_FIRST: Duration = Duration::from_micros(500);
-const LINGER_LAST: Duration = Duration::from_secs(1);
-/// As much of a probe's answer as is kept.
-const ANSWER_LIMIT: usize = 4096;
+/// While something that the child left behind still lives, it is looked for again after this time, which doubles from the
+/// first to the last.
+const LEFTOVERS_FIRST: Duration = Duration::from_micros(500);
+const LEFTOVERS_LAST: Duration = Duration::from_secs(1);
 
 /// A child and what it has said.
 #[derive(Debug)]
@@ -33,34 +31,21 @@ pub struct Running {
     pub step: Step,
     /// Its process, process group and session.
     pub pid: i32,
-    /// How the process itself has ended; what it started may still live.
-    pub end: Option<End>,
+    /// How the process itself has exited; what it started may still live.
+    pub exit: Option<Exit>,
     /// What was understood of its output.
     pub said: Said,
     child: Child,
-    /// The marker of it and all it starts; None for hooks, whose daemons may outlive them.
+    /// The marker in the environment of rsync and of all that it starts. Hooks have none: a daemon that a hook has started
+    /// in a session of its own may outlive the hook.
     run: Option<String>,
     sampler: ReadSampler,
     stdout: Pipe,
     stderr: Pipe,
-    /// Of a child that says much; else empty.
+    /// Of [`CHUNK`] bytes for a child that says much; empty for every other.
     buffer: Vec<u8>,
-    linger: Option<Duration>,
-}
-
-/// What a child has said.
-#[derive(Debug, Default)]
-pub struct Said {
-    /// On stderr.
-    pub evidence: Evidence,
-    /// On stdout, in numbers.
-    pub stats: Stats,
-    /// Its latest progress record.
-    pub progress: Option<Progress>,
-    /// The last line of stdout that is not progress.
-    pub last_line: Vec<u8>,
-    /// The beginning of its stdout, of a probe only.
-    pub answer: Vec<u8>,
+    /// Set once the child has exited: when to look for what it left behind.
+    leftovers_in: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -84,14 +69,14 @@ impl Running {
         Running {
             step,
             pid,
-            end: None,
+            exit: None,
             said: Said::default(),
             run,
             sampler: ReadSampler::new(pid, program),
             stdout: Pipe { fd: child.stdout.take(), lines: LineSplitter::default(), log: out },
             stderr: Pipe { fd: child.stderr.take(), lines: LineSplitter::default(), log: err },
             buffer: Vec::new(),
-            linger: None,
+            leftovers_in: None,
             child,
         }
     }
@@ -101,63 +86,66 @@ impl Running {
         [&self.stdout, &self.stderr].into_iter().filter_map(|pipe| pipe.fd.as_ref().map(AsFd::as_fd))
     }
 
-    /// Reads what is there; true if there was anything. A pipe at its end is closed, or poll() would spin on it.
+    /// Reads what there is and logs the lines in it; true if there was anything. A pipe at its end is closed, because
+    /// poll() would return at once for it, again and again.
     pub fn drain(&mut self) -> bool {
         let step = self.step;
         let said = &mut self.said;
-        let out = self.stdout.drain(&mut self.buffer, &mut |record| said.hear_stdout(step, record));
-        let err = self.stderr.drain(&mut self.buffer, &mut |record| said.hear_stderr(record));
-        // A progress record begins with \r: the newest one has no end yet.
-        if let (true, Some(progress)) = (out, parse_progress(self.stdout.lines.pending())) {
-            said.progress = Some(progress);
+        let out = self.stdout.drain(&mut self.buffer, &mut |line| said.hear_stdout(step, line));
+        let err = self.stderr.drain(&mut self.buffer, &mut |line| said.hear_stderr(line));
+        if out {
+            said.hear_pending(self.stdout.lines.pending());
         }
         out || err
     }
 
-    /// Reaps the child if it has ended, and reads what it said last.
-    pub fn look_for_end(&mut self) {
-        if self.end.is_none() {
-            self.end = self.child.try_wait();
-            if self.end.is_some() {
-                // Once is enough: a pipe holds less than one drain takes, and a grandchild may go on for ever.
+    /// Reaps the child if it has exited, and reads what it said last; true from then on.
+    pub fn reap(&mut self) -> bool {
+        if self.exit.is_none() {
+            self.exit = self.child.try_wait();
+            if self.exit.is_some() {
+                // One drain takes more than the pipes can hold. A second one would only read what a grandchild writes, which
+                // may go on for ever.
                 self.drain();
                 let (step, said) = (self.step, &mut self.said);
-                self.stdout.finish(&mut |record| said.hear_stdout(step, record));
-                self.stderr.finish(&mut |record| said.hear_stderr(record));
-                self.linger = Some(LINGER_FIRST);
+                self.stdout.finish(&mut |line| said.hear_stdout(step, line));
+                self.stderr.finish(&mut |line| said.hear_stderr(line));
+                self.leftovers_in = Some(LEFTOVERS_FIRST);
             }
         }
+        self.exit.is_some()
     }
 
-    /// After the end of the child: ends what it left behind; true when nothing of it is left.
-    pub fn is_gone(&mut self) -> bool {
-        let Some(linger) = &mut self.linger else { return false };
-        let group_gone = reaper::reap_group(self.pid);
-        if !group_gone {
+    /// Once the child has exited: kills what it left behind. True when nothing of it lives any more.
+    pub fn kill_leftovers(&mut self) -> bool {
+        let Some(again_in) = &mut self.leftovers_in else { return false };
+        let group_is_empty = reaper::reap_group(self.pid);
+        if !group_is_empty {
             self.child.kill_group();
         }
-        // A process that left the session is an orphan by now and so given to us: without orphans there is none.
+        // A process that has left the session has lost its parent by now, and the kernel has given it to us: as long as we
+        // have no orphans, no such process exists.
         let marked = match &self.run {
             Some(run) if reaper::has_orphans() => child::kill_marked(run),
             _ => 0,
         };
-        *linger = (*linger * 2).min(LINGER_LAST);
-        group_gone && marked == 0
+        *again_in = (*again_in * 2).min(LEFTOVERS_LAST);
+        group_is_empty && marked == 0
     }
 
-    /// When to look again whether all is gone.
-    pub fn linger(&self) -> Option<Duration> {
-        self.linger
+    /// When [`Running::kill_leftovers`] is to be called again; None before the child has exited.
+    pub fn leftovers_in(&self) -> Option<Duration> {
+        self.leftovers_in
     }
 
     /// SIGTERM; see [`Child::terminate`].
     pub fn terminate(&self) {
-        if self.end.is_none() {
+        if self.exit.is_none() {
             self.child.terminate();
         }
     }
 
-    /// SIGKILL to all of it.
+    /// SIGKILL to the child and to all that it has started.
     pub fn kill(&self) {
         self.child.kill_group();
         if let Some(run) = &self.run {
@@ -171,44 +159,9 @@ impl Running {
     }
 }
 
-impl Said {
-    /// Takes note of a line; false if it is not for the log.
-    fn hear_stdout(&mut self, step: Step, record: &Record<'_>) -> bool {
-        match step {
-            Step::Rsync => {
-                if let Some(progress) = parse_progress(record.bytes) {
-                    self.progress = Some(progress);
-                    return false;
-                }
-                self.stats.scan(record.bytes);
-                self.last_line.clear();
-                self.last_line.extend_from_slice(record.bytes);
-            }
-            Step::Probe => {
-                let room = ANSWER_LIMIT.saturating_sub(self.answer.len());
-                self.answer.extend_from_slice(&record.bytes[..record.bytes.len().min(room)]);
-                self.answer.push(b'\n');
-                return false;
-            }
-            _ => {}
-        }
-        true
-    }
-
-    fn hear_stderr(&mut self, record: &Record<'_>) -> bool {
-        self.evidence.scan(record.bytes);
-        true
-    }
-
-    /// Whether rsync changed something: by what it counted, else by what it was seen to finish.
-    pub fn changed(&self) -> bool {
-        let seen = self.progress.as_ref().and_then(|p| p.transferred).unwrap_or(0) > 0;
-        self.stats.changed().unwrap_or(seen)
-    }
-}
-
 impl Pipe {
-    fn drain(&mut self, buffer: &mut Vec<u8>, hear: &mut dyn FnMut(&Record<'_>) -> bool) -> bool {
+    /// `hear` is given each line and says whether it is for the log.
+    fn drain(&mut self, buffer: &mut Vec<u8>, hear: &mut dyn FnMut(&[u8]) -> bool) -> bool {
         let mut active = false;
         let mut small = [0; SMALL];
         for _ in 0..READS {
@@ -219,12 +172,8 @@ impl Pipe {
                 Ok(n) => {
                     active = true;
                     let log = &mut self.log;
-                    self.lines.push(&room[..n], &mut |record| {
-                        if hear(&record) {
-                            log.line(&record);
-                        }
-                    });
-                    // After each read: what several of them hold would not fit into the log's queue.
+                    self.lines.push(&room[..n], &mut |record| log_heard(log, &record, hear));
+                    // After each read: the lines of several reads together would not fit into the log's queue.
                     log.commit();
                     if n == SMALL {
                         buffer.resize(CHUNK, 0);
@@ -238,14 +187,16 @@ impl Pipe {
         active
     }
 
-    /// The last line, if it has no end.
-    fn finish(&mut self, hear: &mut dyn FnMut(&Record<'_>) -> bool) {
+    /// Takes the last line, if nothing has ended it.
+    fn finish(&mut self, hear: &mut dyn FnMut(&[u8]) -> bool) {
         let log = &mut self.log;
-        self.lines.finish(&mut |record| {
-            if hear(&record) {
-                log.line(&record);
-            }
-        });
+        self.lines.finish(&mut |record| log_heard(log, &record, hear));
         self.log.commit();
+    }
+}
+
+fn log_heard(log: &mut ChildLog, record: &Record<'_>, hear: &mut dyn FnMut(&[u8]) -> bool) {
+    if hear(record.bytes) {
+        log.line(record);
     }
 }

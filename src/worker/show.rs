@@ -1,78 +1,33 @@
-//! What a worker shows on the board and tells in the log.
+//! What a worker shows of its job on the board, where the main thread reads it.
 
-use super::tell;
-use super::worker::Worker;
+use super::log_lines;
+use super::said::Said;
+use super::sync_report::SyncReport;
 use crate::job::machine::Conclusion;
-use crate::job::{Outcome, Step};
-use crate::os::clock;
-use crate::report::board::{LastRun, Stamp, State};
-use crate::report::human::Span;
+use crate::job::{Outcome, Step, Time};
+use crate::report::board::{LastRun, Slot, Stamp, State};
+use std::sync::Arc;
 use std::time::Duration;
 
-/// A flood of output is shown on the board this often.
-const BOARD_PERIOD: Duration = Duration::from_secs(1);
+/// However much a child writes, the board shows it at most this often.
+const PERIOD: Duration = Duration::from_secs(1);
 
-impl Worker {
-    /// With a long interval the first sync may be many minutes away: say so rather than look dead.
-    pub(super) fn tell_first_wait(&self) {
-        if let Some(next) = self.machine.next_sync() {
-            let wait = next.since(clock::now());
-            if wait >= BOARD_PERIOD {
-                log::info!("{}: first sync in {}", self.config.name, Span(wait));
-            }
-        }
+/// A job's place on the board.
+#[derive(Debug)]
+pub struct Show {
+    slot: Arc<Slot>,
+    /// When progress was shown last.
+    shown: Time,
+}
+
+impl Show {
+    /// Nothing is shown yet.
+    pub fn new(slot: Arc<Slot>, now: Time) -> Show {
+        Show { slot, shown: now }
     }
 
-    pub(super) fn conclude(&mut self, conclusion: Conclusion) {
-        self.turn = None;
-        let ended = std::mem::take(&mut self.ended);
-        self.told.outcome = Some(conclusion.outcome);
-        self.told.failures = conclusion.failures;
-        self.told.changed = conclusion.changed;
-        self.ladder.finished(conclusion.outcome, clock::now());
-        tell::finished(&self.config.name, &ended, &conclusion);
-        let stamp = Stamp::now();
-        self.slot.update(|s| {
-            s.runs += 1;
-            s.failures = conclusion.failures;
-            let index = Outcome::ALL.iter().position(|o| *o == conclusion.outcome);
-            s.outcomes[index.unwrap_or(0)] += 1;
-            s.stalls += u64::from(conclusion.outcome == Outcome::Stalled);
-            s.files_total += ended.files.unwrap_or(0);
-            s.bytes_total += ended.bytes.unwrap_or(0);
-            if conclusion.outcome.is_success() {
-                s.last_success = Some(stamp);
-            }
-            s.last = Some(LastRun {
-                ended: stamp,
-                outcome: conclusion.outcome,
-                code: ended.code,
-                reason: ended.reason,
-                duration: ended.duration,
-                files: ended.files,
-                bytes: ended.bytes,
-            });
-        });
-    }
-
-    pub(super) fn show_running(&self, step: Step, pid: i32) {
-        // Not in the middle of a transfer that may be a success: the question is asked between syncs.
-        self.pulse.ask_for_reboot_at(None);
-        let since = Some(Stamp::now());
-        self.slot.update(|s| {
-            s.state = if step == Step::Rsync { State::Syncing } else { State::Hook };
-            s.step = (step != Step::Rsync).then_some(step.name());
-            s.since = since;
-            s.next_run = None;
-            s.pid = Some(pid);
-            s.progress = None;
-            s.current_file = None;
-        });
-    }
-
-    pub(super) fn show_waiting(&self) {
-        self.pulse.ask_for_reboot_at(self.ladder.reboot_at());
-        let next = self.machine.next_sync();
+    /// The job waits for its next sync.
+    pub fn waiting(&self, next: Option<Time>) {
         let status = self.slot.read();
         if status.state == State::Waiting && status.next_run.map(|stamp| stamp.mono) == next {
             return;
@@ -89,23 +44,91 @@ impl Worker {
         });
     }
 
-    pub(super) fn show_progress(&mut self) {
-        let Some(running) = &self.running else { return };
-        let now = clock::now();
-        if running.step != Step::Rsync || now.since(self.shown) < BOARD_PERIOD {
+    /// A child runs.
+    pub fn running(&self, step: Step, pid: i32) {
+        let since = Some(Stamp::now());
+        self.slot.update(|s| {
+            s.state = if step == Step::Rsync { State::Syncing } else { State::Hook };
+            s.step = (step != Step::Rsync).then_some(step.name());
+            s.since = since;
+            s.next_run = None;
+            s.pid = Some(pid);
+            s.progress = None;
+            s.current_file = None;
+        });
+    }
+
+    /// How far rsync has come.
+    pub fn progress(&mut self, said: &Said, now: Time) {
+        if now.since(self.shown) < PERIOD {
             return;
         }
         self.shown = now;
-        let (progress, line) = (running.said.progress.clone(), &running.said.last_line);
-        let file = (!line.is_empty()).then(|| tell::escaped(line));
+        let (progress, line) = (said.progress.clone(), &said.last_line);
+        let file = (!line.is_empty()).then(|| log_lines::escaped(line));
         self.slot.update(|s| {
             s.progress = progress.or(s.progress.take());
             s.current_file = file.or(s.current_file.take());
         });
     }
 
-    pub(super) fn show_version(&self) {
-        let version = self.shared.version(&self.config.rsync).flatten().map(|v| v.text().to_owned());
+    /// The child got SIGTERM.
+    pub fn stopping(&self) {
+        self.slot.update(|s| s.state = State::Stopping);
+    }
+
+    /// The child got SIGKILL.
+    pub fn killed(&self) {
+        self.slot.update(|s| s.kills += 1);
+    }
+
+    /// The child does not die of SIGKILL.
+    pub fn unkillable(&self) {
+        self.slot.update(|s| s.state = State::Unkillable);
+    }
+
+    /// A sync is over.
+    pub fn concluded(&self, report: SyncReport, conclusion: &Conclusion) {
+        let stamp = Stamp::now();
+        self.slot.update(|s| {
+            s.runs += 1;
+            s.failures = conclusion.failures;
+            let index = Outcome::ALL.iter().position(|o| *o == conclusion.outcome);
+            s.outcomes[index.unwrap_or(0)] += 1;
+            s.stalls += u64::from(conclusion.outcome == Outcome::Stalled);
+            s.files_total += report.files.unwrap_or(0);
+            s.bytes_total += report.bytes.unwrap_or(0);
+            if conclusion.outcome.is_success() {
+                s.last_success = Some(stamp);
+            }
+            s.last = Some(LastRun {
+                ended: stamp,
+                outcome: conclusion.outcome,
+                code: report.code,
+                reason: report.reason,
+                duration: report.duration,
+                files: report.files,
+                bytes: report.bytes,
+            });
+        });
+    }
+
+    /// Which rsync it is.
+    pub fn version(&self, version: Option<String>) {
         self.slot.update(|s| s.rsync_version = version);
+    }
+
+    /// `stale_after` has changed.
+    pub fn stale_after(&self, stale_after: Option<Duration>) {
+        self.slot.update(|s| s.stale_after = stale_after);
+    }
+
+    /// The job is over. `left_behind` is a process that could not be killed.
+    pub fn stopped(&self, left_behind: Option<i32>) {
+        self.slot.update(|s| {
+            s.state = State::Stopped;
+            s.next_run = None;
+            s.pid = left_behind;
+        });
     }
 }

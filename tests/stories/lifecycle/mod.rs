@@ -7,4 +7,5 @@ mod reload;
 mod signals;
 mod stall;
 mod stop;
+mod version;
 mod waits;

@@ -1,0 +1,127 @@
+//! The door of a worker: all that the supervisor can see of it and ask of it.
+
+use super::inbox::{Inbox, Order};
+use super::pulse::Pulse;
+use super::shared::Shared;
+use super::thread::Worker;
+use crate::config;
+use crate::job::Time;
+use crate::report::board::{JobStatus, Slot, Stamp};
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+/// Enough for the deepest chain of calls, in debug builds too; only pages that are used cost memory.
+const STACK: usize = 256 * 1024;
+
+/// A job's worker, as the supervisor holds it.
+#[derive(Debug)]
+pub struct Handle {
+    job: Arc<config::Job>,
+    inbox: Arc<Inbox>,
+    pulse: Arc<Pulse>,
+    slot: Arc<Slot>,
+    thread: JoinHandle<()>,
+    leaving: bool,
+}
+
+/// What was decided for a job before it was started.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// Sync again and again; otherwise the job finishes after one sync.
+    pub repeat: bool,
+    /// When the first sync starts: see [`crate::job::Job::new`].
+    pub phase: u64,
+}
+
+impl Handle {
+    /// Starts the job's thread.
+    ///
+    /// # Errors
+    /// Out of file descriptors, memory or threads.
+    pub fn start(job: Arc<config::Job>, terms: Terms, shared: &Arc<Shared>) -> io::Result<Handle> {
+        let inbox = Arc::new(Inbox::new()?);
+        let pulse = Arc::new(Pulse::default());
+        let status = JobStatus {
+            name: job.name.clone(),
+            started: Some(Stamp::now()),
+            stale_after: job.stale_after,
+            ..JobStatus::default()
+        };
+        let slot = Slot::new(status, Arc::clone(&shared.news));
+        // Boxed, because each call it is handed through would keep a copy on the thread's stack.
+        let worker = Box::new(Worker::new(
+            Arc::clone(&job),
+            terms,
+            Arc::clone(shared),
+            Arc::clone(&inbox),
+            Arc::clone(&pulse),
+            Arc::clone(&slot),
+        ));
+        // The kernel keeps 15 bytes of the name; it is shown by ps -L and top -H.
+        let thread = std::thread::Builder::new().name(job.name.clone()).stack_size(STACK);
+        let thread = thread.spawn(move || worker.run())?;
+        Ok(Handle { job, inbox, pulse, slot, thread, leaving: false })
+    }
+
+    /// The job as it is configured now.
+    pub fn job(&self) -> &Arc<config::Job> {
+        &self.job
+    }
+
+    /// What the job is doing.
+    pub fn status(&self) -> JobStatus {
+        self.slot.read()
+    }
+
+    /// Whether the worker should have turned its loop by now and has not. Takes no lock.
+    pub fn is_stuck(&self, now: Time) -> bool {
+        self.pulse.is_stuck(now)
+    }
+
+    /// When the job asks for a reboot; None: not as things stand. Takes no lock.
+    pub fn reboot_at(&self) -> Option<Time> {
+        self.pulse.reboot_at()
+    }
+
+    /// Sync at once.
+    pub fn sync_now(&self) {
+        self.inbox.post(Order::SyncNow);
+    }
+
+    /// The job's keys have changed.
+    pub fn reload(&mut self, job: Arc<config::Job>) {
+        self.job = Arc::clone(&job);
+        self.inbox.post(Order::Reload(job));
+    }
+
+    /// Finish; a second call kills what still runs.
+    pub fn stop(&self) {
+        self.inbox.post(Order::Stop);
+    }
+
+    /// Finish, because the job is not in the configuration any more. Another one of the same name may be started beside it.
+    pub fn leave(&mut self) {
+        self.leaving = true;
+        self.stop();
+    }
+
+    /// Whether [`Handle::leave`] was called.
+    pub fn is_leaving(&self) -> bool {
+        self.leaving
+    }
+
+    /// Whether the job is over, so that [`Handle::join`] does not wait.
+    pub fn has_finished(&self) -> bool {
+        // Not JoinHandle::is_finished: a worker rings last of all things, but before its thread has ended.
+        self.pulse.has_finished()
+    }
+
+    /// Waits for the end of the thread and gives the job's last status.
+    pub fn join(self) -> JobStatus {
+        let status = self.slot.read();
+        // A panic has taken the whole process with it (panic = "abort").
+        let _ = self.thread.join();
+        status
+    }
+}

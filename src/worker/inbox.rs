@@ -1,0 +1,45 @@
+//! What a worker is told by the main thread.
+
+use crate::config;
+use crate::os::wake::Waker;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What the main thread can ask of a worker.
+#[derive(Debug)]
+pub enum Order {
+    /// Sync at once.
+    SyncNow,
+    /// The job's keys have changed.
+    Reload(Arc<config::Job>),
+    /// Finish; a second one kills what still runs.
+    Stop,
+}
+
+/// A worker's letter box.
+#[derive(Debug)]
+pub struct Inbox {
+    /// Rings when there is an order, and when a child of the worker has ended.
+    pub waker: Arc<Waker>,
+    orders: Mutex<VecDeque<Order>>,
+}
+
+impl Inbox {
+    /// # Errors
+    /// EMFILE, ENFILE.
+    pub fn new() -> io::Result<Inbox> {
+        Ok(Inbox { waker: Arc::new(Waker::new()?), orders: Mutex::default() })
+    }
+
+    /// Leaves an order and wakes the worker. Never blocks.
+    pub fn post(&self, order: Order) {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner).push_back(order);
+        self.waker.ring();
+    }
+
+    /// Takes the oldest order out.
+    pub fn next(&self) -> Option<Order> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+}

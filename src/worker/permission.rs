@@ -1,0 +1,88 @@
+//! Whether a job may write to its destination now: its turn among the jobs, and the owner's preconditions.
+
+use super::claims::{Refused, Turn};
+use super::shared::Shared;
+use super::start::Refusal;
+use crate::config::keys::Id;
+use crate::config::{Arguments, Job};
+use crate::os::lock::{self, Holder};
+use crate::os::{child, mounts};
+use crate::report::human::Bytes;
+use crate::rsync::{operand, options};
+use std::path::Path;
+
+/// Takes the job's turn at its destination. `Ok(None)`: it has none, or there is nowhere to put locks.
+///
+/// # Errors
+/// The reason, for people, when somebody else has it.
+pub fn take_turn(job: &Job, shared: &Shared) -> Result<Option<Turn>, String> {
+    let (Some(dir), Some(key)) = (&shared.lock_dir, lock_key(job)) else { return Ok(None) };
+    let holder = Holder { pid: std::process::id() as i32, run: shared.runs.clone(), job: job.name.clone() };
+    match shared.claims.take(dir, key.clone(), &holder) {
+        Ok(turn) => Ok(Some(turn)),
+        Err(Refused::Job(other)) => Err(format!("job {other:?} is syncing to the same destination")),
+        Err(Refused::Lock(lock::Error::Held(Some(who)))) if who.lives() => {
+            Err(format!("irsync {} (job {:?}) has the same destination", who.pid, who.job))
+        }
+        Err(Refused::Lock(lock::Error::Held(Some(who)))) => Err(match child::kill_marked(&who.run) {
+            0 => format!("irsync {} (job {:?}), not seen from here, has the same destination", who.pid, who.job),
+            n => format!(
+                "irsync {} was killed and left {n} processes of its rsync behind; they were killed now",
+                who.pid
+            ),
+        }),
+        Err(Refused::Lock(lock::Error::Held(None))) => Err("another irsync has the same destination".into()),
+        Err(Refused::Lock(lock::Error::Io(error))) => {
+            log::warn!("{}: cannot lock {key:?}: {error}; another irsync may sync to it as well", job.name);
+            Ok(None)
+        }
+    }
+}
+
+/// The name of the job's destination among the locks.
+pub fn lock_key(job: &Job) -> Option<String> {
+    destination(job).map(|(destination, remote)| lock::key(&destination, remote))
+}
+
+/// Where the job writes, and whether that is on another machine.
+pub fn destination(job: &Job) -> Option<(String, bool)> {
+    let destination = match &job.arguments {
+        Arguments::Ini { destination, .. } => destination.clone(),
+        Arguments::DropIn(words) => options::analyse(words).destination?.to_string_lossy().into_owned(),
+    };
+    let remote = operand::is_remote(&destination);
+    Some((destination, remote))
+}
+
+/// Whether what the owner demands of the destination holds: `require_mount`, `min_free`.
+///
+/// # Errors
+/// [`Refusal::Precondition`]
+pub fn check_preconditions(job: &Job) -> Result<(), Refusal> {
+    if let Some(path) = &job.require_mount {
+        let found = match mounts::is_mount_point(path) {
+            Ok(true) => None,
+            Ok(false) => Some(format!("{} is not a mount point: nothing is mounted there", path.display())),
+            Err(error) => Some(format!("{} is not a mount point: {error}", path.display())),
+        };
+        if let Some(found) = found {
+            return Err(Refusal::Precondition(Id::require_mount, found));
+        }
+    }
+    let (Some(min), Some((destination, false))) = (job.min_free, destination(job)) else { return Ok(()) };
+    match mounts::free(Path::new(&destination)) {
+        Ok(free) if free.bytes < min => {
+            let (free, min) = (Bytes(free.bytes), Bytes(min));
+            let found = format!("{destination} has {free} free, less than the {min} of min_free");
+            Err(Refusal::Precondition(Id::min_free, found))
+        }
+        Ok(free) if free.inodes == Some(0) => Err(Refusal::Precondition(
+            Id::min_free,
+            format!("{destination} has room for bytes, but for no more files (inodes)"),
+        )),
+        Ok(_) => Ok(()),
+        Err(error) => {
+            Err(Refusal::Precondition(Id::min_free, format!("cannot ask for the free space of {destination}: {error}")))
+        }
+    }
+}

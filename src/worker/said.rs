@@ -1,0 +1,69 @@
+//! What a child has said, as far as somebody asks for it later.
+
+use crate::job::Step;
+use crate::rsync::outcome::Evidence;
+use crate::rsync::progress::{parse_progress, Progress};
+use crate::rsync::stats::Stats;
+
+/// As much of the answer to `rsync --version` as is kept.
+const ANSWER_LIMIT: usize = 4096;
+
+/// What a child has said.
+#[derive(Debug, Default)]
+pub struct Said {
+    /// What rsync's lines on stderr told of its trouble.
+    pub evidence: Evidence,
+    /// What rsync counted on stdout.
+    pub stats: Stats,
+    /// rsync's latest progress record.
+    pub progress: Option<Progress>,
+    /// rsync's last line on stdout that is no progress record: with `-v` or `-i`, the file it is at.
+    pub last_line: Vec<u8>,
+    /// The beginning of what the probe printed.
+    pub answer: Vec<u8>,
+}
+
+impl Said {
+    /// Takes note of a line of stdout; true if it is for the log.
+    pub fn hear_stdout(&mut self, step: Step, line: &[u8]) -> bool {
+        match step {
+            Step::Rsync => {
+                if let Some(progress) = parse_progress(line) {
+                    self.progress = Some(progress);
+                    return false;
+                }
+                self.stats.scan(line);
+                self.last_line.clear();
+                self.last_line.extend_from_slice(line);
+            }
+            Step::Probe => {
+                let room = ANSWER_LIMIT.saturating_sub(self.answer.len());
+                self.answer.extend_from_slice(&line[..line.len().min(room)]);
+                self.answer.push(b'\n');
+                return false;
+            }
+            _ => {}
+        }
+        true
+    }
+
+    /// Takes note of a line of stderr, all of which is for the log.
+    pub fn hear_stderr(&mut self, line: &[u8]) -> bool {
+        self.evidence.scan(line);
+        true
+    }
+
+    /// Takes note of a line of stdout that has no end yet: a progress record begins with `\r`, so the end of the newest
+    /// one comes with the next.
+    pub fn hear_pending(&mut self, line: &[u8]) {
+        if let Some(progress) = parse_progress(line) {
+            self.progress = Some(progress);
+        }
+    }
+
+    /// Whether rsync changed something: by what it counted, else by the files that its progress records saw finished.
+    pub fn changed(&self) -> bool {
+        let seen = self.progress.as_ref().and_then(|p| p.transferred).unwrap_or(0) > 0;
+        self.stats.changed().unwrap_or(seen)
+    }
+}

@@ -1,0 +1,48 @@
+//! The daemon password.
+
+use super::start::Refusal;
+use crate::config::Password;
+use crate::job::Outcome;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// rsync reads at most so many bytes of a password (authenticate.c).
+const PASSWORD_LIMIT: u64 = 511;
+
+/// The daemon password as rsync reads it on its standard input, with the end of the line.
+///
+/// # Errors
+/// [`Refusal::Failed`] with what is wrong with the file.
+pub fn read_password(password: &Password) -> Result<Vec<u8>, Refusal> {
+    let mut secret = match password {
+        Password::Text(text) => text.clone().into_bytes(),
+        Password::File(path) => read_password_file(path)?,
+    };
+    secret.push(b'\n');
+    Ok(secret)
+}
+
+fn read_password_file(path: &Path) -> Result<Vec<u8>, Refusal> {
+    let fail = |what: String, outcome| {
+        Refusal::Failed(format!("cannot use password_file {}: {what}", path.display()), outcome)
+    };
+    let file = std::fs::File::open(path).map_err(|e| fail(e.to_string(), Outcome::Transient))?;
+    let mode = file.metadata().map_err(|e| fail(e.to_string(), Outcome::Transient))?.permissions().mode();
+    if mode & 0o006 != 0 {
+        return Err(fail(
+            format!("others can read or write it (mode {:04o}); chmod 0600", mode & 0o7777),
+            Outcome::Permanent,
+        ));
+    }
+    let mut text = Vec::new();
+    file.take(PASSWORD_LIMIT + 2).read_to_end(&mut text).map_err(|e| fail(e.to_string(), Outcome::Transient))?;
+    let line = text.split(|&b| b == b'\n' || b == b'\r').next().unwrap_or_default();
+    match line.len() as u64 {
+        0 => Err(fail("its first line is empty".into(), Outcome::Permanent)),
+        n if n > PASSWORD_LIMIT => {
+            Err(fail(format!("its first line is longer than {PASSWORD_LIMIT} bytes"), Outcome::Permanent))
+        }
+        _ => Ok(line.to_vec()),
+    }
+}

@@ -1,0 +1,41 @@
+//! What is known of a sync before the state machine has judged it.
+
+use crate::rsync::outcome::{Exit, Verdict};
+use crate::rsync::stats::Stats;
+use std::time::Duration;
+
+/// What is known of a sync.
+#[derive(Clone, Debug, Default)]
+pub struct SyncReport {
+    /// rsync's exit code; None if it was not started, or was killed by a signal.
+    pub code: Option<i32>,
+    /// The name of the code or the signal, `not started`, or the key or lock that refused it.
+    pub reason: String,
+    /// For people: more about the reason.
+    pub note: Option<String>,
+    /// How long rsync ran.
+    pub duration: Duration,
+    /// Regular files transferred, where rsync said.
+    pub files: Option<u64>,
+    /// Bytes sent and received, where rsync said.
+    pub bytes: Option<u64>,
+}
+
+impl SyncReport {
+    /// rsync has run.
+    pub fn of_rsync(exit: Exit, verdict: &Verdict, duration: Duration, stats: &Stats) -> SyncReport {
+        SyncReport {
+            code: if let Exit::Code(code) = exit { Some(code) } else { None },
+            reason: verdict.reason.to_owned(),
+            note: verdict.note.map(str::to_owned),
+            duration,
+            files: stats.files,
+            bytes: stats.bytes(),
+        }
+    }
+
+    /// rsync was not started.
+    pub fn of_refusal(reason: &str, note: String) -> SyncReport {
+        SyncReport { reason: reason.to_owned(), note: Some(note), ..SyncReport::default() }
+    }
+}

@@ -1,0 +1,210 @@
+//! A job's thread. It sleeps in `poll()` on its child's pipes and its waker, hands what happened to the state machine, and
+//! performs what that asks for.
+
+mod perform;
+
+use super::claims::Turn;
+use super::handle::Terms;
+use super::inbox::{Inbox, Order};
+use super::permission;
+use super::pulse::Pulse;
+use super::running::Running;
+use super::shared::Shared;
+use super::show::Show;
+use super::start::HookFacts;
+use super::sync_report::SyncReport;
+use crate::config;
+use crate::job::ladder::Ladder;
+use crate::job::{Event, Job, Settings, Step, Time};
+use crate::os::clock;
+use crate::os::program::Identity;
+use crate::report::board::Slot;
+use crate::report::human::Span;
+use nix::poll::{ppoll, PollFd, PollFlags};
+use nix::sys::time::TimeSpec;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A first sync that starts sooner than this is not announced.
+const SOON: Duration = Duration::from_secs(1);
+
+/// A job's worker. The children are started by its thread and by no other: the kernel sends them the parent-death signal
+/// when the thread that has started them ends.
+pub struct Worker {
+    job: Arc<config::Job>,
+    machine: Job,
+    ladder: Ladder,
+    shared: Arc<Shared>,
+    inbox: Arc<Inbox>,
+    pulse: Arc<Pulse>,
+    show: Show,
+    /// The child that runs, or whose leftovers are being killed.
+    child: Option<Running>,
+    /// When the child was started.
+    child_since: Time,
+    /// The job's turn to write to its destination, from the beginning of a sync until rsync is over.
+    turn: Option<Turn>,
+    /// What rsync was when this sync began.
+    rsync_file: Option<Identity>,
+    report: SyncReport,
+    hook_facts: HookFacts,
+    /// The state machine has said that the job is over.
+    exiting: bool,
+}
+
+fn settings(job: &config::Job, repeat: bool) -> Settings {
+    debug_assert!(
+        job.limits.recover_after.is_none() || job.hooks.recover.is_some(),
+        "config/rules.rs refuses recover_after without run_recover"
+    );
+    Settings {
+        limits: job.limits.clone(),
+        repeat,
+        before: job.hooks.before.is_some(),
+        on_change: job.hooks.on_change.is_some(),
+        on_failure: job.hooks.on_failure.is_some(),
+        after: job.hooks.after.is_some(),
+    }
+}
+
+impl Worker {
+    /// A worker whose thread has not started yet.
+    pub fn new(
+        job: Arc<config::Job>,
+        terms: Terms,
+        shared: Arc<Shared>,
+        inbox: Arc<Inbox>,
+        pulse: Arc<Pulse>,
+        slot: Arc<Slot>,
+    ) -> Worker {
+        let now = clock::now();
+        Worker {
+            ladder: Ladder::new(job.reboot_after, now),
+            machine: Job::new(settings(&job, terms.repeat), now, clock::seed(), terms.phase),
+            job,
+            shared,
+            inbox,
+            pulse,
+            show: Show::new(slot, now),
+            child: None,
+            child_since: now,
+            turn: None,
+            rsync_file: None,
+            report: SyncReport::default(),
+            hook_facts: HookFacts::default(),
+            exiting: false,
+        }
+    }
+
+    /// The thread's whole life.
+    pub fn run(mut self: Box<Self>) {
+        self.rest();
+        self.announce_first_sync();
+        while !self.exiting {
+            self.sleep();
+            self.pulse.busy(clock::now());
+            super::fault::strike(&self.job.name);
+            self.wake();
+        }
+        let left_behind = self.child.as_ref().map(|child| child.pid);
+        if left_behind.is_some() {
+            // It hangs in the kernel. The lock stays with it, so that no other irsync starts a second one.
+            std::mem::forget(self.turn.take());
+        } else {
+            self.turn = None;
+            self.give_up_destination();
+        }
+        self.show.stopped(left_behind);
+        self.pulse.finish();
+        self.shared.main.ring();
+    }
+
+    /// With a long interval the first sync may be many minutes away: say so, rather than look dead.
+    fn announce_first_sync(&self) {
+        if let Some(next) = self.machine.next_sync() {
+            let wait = next.since(clock::now());
+            if wait >= SOON {
+                log::info!("{}: first sync in {}", self.job.name, Span(wait));
+            }
+        }
+    }
+
+    /// No child runs. This is when a reboot may be asked for: in the middle of a transfer that may be a success it is not.
+    fn rest(&self) {
+        self.pulse.ask_for_reboot_at(self.ladder.reboot_at());
+        self.show.waiting(self.machine.next_sync());
+    }
+
+    fn sleep(&self) {
+        let deadline = self.deadline();
+        self.pulse.asleep_until(deadline);
+        let mut fds = vec![PollFd::new(self.inbox.waker.as_fd(), PollFlags::POLLIN)];
+        if let Some(child) = &self.child {
+            fds.extend(child.pipes().map(|pipe| PollFd::new(pipe, PollFlags::POLLIN)));
+        }
+        let timeout = deadline.map(|at| TimeSpec::from_duration(at.since(clock::now())));
+        // Whatever woke us, an error such as EINTR included: wake() looks at every source, and none of them blocks.
+        let _ = ppoll(&mut fds, timeout, None);
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        let leftovers = self.child.as_ref().and_then(Running::leftovers_in).map(|wait| clock::now() + wait);
+        match (self.machine.deadline(), leftovers) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    fn wake(&mut self) {
+        self.inbox.waker.clear();
+        if let Some(child) = &mut self.child {
+            if child.drain() {
+                if child.step == Step::Rsync {
+                    self.show.progress(&child.said, clock::now());
+                }
+                self.feed(Event::Activity);
+            }
+        }
+        self.look_after_child();
+        while let Some(order) = self.inbox.next() {
+            match order {
+                Order::SyncNow => self.feed(Event::SyncNow),
+                Order::Stop => self.feed(Event::Stop),
+                Order::Reload(job) => self.reload(job),
+            }
+        }
+        self.feed(Event::Tick);
+        if self.child.is_none() && !self.exiting {
+            self.rest();
+        }
+    }
+
+    fn reload(&mut self, job: Arc<config::Job>) {
+        if permission::lock_key(&job) != permission::lock_key(&self.job) {
+            self.give_up_destination();
+        }
+        self.job = job;
+        self.ladder = Ladder::new(self.job.reboot_after, clock::now());
+        self.show.stale_after(self.job.stale_after);
+        self.feed(Event::Reconfigure(settings(&self.job, true)));
+    }
+
+    /// Other irsyncs may write to the destination from now on. While a sync runs it keeps its turn, and the lock with it.
+    fn give_up_destination(&self) {
+        if let Some(key) = permission::lock_key(&self.job) {
+            self.shared.claims.give_up(&key);
+        }
+    }
+
+    /// Hands an event to the state machine, performs the action it answers with, hands on what came of that, and so on.
+    fn feed(&mut self, event: Event) {
+        let mut event = Some(event);
+        while let Some(happened) = event.take() {
+            let now = clock::now();
+            self.pulse.busy(now);
+            let action = self.machine.handle(happened, now);
+            event = self.perform(action);
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! What the state machine asks for, done.
+
+use super::super::log_lines;
+use super::super::permission;
+use super::super::running::Running;
+use super::super::start::{self, HookFacts, Refusal};
+use super::super::sync_report::SyncReport;
+use super::Worker;
+use crate::job::machine::Conclusion;
+use crate::job::{Action, Event, Step};
+use crate::os::clock;
+use crate::os::program::Identity;
+use crate::report::human::Span;
+use crate::rsync::outcome::{classify, Exit};
+use crate::rsync::version::Version;
+use std::sync::Arc;
+
+impl Worker {
+    /// Does what the machine asks for and gives what came of it.
+    ///
+    /// The machine and the worker each know whether there is a child; the assertions hold them to the same opinion.
+    pub(super) fn perform(&mut self, action: Action) -> Option<Event> {
+        match action {
+            Action::Wait => None,
+            Action::Begin => Some(self.begin()),
+            Action::Start(step) => Some(self.start(step)),
+            Action::Sample => {
+                debug_assert!(self.child.is_some(), "nothing runs that could make progress");
+                Some(Event::Sampled(self.child.as_mut().is_some_and(Running::has_read)))
+            }
+            Action::Terminate(cause) => {
+                debug_assert!(self.child.is_some(), "nothing runs that could be terminated");
+                if let Some(child) = &self.child {
+                    log_lines::log_termination(&self.job.name, child.step, cause);
+                    child.terminate();
+                }
+                self.show.stopping();
+                None
+            }
+            Action::Kill => {
+                debug_assert!(self.child.is_some(), "nothing runs that could be killed");
+                if let Some(child) = &self.child {
+                    log::warn!("{}: {} did not end after SIGTERM, killing it", self.job.name, child.step.name());
+                    child.kill();
+                }
+                self.show.killed();
+                None
+            }
+            Action::ReportUnkillable => {
+                debug_assert!(self.child.is_some(), "nothing runs that could hang");
+                let pid = self.child.as_ref().map_or(0, |child| child.pid);
+                log::error!(
+                    "{}: process {pid} does not die of SIGKILL: it hangs in the kernel (a dead card or file server?); \
+                     no second one is started beside it",
+                    self.job.name
+                );
+                self.show.unkillable();
+                self.pulse.ask_for_reboot_at(self.ladder.reboot_at());
+                None
+            }
+            Action::Conclude(conclusion) => {
+                self.conclude(conclusion);
+                Some(Event::Concluded)
+            }
+            Action::Exit => {
+                self.exit();
+                None
+            }
+        }
+    }
+
+    /// A sync begins: takes the turn at the destination.
+    fn begin(&mut self) -> Event {
+        debug_assert!(self.turn.is_none(), "the turn of the sync before was kept");
+        self.report = SyncReport::default();
+        self.hook_facts = HookFacts { failures: self.hook_facts.failures, ..HookFacts::default() };
+        match permission::take_turn(&self.job, &self.shared) {
+            Ok(turn) => {
+                self.turn = turn;
+                Event::Began { probe: self.must_probe() }
+            }
+            Err(reason) => {
+                self.report = SyncReport::of_refusal("lock", reason);
+                Event::Refused
+            }
+        }
+    }
+
+    /// Whether rsync has to be asked for its version before it is used. It is not where nothing is added to its arguments.
+    fn must_probe(&mut self) -> bool {
+        if !self.job.arguments.may_be_added_to() {
+            return false;
+        }
+        self.rsync_file = Identity::of(&self.job.rsync);
+        let probe = self.shared.versions.must_ask(&self.job.rsync, self.rsync_file);
+        if !probe {
+            self.show_version();
+        }
+        probe
+    }
+
+    fn show_version(&self) {
+        let version = self.shared.versions.get(&self.job.rsync);
+        self.show.version(version.map(|version| version.text().to_owned()));
+    }
+
+    fn start(&mut self, step: Step) -> Event {
+        debug_assert!(self.child.is_none(), "a second child beside the one that runs");
+        let _spawning = self.shared.reaper.spawning();
+        match start::start(step, &self.job, &self.shared, self.turn.as_ref(), &self.hook_facts) {
+            Ok(child) => {
+                self.shared.reaper.enrol(child.pid, Arc::clone(&self.inbox.waker));
+                self.shared.guard_enter(child.pid);
+                // It may have exited before it was enrolled; then nobody rings for it any more.
+                self.inbox.waker.ring();
+                self.child_since = clock::now();
+                // Not in the middle of a transfer that may be a success: a reboot is asked for between syncs.
+                self.pulse.ask_for_reboot_at(None);
+                self.show.running(step, child.pid);
+                self.child = Some(child);
+                Event::Started
+            }
+            Err(Refusal::Precondition(key, found)) => {
+                self.report = SyncReport::of_refusal(key.name(), found);
+                Event::Refused
+            }
+            Err(Refusal::Failed(message, outcome)) => {
+                match step {
+                    Step::Rsync => {
+                        self.shared.versions.doubt(&self.job.rsync);
+                        self.report = SyncReport::of_refusal("not started", message);
+                    }
+                    // What is wrong with it will be said when rsync itself is started.
+                    Step::Probe => {}
+                    _ => {
+                        log::error!("{}: {message}", self.job.name);
+                        if step == Step::Before {
+                            self.report = SyncReport::of_refusal(step.name(), message);
+                        }
+                    }
+                }
+                Event::NotStarted(outcome)
+            }
+        }
+    }
+
+    /// Once the child has exited and nothing that it has left behind lives any more, the machine is told.
+    pub(super) fn look_after_child(&mut self) {
+        let Some(child) = &mut self.child else { return };
+        if !child.reap() || !child.kill_leftovers() {
+            return;
+        }
+        let Some(child) = self.child.take() else { return };
+        self.shared.reaper.forget(child.pid);
+        self.shared.guard_leave(child.pid);
+        self.shared.reaper.look();
+        let Some(exit) = child.exit else { return };
+        let event = match child.step {
+            Step::Rsync => self.rsync_exited(&child, exit),
+            Step::Probe => self.probe_exited(&child),
+            hook => self.hook_exited(hook, exit),
+        };
+        self.feed(event);
+    }
+
+    fn rsync_exited(&mut self, child: &Running, exit: Exit) -> Event {
+        let verdict = classify(exit, &child.said.evidence);
+        if verdict.refused_option {
+            self.shared.versions.doubt(&self.job.rsync);
+        }
+        let duration = clock::now().since(self.child_since);
+        self.report = SyncReport::of_rsync(exit, &verdict, duration, &child.said.stats);
+        self.hook_facts.code = self.report.code;
+        Event::Synced { outcome: verdict.outcome, changed: child.said.changed() }
+    }
+
+    fn probe_exited(&mut self, child: &Running) -> Event {
+        let answer = Version::parse(&String::from_utf8_lossy(&child.said.answer));
+        if let Some(version) = &answer {
+            log::info!("{}: using {}, version {}", self.job.name, self.job.rsync, version.text());
+        }
+        self.shared.versions.learn(&self.job.rsync, self.rsync_file, answer);
+        self.show_version();
+        Event::Exited(true)
+    }
+
+    fn hook_exited(&mut self, hook: Step, exit: Exit) -> Event {
+        let ok = exit == Exit::Code(0);
+        if !ok {
+            let note = format!("{} {}", hook.name(), log_lines::exit(exit));
+            log::warn!("{}: {note}", self.job.name);
+            if hook == Step::Before {
+                self.report = SyncReport::of_refusal(hook.name(), note);
+            }
+        }
+        Event::Exited(ok)
+    }
+
+    fn conclude(&mut self, conclusion: Conclusion) {
+        debug_assert!(self.child.is_none(), "the sync is over, but a child of it runs");
+        self.turn = None;
+        let report = std::mem::take(&mut self.report);
+        self.hook_facts.outcome = Some(conclusion.outcome);
+        self.hook_facts.failures = conclusion.failures;
+        self.hook_facts.changed = conclusion.changed;
+        self.ladder.finished(conclusion.outcome, clock::now());
+        log_lines::log_conclusion(&self.job.name, &report, &conclusion);
+        self.show.concluded(report, &conclusion);
+    }
+
+    fn exit(&mut self) {
+        if let Some(child) = &self.child {
+            log::error!("{}: leaving process {} behind, it hangs in the kernel", self.job.name, child.pid);
+        } else if !self.report.reason.is_empty() {
+            log::info!("{}: stopped in mid-sync, after {}", self.job.name, Span(self.report.duration));
+        }
+        self.exiting = true;
+    }
+}

@@ -1,0 +1,88 @@
+//! Which rsync it is: asked before the first sync, and again whenever the answer may have changed.
+
+use crate::common::{fake, Rig};
+use nix::sys::signal::Signal;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+
+const JOB: &str = "[media]\nsource = /ok\ndestination = DIR/dest\n";
+
+/// Makes the program `name` of the story's directory a link to one of the checked-in fakes, as an update does: by rename.
+fn install(rig: &Rig, name: &str, fake: &str) -> PathBuf {
+    let (new, path) = (rig.path(&format!("{name}.new")), rig.path(name));
+    symlink(fake, &new).expect("cannot make a link");
+    std::fs::rename(&new, &path).expect("cannot replace a link");
+    path
+}
+
+fn old_rsync() -> String {
+    format!("{}-3.0", fake::PROGRAM)
+}
+
+#[track_caller]
+fn assert_added(rig: &Rig, run: usize, progress: bool) {
+    let arguments = rig.fake("dest").arguments(run);
+    let has = |option: &str| arguments.iter().any(|argument| argument == option);
+    assert_eq!((has("--stats"), has("--info=progress2")), (true, progress), "run {run}: {arguments:?}");
+}
+
+#[test]
+fn reload_of_an_unchanged_file_loses_nothing_that_is_known_of_rsync() {
+    let rig = Rig::new("version-reload");
+    rig.ini(JOB);
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("sync success");
+    assert_added(&rig, 1, true);
+    irsync.signal(Signal::SIGHUP);
+    irsync.wait_log("configuration read");
+    irsync.signal(Signal::SIGUSR1);
+    irsync.wait_count("sync success", 2);
+    assert_added(&rig, 2, true);
+    irsync.stop();
+}
+
+#[test]
+fn rsync_that_is_installed_later_is_asked_for_its_version_then() {
+    let rig = Rig::new("version-later");
+    rig.ini(&format!("rsync = DIR/rsync\n{JOB}"));
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("cannot start rsync");
+    install(&rig, "rsync", fake::PROGRAM);
+    irsync.wait_log("sync success");
+    assert_added(&rig, 1, true);
+    irsync.stop();
+}
+
+#[test]
+fn replaced_rsync_is_asked_before_it_is_given_anything() {
+    let rig = Rig::new("version-replaced");
+    install(&rig, "rsync", fake::PROGRAM);
+    rig.ini(&format!("rsync = DIR/rsync\n{JOB}"));
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("sync success");
+    for (run, fake, progress) in [(2, old_rsync(), false), (3, fake::PROGRAM.into(), true)] {
+        install(&rig, "rsync", &fake);
+        irsync.signal(Signal::SIGUSR1);
+        irsync.wait_count("sync success", run);
+        assert_added(&rig, run, progress);
+    }
+    assert!(!irsync.log().contains("unknown option"), "it was given an option that it does not know");
+    irsync.stop();
+}
+
+#[test]
+fn rsync_that_refuses_an_option_is_asked_again_although_its_file_is_the_same() {
+    let rig = Rig::new("version-refused");
+    let behind = install(&rig, "behind", fake::PROGRAM);
+    rig.set_env("IRSYNC_TEST_RSYNC", behind.to_str().expect("UTF-8"));
+    rig.ini(&format!("rsync = {}-wrapper\n{JOB}", fake::PROGRAM));
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("sync success");
+    assert_added(&rig, 1, true);
+    install(&rig, "behind", &old_rsync());
+    irsync.signal(Signal::SIGUSR1);
+    irsync.wait_log("--info=progress2: unknown option");
+    irsync.wait_count("sync success", 2);
+    assert_added(&rig, 2, false);
+    irsync.stop();
+}
