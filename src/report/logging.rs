@@ -4,7 +4,8 @@
 //! thread only, and rsync goes on. What rsync says waits a moment for a log that only needs that to get all of it.
 
 use super::log_queue::Queue;
-use super::log_sink::{Failure, Sink};
+use super::log_sink::Sink;
+use super::log_writer::Writer;
 use super::utc;
 use crate::config::Global;
 use crate::text::{self, Record, LINE_LIMIT};
@@ -202,7 +203,7 @@ impl Shared {
 
     /// The writer: sleeps without a time limit until there is something to write.
     fn write_for_ever(&self, sink: Sink) {
-        let mut writer = Writer { sink, unwritten: None, shown: 0 };
+        let mut writer = Writer::new(sink);
         let (mut batch, mut below) = (Vec::new(), Vec::new());
         loop {
             self.next_batch(&mut writer, &mut batch, &mut below);
@@ -227,7 +228,7 @@ impl Shared {
         let mut state = self.lock();
         loop {
             if let Some(sink) = state.new_sink.take() {
-                writer.sink = sink;
+                writer.change(sink);
             }
             if state.queue.take(now(), batch) || state.below_changed {
                 below.clone_from(&state.below);
@@ -237,52 +238,6 @@ impl Shared {
             state.queue.shrink();
             state.writer_waits = true;
             state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-}
-
-/// The sink and what it failed to take.
-struct Writer {
-    sink: Sink,
-    unwritten: Option<Failure>,
-    /// Lines that stand below the log.
-    shown: usize,
-}
-
-impl Writer {
-    /// Takes the lines below the log away, so that it can go on where they stand.
-    fn hide(&mut self) {
-        if self.shown > 0 {
-            self.sink.draw(format!("\x1b[{}A\r\x1b[J", self.shown).as_bytes());
-            self.shown = 0;
-        }
-    }
-
-    fn show(&mut self, below: &[u8]) {
-        if !below.is_empty() {
-            self.sink.draw(below);
-            self.shown = below.iter().filter(|&&b| b == b'\n').count();
-        }
-    }
-
-    fn write(&mut self, batch: &[u8]) {
-        if let Some(failure) = &self.unwritten {
-            let stamp = utc::rfc3339(now());
-            let stamp = String::from_utf8_lossy(&stamp);
-            let report = format!("{stamp} [WARN] {} log lines lost: {}\n", failure.lost, failure.error);
-            if self.sink.write(report.as_bytes()).is_ok() {
-                self.unwritten = None;
-            }
-        }
-        if let Err(failure) = self.sink.write(batch) {
-            match &mut self.unwritten {
-                Some(before) => before.lost += failure.lost,
-                None => {
-                    // Only when it begins: stderr may be a serial line.
-                    let _ = writeln!(io::stderr(), "irsync: {}; log lines are lost until it works", failure.error);
-                    self.unwritten = Some(failure);
-                }
-            }
         }
     }
 }

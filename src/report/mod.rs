@@ -5,6 +5,7 @@ pub mod human;
 pub mod json;
 mod log_queue;
 mod log_sink;
+mod log_writer;
 pub mod logging;
 pub mod metrics;
 pub mod scribe;
