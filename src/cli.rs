@@ -106,7 +106,8 @@ pub fn main() -> ExitCode {
         Command::Run { config } => commands::run::run(&config),
         Command::Check { config } => commands::check::check(&config),
         Command::Once { config, jobs } => commands::once::once(&config, &jobs),
-        Command::Status { config, watch, json } => commands::status::status(&config, watch, json),
+        Command::Status { config, watch: true, json } => commands::watch::watch(&config, json),
+        Command::Status { config, watch: false, json } => commands::status::status(&config, json),
         Command::Now { config, jobs } => commands::now::now(&config, &jobs),
         Command::DropIn { config } => commands::run::drop_in(config),
     }

@@ -5,8 +5,9 @@ mod check_watchdog;
 pub mod now;
 pub mod once;
 pub mod run;
+mod seen;
 pub mod status;
-mod watch;
+pub mod watch;
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;

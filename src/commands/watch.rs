@@ -1,9 +1,9 @@
 //! `irsync status --watch`: on a terminal redrawn in place, elsewhere printed when it changes.
 
 use super::say;
-use super::status::Seen;
+use super::seen::{status_file, Seen};
 use crate::os::terminal;
-use crate::report::table::fit;
+use crate::text::fit;
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
 use signal_hook::{flag, low_level::pipe};
@@ -19,7 +19,8 @@ use std::sync::Arc;
 const PERIOD: u16 = 1000;
 
 /// Shows the status until a signal ends it or nobody reads it any more. The code is that of the last look.
-pub(super) fn watch(file: &Path, json: bool) -> ExitCode {
+pub fn watch(config: &Path, json: bool) -> ExitCode {
+    let file = &status_file(config);
     let screen = !json && terminal::is_clever(stdout().as_fd());
     let result = Wakes::install(screen).and_then(|wakes| match screen {
         true => on_screen(file, &wakes),
@@ -80,7 +81,7 @@ fn in_lines(file: &Path, json: bool, wakes: &Wakes) -> ExitCode {
     loop {
         let seen = Seen::now(file);
         // Ages alone are no news.
-        if before.as_ref() != Some(&seen) {
+        if !before.is_some_and(|before| before.is_like(&seen)) {
             let text = if json { seen.json() } else { seen.lines(width, false).join("\n") + "\n\n" };
             if let Err(code) = say(&text) {
                 return code;

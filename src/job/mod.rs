@@ -3,6 +3,7 @@
 
 pub mod backoff;
 pub mod boot_record;
+pub mod health;
 pub mod ladder;
 pub mod machine;
 pub mod outcome;

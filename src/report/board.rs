@@ -84,7 +84,7 @@ pub struct LastRun {
 }
 
 /// One job as seen from outside.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JobStatus {
     /// The section's name.
     pub name: String,

@@ -3,68 +3,85 @@
 //! Times of success are written as wall time worked out from the monotonic clock at the time of writing: on a board that
 //! booted in 1970 they become right as soon as NTP has set the clock and the file is written again.
 
-use super::board::{JobStatus, Stamp, State};
-use super::status::{seconds, wall, Daemon};
-use super::table::health;
+use super::board::{Stamp, State};
+use super::snapshot::{Judged, Snapshot};
+use super::status::{seconds, wall};
 use super::utc;
 use crate::job::Outcome;
 use std::fmt::{Display, Write};
 
 /// The whole file. `up`: false in the one that is left behind at a clean stop.
-pub fn render(daemon: &Daemon<'_>, jobs: &[JobStatus], now: Stamp, up: bool) -> String {
+pub fn render(snapshot: &Snapshot, up: bool) -> String {
+    let (daemon, now) = (&snapshot.daemon, snapshot.now);
     let mut page = Page::default();
     page.family("irsync_build_info", "gauge", "Constant 1, labelled with the version of irsync.");
-    page.sample(&[("version", env!("CARGO_PKG_VERSION"))], &1);
+    page.sample(&[("version", &daemon.version)], &1);
     page.family("irsync_up", "gauge", "1 while irsync runs, 0 after it was stopped.");
     page.sample(&[], &u8::from(up));
     page.family("irsync_start_time_seconds", "gauge", "When irsync started, in seconds since 1970.");
     page.sample(&[], &utc::seconds(wall(daemon.started, now)));
-    if let Some((_, opened)) = &daemon.watchdog {
+    if let Some(watchdog) = &daemon.watchdog {
         page.family("irsync_watchdog_fed", "gauge", "1 while the hardware watchdog is being fed.");
-        page.sample(&[], &u8::from(up && opened.is_some_and(|(_, fed)| fed)));
-        if let Some((facts, _)) = opened {
+        page.sample(&[], &u8::from(up && watchdog.fed));
+        if let Some(timeout) = watchdog.timeout {
             page.family("irsync_watchdog_timeout_seconds", "gauge", "Time without a kick until the board is reset.");
-            page.sample(&[], &facts.granted);
+            page.sample(&[], &timeout);
         }
     }
-    page.jobs(jobs, now);
+    page.jobs(&snapshot.jobs, now);
     page.text
 }
 
 /// A value of a job, if it has one.
-type Value = fn(&JobStatus, Stamp) -> Option<String>;
+type Value = fn(&Judged, Stamp) -> Option<String>;
 
 /// Name, type, help and value of what each job has one of.
-const FAMILIES: [(&str, &str, &str, Value); 11] = [
-    ("irsync_job_healthy", "gauge", "1 unless the job is failing or stale.", |job, now| {
-        Some(u8::from(!health(job, now.mono).is_bad()).to_string())
+const FAMILIES: [(&str, &str, &str, Value); 12] = [
+    ("irsync_job_healthy", "gauge", "1 unless the job is failing or stale.", |judged, _| {
+        Some(u8::from(!judged.health.is_bad()).to_string())
     }),
     (
         "irsync_job_last_success_timestamp_seconds",
         "gauge",
         "End of the last success, in seconds since 1970.",
-        |job, now| job.last_success.map(|success| utc::seconds(wall(success.mono, now)).to_string()),
+        |judged, now| judged.job.last_success.map(|success| utc::seconds(wall(success.mono, now)).to_string()),
     ),
-    ("irsync_job_last_end_timestamp_seconds", "gauge", "End of the last sync, in seconds since 1970.", |job, now| {
-        job.last.as_ref().map(|last| utc::seconds(wall(last.ended.mono, now)).to_string())
+    (
+        "irsync_job_last_success_or_start_timestamp_seconds",
+        "gauge",
+        "End of the last success, or the job's start as long as there is none, in seconds since 1970.",
+        |judged, now| {
+            let since = judged.job.last_success.or(judged.job.started);
+            since.map(|since| utc::seconds(wall(since.mono, now)).to_string())
+        },
+    ),
+    (
+        "irsync_job_last_end_timestamp_seconds",
+        "gauge",
+        "End of the last sync, in seconds since 1970.",
+        |judged, now| judged.job.last.as_ref().map(|last| utc::seconds(wall(last.ended.mono, now)).to_string()),
+    ),
+    ("irsync_job_last_duration_seconds", "gauge", "How long the last rsync ran.", |judged, _| {
+        judged.job.last.as_ref().map(|last| seconds(last.duration))
     }),
-    ("irsync_job_last_duration_seconds", "gauge", "How long the last rsync ran.", |job, _| {
-        job.last.as_ref().map(|last| seconds(last.duration))
+    ("irsync_job_last_code", "gauge", "Exit code of the last rsync.", |judged, _| {
+        judged.job.last.as_ref().and_then(|last| last.code).map(|code| code.to_string())
     }),
-    ("irsync_job_last_code", "gauge", "Exit code of the last rsync.", |job, _| {
-        job.last.as_ref().and_then(|last| last.code).map(|code| code.to_string())
+    ("irsync_job_stale_after_seconds", "gauge", "Age of the last success at which the job is stale.", |judged, _| {
+        judged.job.stale_after.map(seconds)
     }),
-    ("irsync_job_stale_after_seconds", "gauge", "Age of the last success at which the job is stale.", |job, _| {
-        job.stale_after.map(seconds)
+    ("irsync_job_consecutive_failures", "gauge", "Syncs in a row without success.", |judged, _| {
+        Some(judged.job.failures.to_string())
     }),
-    ("irsync_job_consecutive_failures", "gauge", "Syncs in a row without success.", |job, _| {
-        Some(job.failures.to_string())
+    ("irsync_job_files_total", "counter", "Files transferred.", |judged, _| Some(judged.job.files_total.to_string())),
+    ("irsync_job_bytes_total", "counter", "Bytes sent and received.", |judged, _| {
+        Some(judged.job.bytes_total.to_string())
     }),
-    ("irsync_job_files_total", "counter", "Files transferred.", |job, _| Some(job.files_total.to_string())),
-    ("irsync_job_bytes_total", "counter", "Bytes sent and received.", |job, _| Some(job.bytes_total.to_string())),
-    ("irsync_job_stalls_total", "counter", "Syncs ended because of a limit.", |job, _| Some(job.stalls.to_string())),
-    ("irsync_job_kills_total", "counter", "SIGKILLs sent because SIGTERM was not enough.", |job, _| {
-        Some(job.kills.to_string())
+    ("irsync_job_stalls_total", "counter", "Syncs ended because of a limit.", |judged, _| {
+        Some(judged.job.stalls.to_string())
+    }),
+    ("irsync_job_kills_total", "counter", "SIGKILLs sent because SIGTERM was not enough.", |judged, _| {
+        Some(judged.job.kills.to_string())
     }),
 ];
 
@@ -95,27 +112,27 @@ impl Page {
         let _ = writeln!(self.text, " {value}");
     }
 
-    fn jobs(&mut self, jobs: &[JobStatus], now: Stamp) {
-        let enabled = || jobs.iter().filter(|job| job.state != State::Disabled);
+    fn jobs(&mut self, jobs: &[Judged], now: Stamp) {
+        let enabled = || jobs.iter().filter(|judged| judged.job.state != State::Disabled);
         for (name, kind, help, value) in FAMILIES {
             let mut named = false;
-            for job in enabled() {
-                if let Some(value) = value(job, now) {
+            for judged in enabled() {
+                if let Some(value) = value(judged, now) {
                     if !std::mem::replace(&mut named, true) {
                         self.family(name, kind, help);
                     }
-                    self.sample(&[("job", &job.name)], &value);
+                    self.sample(&[("job", &judged.job.name)], &value);
                 }
             }
         }
         self.family("irsync_job_state", "gauge", "1 for the state the job is in.");
-        for job in jobs {
+        for Judged { job, .. } in jobs {
             for state in State::ALL {
                 self.sample(&[("job", &job.name), ("state", state.name())], &u8::from(state == job.state));
             }
         }
         self.family("irsync_job_syncs_total", "counter", "Finished syncs by outcome.");
-        for job in enabled() {
+        for Judged { job, .. } in enabled() {
             for (outcome, count) in Outcome::ALL.iter().zip(job.outcomes) {
                 self.sample(&[("job", &job.name), ("outcome", outcome.name())], &count);
             }
@@ -135,21 +152,25 @@ fn escaped(c: char) -> impl Iterator<Item = char> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::status::tests::{at, full};
+    use super::super::board::JobStatus;
+    use super::super::snapshot::{tests::seen, Watchdog};
+    use super::super::status::tests::full;
     use super::*;
     use crate::os::watchdog::Facts;
     use std::path::Path;
 
-    fn daemon() -> Daemon<'static> {
-        Daemon { pid: 42, started: at(99).mono, stopping: false, watchdog: None, boot_cause: None }
+    /// These jobs and a watchdog that is fed.
+    fn with_watchdog(facts: &Facts, jobs: &[JobStatus]) -> Snapshot {
+        let mut snapshot = seen(jobs, 1000);
+        snapshot.daemon.watchdog = Some(Watchdog::new(Path::new("/dev/watchdog"), Some((facts, true))));
+        snapshot
     }
 
     #[test]
     fn every_family_is_told_once_and_stands_together() {
         let jobs = [full(), JobStatus { name: "new".into(), ..JobStatus::default() }];
         let facts = Facts { granted: 15, ..Facts::default() };
-        let daemon = Daemon { watchdog: Some((Path::new("/dev/watchdog"), Some((&facts, true)))), ..daemon() };
-        let text = render(&daemon, &jobs, at(1000), true);
+        let text = render(&with_watchdog(&facts, &jobs), true);
         let mut families: Vec<&str> = Vec::new();
         for line in text.lines() {
             if let Some(rest) = line.strip_prefix("# HELP ") {
@@ -177,17 +198,33 @@ mod tests {
     }
 
     #[test]
+    fn an_alert_has_something_to_count_from_before_the_first_success() {
+        let new = JobStatus { last_success: None, ..full() };
+        for (job, since, healthy) in [(new, 100, 0), (full(), 700, 0)] {
+            let mut snapshot = seen(&[job], 1000);
+            snapshot.now.wall = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1000);
+            let text = render(&snapshot, true);
+            for line in [
+                format!("irsync_job_last_success_or_start_timestamp_seconds{{job=\"media\"}} {since}"),
+                format!("irsync_job_healthy{{job=\"media\"}} {healthy}"),
+                "irsync_job_stale_after_seconds{job=\"media\"} 90.000".into(),
+            ] {
+                assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_left_behind_at_a_stop_says_so() {
         let facts = Facts::default();
-        let daemon = Daemon { watchdog: Some((Path::new("/dev/watchdog"), Some((&facts, true)))), ..daemon() };
-        let text = render(&daemon, &[full()], at(1000), false);
+        let text = render(&with_watchdog(&facts, &[full()]), false);
         assert!(text.contains("\nirsync_up 0\n") && text.contains("\nirsync_watchdog_fed 0\n"), "{text}");
     }
 
     #[test]
     fn labels_are_escaped() {
         let job = JobStatus { name: "a\"b\\c\nd".into(), ..full() };
-        let text = render(&daemon(), &[job], at(1000), true);
+        let text = render(&seen(&[job], 1000), true);
         assert!(text.contains(r#"irsync_job_healthy{job="a\"b\\c\nd"} 0"#), "{text}");
     }
 }

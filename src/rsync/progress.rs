@@ -4,7 +4,7 @@ use super::number;
 
 /// A running transfer, from rsync's progress records: of the whole run with `--info=progress2`, of one file with
 /// `--progress`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Bytes of file data so far.
     pub bytes: u64,

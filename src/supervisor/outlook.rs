@@ -1,5 +1,7 @@
 //! What the field sees of a running irsync: status file, metrics, progress bars, systemd's status line. All of it is made
-//! from the board, when that has changed and at most once a second; files are written by [`Scribe`]'s thread.
+//! from the board, when that has changed and at most once a second; files are written by [`Scribe`]'s thread. A job's
+//! health also changes when nothing happens: for that moment the main thread is woken once, and metrics and systemd's line
+//! are made anew. The status file is not: who reads it judges the jobs himself.
 
 use super::heart::Heart;
 use crate::config::{Global, LogTarget};
@@ -7,10 +9,10 @@ use crate::job::Time;
 use crate::os::terminal;
 use crate::report::board::{JobStatus, News, Stamp};
 use crate::report::scribe::Scribe;
-use crate::report::status::{self, Daemon};
-use crate::report::{logging, metrics, table};
+use crate::report::snapshot::{Daemon, Snapshot, Watchdog};
+use crate::report::{bars, logging, metrics, status, table};
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Between two looks at the board.
@@ -42,6 +44,8 @@ pub struct Outlook {
     next: Time,
     metrics_next: Time,
     metrics_due: bool,
+    /// When the health of a job will change if nothing happens.
+    health_changes: Option<Time>,
     /// What systemd was told.
     summary: String,
     /// Jobs that have ended since irsync was told to stop.
@@ -65,6 +69,7 @@ impl Outlook {
             next: now,
             metrics_next: now,
             metrics_due: false,
+            health_changes: None,
             summary: String::new(),
             ended: Vec::new(),
         };
@@ -120,62 +125,67 @@ impl Outlook {
 
     /// When [`Outlook::look`] has something to do.
     pub fn deadline(&self, news: &News) -> Option<Time> {
-        match news.unread() {
-            true => Some(self.next),
-            false => (self.metrics_due && self.metrics_file.is_some()).then_some(self.metrics_next),
-        }
+        let news = news.unread().then_some(self.next);
+        let metrics = (self.metrics_due && self.metrics_file.is_some()).then_some(self.metrics_next);
+        // What is written for the news includes these metrics, a second later at most.
+        news.or(metrics).into_iter().chain(self.health_changes).min()
     }
 
     /// Shows what has changed. `read` copies the board.
     pub fn look(&mut self, now: Time, news: &News, heart: &Heart, read: impl FnOnce() -> Vec<JobStatus>) {
         let fed = heart.device().map(|(_, fed)| fed);
         let changed = now >= self.next && (news.unread() || fed != self.fed);
-        let metrics = now >= self.metrics_next && (changed || self.metrics_due) && self.metrics_file.is_some();
-        if !changed && !metrics {
+        let aged = self.health_changes.is_some_and(|at| now >= at);
+        self.metrics_due |= changed || aged;
+        let metrics = now >= self.metrics_next && self.metrics_due && self.metrics_file.is_some();
+        if !changed && !metrics && !aged {
             return;
         }
-        self.fed = fed;
-        self.next = now + PERIOD;
-        // Before the board is read, so that nothing is missed.
-        news.take();
+        if changed {
+            self.fed = fed;
+            self.next = now + PERIOD;
+            // Before the board is read, so that nothing is missed.
+            news.take();
+        }
         let mut jobs = read();
         jobs.extend_from_slice(&self.ended);
-        self.write(&jobs, heart, metrics, now);
-        self.metrics_due = !metrics;
+        let snapshot = Snapshot::new(self.daemon(heart, now), jobs, Stamp { mono: now, ..Stamp::now() });
+        self.health_changes = snapshot.changes;
+        if let Some(scribe) = &self.scribe {
+            if changed {
+                scribe.replace(&self.status_file, status::render(&snapshot));
+            }
+            if let (Some(path), true) = (&self.metrics_file, metrics) {
+                scribe.replace(path, metrics::render(&snapshot, true));
+            }
+        }
         if metrics {
+            self.metrics_due = false;
             self.metrics_next = now + METRICS_PERIOD;
         }
-        let summary = table::summary(&jobs, now);
+        let summary = table::summary(&snapshot);
         if summary != self.summary {
             heart.status(&summary);
             self.summary = summary;
         }
         if self.attended {
             let (columns, rows) = terminal::size(std::io::stderr().as_fd());
-            let mut bars = table::bars(&jobs, columns - 1);
+            let mut bars = bars::bars(&snapshot, columns - 1);
             // More could not be taken away again.
             bars.truncate(rows / 2);
             logging::show_below(&bars);
         }
     }
 
-    fn write(&self, jobs: &[JobStatus], heart: &Heart, metrics: bool, now: Time) {
-        let Some(scribe) = &self.scribe else { return };
-        let now = Stamp { mono: now, ..Stamp::now() };
-        let daemon = self.daemon(heart);
-        scribe.replace(&self.status_file, status::render(&daemon, jobs, now));
-        if let (Some(path), true) = (&self.metrics_file, metrics) {
-            scribe.replace(path, metrics::render(&daemon, jobs, now, true));
-        }
-    }
-
-    fn daemon<'a>(&'a self, heart: &'a Heart) -> Daemon<'a> {
+    fn daemon(&self, heart: &Heart, now: Time) -> Daemon {
         Daemon {
+            version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),
-            started: self.started,
             stopping: self.stopping,
-            watchdog: self.watchdog_device.as_deref().map(|path: &Path| (path, heart.device())),
-            boot_cause: heart.boot_cause(),
+            started: self.started,
+            written: now,
+            watchdog: self.watchdog_device.as_deref().map(|path| Watchdog::new(path, heart.device())),
+            boot_cause: heart.boot_cause().map(str::to_owned),
         }
     }
 
@@ -186,7 +196,9 @@ impl Outlook {
         scribe.remove(&self.status_file);
         if let Some(path) = &self.metrics_file {
             jobs.extend_from_slice(&self.ended);
-            scribe.replace(path, metrics::render(&self.daemon(heart), &jobs, Stamp::now(), false));
+            let now = Stamp::now();
+            let snapshot = Snapshot::new(self.daemon(heart, now.mono), jobs, now);
+            scribe.replace(path, metrics::render(&snapshot, false));
         }
         scribe.finish(LAST_WORDS);
     }

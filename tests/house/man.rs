@@ -4,8 +4,9 @@ use irsync::config::keys::{Preset, Scope, KEYS};
 use irsync::job::{Outcome, Time};
 use irsync::os::watchdog::Facts;
 use irsync::report::board::{JobStatus, LastRun, Progress, Stamp, State};
-use irsync::report::status::{self, Daemon};
-use irsync::report::{metrics, status::sections};
+use irsync::report::snapshot::{Daemon, Snapshot, Watchdog};
+use irsync::report::status::{self, sections};
+use irsync::report::{json, metrics};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -95,20 +96,24 @@ fn full_job() -> JobStatus {
     }
 }
 
-fn full_daemon(facts: &Facts) -> Daemon<'_> {
-    Daemon {
+/// An irsync of which everything is known, with this job.
+fn full() -> Snapshot {
+    let facts = Facts::default();
+    let daemon = Daemon {
+        version: "1".into(),
         pid: 1,
-        started: at(1).mono,
         stopping: false,
-        watchdog: Some((Path::new("/dev/watchdog"), Some((facts, true)))),
-        boot_cause: Some("power"),
-    }
+        started: at(1).mono,
+        written: at(9).mono,
+        watchdog: Some(Watchdog::new(Path::new("/dev/watchdog"), Some((&facts, true)))),
+        boot_cause: Some("power".into()),
+    };
+    Snapshot::new(daemon, vec![full_job()], at(9))
 }
 
 /// Name and help of every family of metrics.
 fn families() -> Vec<(String, String)> {
-    let facts = Facts::default();
-    let text = metrics::render(&full_daemon(&facts), &[full_job()], at(9), true);
+    let text = metrics::render(&full(), true);
     let help = |line: &str| {
         line.strip_prefix("# HELP ").and_then(|rest| rest.split_once(' ')).map(|(a, b)| (a.into(), b.into()))
     };
@@ -117,14 +122,17 @@ fn families() -> Vec<(String, String)> {
 
 #[test]
 fn every_key_of_the_status_file_is_documented_and_no_other() {
-    let facts = Facts::default();
-    let read = sections(&status::render(&full_daemon(&facts), &[full_job()], at(9)));
+    let read = sections(&status::render(&full()));
+    let json = json::render(&full());
     for (section, table) in read.iter().zip([OWN_KEYS, JOB_KEYS]) {
         let mut documented: Vec<&str> = table.iter().flat_map(|(names, _)| names.split(", ")).collect();
         let mut written: Vec<&str> = section.pairs.iter().map(|(key, _)| key.as_str()).collect();
         documented.sort_unstable();
         written.sort_unstable();
         assert_eq!(written, documented, "[{}]", section.name);
+        for key in written {
+            assert!(json.contains(&format!("\"{key}\":")), "{key} is not in {json}");
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod daemon;
 pub mod fake;
 mod instance;
+pub mod json;
 pub mod mount;
 pub mod process;
 

@@ -2,6 +2,7 @@
 
 mod file;
 mod guards;
+mod health;
 mod metrics;
 mod progress;
 mod pty;
