@@ -100,9 +100,28 @@ pub fn terminate(pid: i32) {
     let _ = killpg(Pid::from_raw(pid), Signal::SIGCONT);
 }
 
+/// SIGTERM to those of a run whose parent in it has died: they tell their own children. Of a run are those in the
+/// session of `leader`, and those that carry the marker.
+pub fn terminate_orphans(leader: i32, run: Option<&str>) {
+    let marked = run.map(marked).unwrap_or_default();
+    let is_ours = |pid: i32, stat: &procfs::Stat| stat.session == leader || marked.contains(&pid);
+    let ours = |pid: i32| procfs::stat(pid).filter(|stat| stat.state != 'Z' && is_ours(pid, stat));
+    for pid in procfs::pids() {
+        if ours(pid).is_some_and(|stat| ours(stat.ppid).is_none()) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+            let _ = kill(Pid::from_raw(pid), Signal::SIGCONT);
+        }
+    }
+}
+
+/// The processes that carry this run's marker, in whatever session.
+pub fn marked(run: &str) -> Vec<i32> {
+    procfs::with_environ(format!("{RUN_VARIABLE}={run}").as_bytes())
+}
+
 /// SIGKILL to every process that carries this run's marker, in whatever session; gives how many there were.
 pub fn kill_marked(run: &str) -> usize {
-    let marked = procfs::with_environ(format!("{RUN_VARIABLE}={run}").as_bytes());
+    let marked = marked(run);
     for pid in &marked {
         let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
     }

@@ -1,8 +1,9 @@
-//! A running child: its pipes are read, its lines are logged, and once it has exited, what it left behind is killed.
+//! A running child: its pipes are read, its lines are logged, and once it has exited, what it left behind is ended.
 
 use super::said::Said;
-use crate::job::Step;
+use crate::job::{Step, Time};
 use crate::os::child::{self, Child};
+use crate::os::clock;
 use crate::os::procfs::ReadSampler;
 use crate::os::reaper;
 use crate::report::logging::ChildLog;
@@ -23,6 +24,8 @@ const READS: usize = 8;
 /// first to the last.
 const LEFTOVERS_FIRST: Duration = Duration::from_micros(500);
 const LEFTOVERS_LAST: Duration = Duration::from_secs(1);
+/// The longest such wait while they may still put a partial file aside: nobody rings when that is done.
+const LEFTOVERS_PATIENT: Duration = Duration::from_millis(50);
 
 /// A child and what it has said.
 #[derive(Debug)]
@@ -46,6 +49,12 @@ pub struct Running {
     buffer: Vec<u8>,
     /// Set once the child has exited: when to look for what it left behind.
     leftovers_in: Option<Duration>,
+    /// When the child itself has exited.
+    exited_at: Time,
+    /// SIGTERM was sent, and the state machine counts the time until SIGKILL.
+    terminated: bool,
+    /// SIGKILL was sent: what still lives gets no more time.
+    killed: bool,
 }
 
 #[derive(Debug)]
@@ -77,6 +86,9 @@ impl Running {
             stderr: Pipe { fd: child.stderr.take(), lines: LineSplitter::default(), log: err },
             buffer: Vec::new(),
             leftovers_in: None,
+            exited_at: Time::default(),
+            terminated: false,
+            killed: false,
             child,
         }
     }
@@ -111,42 +123,57 @@ impl Running {
                 self.stdout.finish(&mut |line| said.hear_stdout(step, line));
                 self.stderr.finish(&mut |line| said.hear_stderr(line));
                 self.leftovers_in = Some(LEFTOVERS_FIRST);
+                self.exited_at = clock::now();
+                if matches!(self.exit, Some(Exit::Signal(_))) {
+                    // An rsync that exits has told its own children to end. One that was killed has told nobody.
+                    child::terminate_orphans(self.pid, self.run.as_deref());
+                }
             }
         }
         self.exit.is_some()
     }
 
-    /// Once the child has exited: kills what it left behind. True when nothing of it lives any more.
-    pub fn kill_leftovers(&mut self) -> bool {
-        let Some(again_in) = &mut self.leftovers_in else { return false };
+    /// Once the child has exited: ends what it left behind. True when nothing of it lives any more.
+    ///
+    /// When rsync exits, its receiver may still be moving the partial file to where the next sync resumes from it. It has
+    /// the time for that until the state machine asks for SIGKILL, if rsync was told to end, and else `stop_timeout` from
+    /// rsync's exit. After a success there is nothing to put aside.
+    pub fn end_leftovers(&mut self, stop_timeout: Duration) -> bool {
+        let Some(again_in) = self.leftovers_in else { return false };
+        let failed = self.exit != Some(Exit::Code(0));
+        let has_time = self.terminated || (failed && clock::now() < self.exited_at + stop_timeout);
+        let patient = has_time && !self.killed && self.run.is_some();
         let group_is_empty = reaper::reap_group(self.pid);
-        if !group_is_empty {
+        if !group_is_empty && !patient {
             self.child.kill_group();
         }
         // A process that has left the session has lost its parent by now, and the kernel has given it to us: as long as we
         // have no orphans, no such process exists.
         let marked = match &self.run {
-            Some(run) if reaper::has_orphans() => child::kill_marked(run),
+            Some(run) if !patient && reaper::has_orphans() => child::kill_marked(run),
+            Some(run) if group_is_empty && reaper::has_orphans() => child::marked(run).len(),
             _ => 0,
         };
-        *again_in = (*again_in * 2).min(LEFTOVERS_LAST);
+        self.leftovers_in = Some((again_in * 2).min(if patient { LEFTOVERS_PATIENT } else { LEFTOVERS_LAST }));
         group_is_empty && marked == 0
     }
 
-    /// When [`Running::kill_leftovers`] is to be called again; None before the child has exited.
+    /// When [`Running::end_leftovers`] is to be called again; None before the child has exited.
     pub fn leftovers_in(&self) -> Option<Duration> {
         self.leftovers_in
     }
 
     /// SIGTERM; see [`Child::terminate`].
-    pub fn terminate(&self) {
+    pub fn terminate(&mut self) {
+        self.terminated = true;
         if self.exit.is_none() {
             self.child.terminate();
         }
     }
 
     /// SIGKILL to the child and to all that it has started.
-    pub fn kill(&self) {
+    pub fn kill(&mut self) {
+        self.killed = true;
         self.child.kill_group();
         if let Some(run) = &self.run {
             child::kill_marked(run);

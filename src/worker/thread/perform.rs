@@ -30,7 +30,7 @@ impl Worker {
             }
             Action::Terminate(cause) => {
                 debug_assert!(self.child.is_some(), "nothing runs that could be terminated");
-                if let Some(child) = &self.child {
+                if let Some(child) = &mut self.child {
                     log_lines::log_termination(&self.job.name, child.step, cause);
                     child.terminate();
                 }
@@ -39,7 +39,7 @@ impl Worker {
             }
             Action::Kill => {
                 debug_assert!(self.child.is_some(), "nothing runs that could be killed");
-                if let Some(child) = &self.child {
+                if let Some(child) = &mut self.child {
                     log::warn!("{}: {} did not end after SIGTERM, killing it", self.job.name, child.step.name());
                     child.kill();
                 }
@@ -147,7 +147,7 @@ impl Worker {
     /// Once the child has exited and nothing that it has left behind lives any more, the machine is told.
     pub(super) fn look_after_child(&mut self) {
         let Some(child) = &mut self.child else { return };
-        if !child.reap() || !child.kill_leftovers() {
+        if !child.reap() || !child.end_leftovers(self.job.limits.stop_timeout) {
             return;
         }
         let Some(child) = self.child.take() else { return };

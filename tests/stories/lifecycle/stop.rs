@@ -47,6 +47,17 @@ fn sigkill_leaves_nothing() {
 }
 
 #[test]
+fn sigterm_gives_the_receiver_the_time_to_put_its_partial_file_aside() {
+    let rig = Rig::new("stop-receiver");
+    rig.ini("stop_timeout = 20s\n[media]\nsource = /slow-receiver\ndestination = DIR/dest\n");
+    let mut irsync = rig.start(&["run"]);
+    wait_until("the receiver", || !rig.fake("dest").others().is_empty());
+    irsync.stop();
+    assert!(rig.path("dest/kept").exists(), "the receiver was killed the moment rsync itself had gone");
+    rig.assert_nothing_left();
+}
+
+#[test]
 fn sigterm_gives_rsync_the_time_to_clean_up() {
     let rig = Rig::new("stop-gently");
     rig.ini("stop_timeout = 1s\n[media]\nsource = /note-term\ndestination = DIR/dest\n");
