@@ -96,10 +96,7 @@ impl ChildLog {
             return;
         }
         self.lines.extend_from_slice(&self.prefix);
-        text::escape_into(&mut self.lines, record.bytes, LINE_LIMIT);
-        if record.cut > 0 {
-            text::cut_mark(&mut self.lines, record.cut);
-        }
+        text::escape_record(&mut self.lines, record, LINE_LIMIT);
         self.lines.push(b'\n');
     }
 

@@ -1,10 +1,24 @@
 //! Foreign text made safe for a log or a terminal.
 
+use super::lines::Record;
 use std::io::Write;
 
 /// Appends `line` with control characters (C0, DEL, C1), line separators, bidirectional overrides and bytes that are
-/// not UTF-8 written as `\xNN`, one for each byte. At most `limit` bytes are appended, and then [`cut_mark`].
+/// not UTF-8 written as `\xNN`, one for each byte. At most `limit` bytes are appended, and what is left out is counted
+/// behind them: `…[+N bytes]`.
 pub fn escape_into(out: &mut Vec<u8>, line: &[u8], limit: usize) {
+    let left = escape_prefix(out, line, limit);
+    mark_cut(out, left);
+}
+
+/// The same for a line that may have been cut when it was read: what was left out then and now is counted once.
+pub fn escape_record(out: &mut Vec<u8>, record: &Record, limit: usize) {
+    let left = escape_prefix(out, record.bytes, limit);
+    mark_cut(out, left + record.cut);
+}
+
+/// Appends as much of `line` as `limit` allows and gives how many bytes of it are left.
+fn escape_prefix(out: &mut Vec<u8>, line: &[u8], limit: usize) -> usize {
     let mut room = limit;
     let mut rest = line;
     while !rest.is_empty() {
@@ -17,7 +31,7 @@ pub fn escape_into(out: &mut Vec<u8>, line: &[u8], limit: usize) {
             break;
         }
         if rest.is_empty() {
-            return;
+            break;
         }
         let (len, visible) = next_char(rest);
         let size = if visible { len } else { 4 * len };
@@ -32,15 +46,14 @@ pub fn escape_into(out: &mut Vec<u8>, line: &[u8], limit: usize) {
         rest = &rest[len..];
         room -= size;
     }
-    if !rest.is_empty() {
-        cut_mark(out, rest.len());
-    }
+    rest.len()
 }
 
-/// Appends what stands for `bytes` that were left out: `…[+N bytes]`.
-pub fn cut_mark(out: &mut Vec<u8>, bytes: usize) {
-    // Writing to a Vec cannot fail.
-    let _ = write!(out, "…[+{bytes} bytes]");
+fn mark_cut(out: &mut Vec<u8>, bytes: usize) {
+    if bytes > 0 {
+        // Writing to a Vec cannot fail.
+        let _ = write!(out, "…[+{bytes} bytes]");
+    }
 }
 
 fn escape_byte(out: &mut Vec<u8>, byte: u8) {
@@ -94,6 +107,7 @@ fn hidden(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::LineEnd;
     use super::*;
 
     fn escaped(line: &[u8], limit: usize) -> String {
@@ -147,5 +161,17 @@ mod tests {
         assert_eq!(escaped("12345€".as_bytes(), 6), "12345…[+3 bytes]");
         assert_eq!(escaped(b"123\x1b\x1b", 7), "123\\x1b…[+1 bytes]");
         assert_eq!(escaped(b"1", 0), "…[+1 bytes]");
+    }
+
+    #[test]
+    fn a_line_that_was_cut_before_is_marked_once() {
+        let marked = |bytes: &[u8], cut, limit| {
+            let mut out = Vec::new();
+            escape_record(&mut out, &Record { bytes, cut, end: LineEnd::Newline }, limit);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(marked(b"123456", 0, 6), "123456");
+        assert_eq!(marked(b"123456", 4, 6), "123456…[+4 bytes]");
+        assert_eq!(marked(b"12345\x1b", 4, 6), "12345…[+5 bytes]");
     }
 }

@@ -6,5 +6,5 @@ mod escape;
 mod lines;
 
 pub use columns::{columns, fit, fit_end};
-pub use escape::{cut_mark, escape_into};
+pub use escape::{escape_into, escape_record};
 pub use lines::{line_end, LineEnd, LineSplitter, Record, LINE_LIMIT};

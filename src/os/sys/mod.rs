@@ -1,7 +1,6 @@
 //! The only unsafe code. Each function here is safe to call, and says why.
 #![allow(unsafe_code)]
 
-pub mod stack;
 pub mod terminal;
 pub mod watchdog;
 
