@@ -5,21 +5,21 @@
 pub enum Outcome {
     /// Code 0.
     Success,
-    /// Code 24: files vanished on the sender while it ran; nothing to repair.
+    /// Code 24: files vanished on the sender while rsync ran. There is nothing to repair.
     Warning,
     /// Codes 23 and 25: some files were not transferred, or the deletion limit was reached.
     Partial,
     /// The daemon has no free connection (`max connections`).
     Busy,
-    /// The network, the server or a process failed in a way that may pass by itself.
+    /// The network, the server or a process failed in a way that may heal by itself.
     Transient,
-    /// Usage, authentication, unknown module: will not pass until somebody changes something.
+    /// Usage, authentication, unknown module: every sync will fail until somebody changes something.
     Permanent,
     /// No space left on the destination.
     Disk,
     /// Killed by irsync because of a limit.
     Stalled,
-    /// Not started: a guard, a lock or `run_before` said no.
+    /// rsync was not started: a precondition did not hold, another job had the lock, or `run_before` failed.
     Skipped,
 }
 

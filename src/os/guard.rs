@@ -1,8 +1,10 @@
-//! The guard: a small process that outlives a SIGKILL of irsync by the moment it takes to end what irsync had running.
+//! The guard: a small process that ends irsync's children when irsync itself was killed (SIGKILL, out of memory).
 //!
-//! The parent-death signal reaches only the process that irsync itself has started. rsync's receiver, or the ssh beside
-//! it, would live on, go on writing and meet the next irsync's rsync in the same folder. The guard reads a pipe whose
-//! other end only irsync holds; end-of-file without a farewell means that irsync was killed.
+//! The kernel's parent-death signal reaches only the processes that irsync has started itself. rsync's receiver, or the ssh
+//! beside it, would live on and write into the folder in which the next irsync starts an rsync of its own.
+//!
+//! The guard reads a pipe whose other end only irsync holds. irsync writes the process group of every child that it starts
+//! and of every child that has ended, and [`DISMISSED`] before it exits. If the pipe ends without that, irsync was killed.
 
 use super::child::{kill_marked, terminate};
 use super::sys::fork_single_threaded;
@@ -19,17 +21,21 @@ use std::process::exit;
 use std::thread::sleep;
 use std::time::Duration;
 
-/// Time that rsync gets to remove its temporary files before it is killed.
+/// rsync gets this long after SIGTERM to remove its temporary files, and is killed then.
 const GRACE: Duration = Duration::from_secs(2);
-const STEP: Duration = Duration::from_millis(20);
-/// Written on a clean end; otherwise records are a process group id, negative when it is over.
-const FAREWELL: i32 = 0;
+/// How often the guard looks whether the children have ended.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How often processes that left their group are looked for: one that forks at that very moment may be missed once.
+const SEARCHES: usize = 50;
+/// irsync exits and nothing of it runs any more. Every other number in the pipe is a process group: positive when its leader
+/// was started, negative when all of it has ended.
+const DISMISSED: i32 = 0;
 
 /// irsync's end of the pipe.
 #[derive(Debug)]
 pub struct Guard {
     pipe: File,
-    /// The process between us and the guard, until it was waited for.
+    /// The process that has forked the guard, until it was waited for.
     between: Option<Pid>,
 }
 
@@ -40,7 +46,8 @@ impl Guard {
     /// Those of pipe(2) and fork(2).
     pub fn start(runs: &str) -> io::Result<Guard> {
         let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
-        // Forked twice: the guard is init's child, not ours, so that "has irsync any child?" asks for rsyncs only.
+        // Forked twice, so that the guard becomes a child of init: irsync's own children are rsyncs and hooks only, and the
+        // question whether there are any has a plain answer.
         match fork_single_threaded()? {
             ForkResult::Parent { child } => Ok(Guard { pipe: File::from(write), between: Some(child) }),
             ForkResult::Child => {
@@ -53,44 +60,46 @@ impl Guard {
         }
     }
 
-    /// Waits until the guard is init's child. To be called before orphans are given to us, and before any other child is
-    /// started; not in `start`, as there is other work to do while the two processes fork.
+    /// Waits until the guard is a child of init. Call it before irsync adopts orphans, or it would adopt the guard, and before
+    /// any other child is started. It is not part of `start`, because irsync has other work to do while the two fork.
     pub fn settle(&mut self) {
         if let Some(between) = self.between.take() {
             let _ = waitpid(between, None);
         }
     }
 
-    /// This process group has to end with irsync.
+    /// A child was started that leads this process group: it has to end with irsync.
     ///
     /// # Errors
     /// EPIPE: somebody has killed the guard.
     pub fn enter(&self, group: i32) -> io::Result<()> {
-        self.tell(group)
+        self.send(group)
     }
 
     /// This process group has ended.
     pub fn leave(&self, group: i32) {
-        // That the guard is gone was told when the group was entered.
-        let _ = self.tell(-group);
+        // If the guard is gone, `enter` has said so.
+        let _ = self.send(-group);
     }
 
-    /// A clean end: nothing is left to do.
+    /// irsync exits, and nothing that it has started runs any more.
     pub fn dismiss(&self) {
-        let _ = self.tell(FAREWELL);
+        let _ = self.send(DISMISSED);
     }
 
-    fn tell(&self, record: i32) -> io::Result<()> {
+    fn send(&self, record: i32) -> io::Result<()> {
         (&self.pipe).write_all(&record.to_ne_bytes())
     }
 }
 
+/// The guard's whole life.
 fn watch(pipe: OwnedFd, runs: &str) -> ! {
     let _ = nix::unistd::setsid();
-    // Not "irsync-…": `pkill irsync` is not meant for it.
+    // The name does not begin with irsync's: somebody who calls `pkill irsync` does not mean the guard.
     let _ = nix::sys::prctl::set_name(&CString::new("sync-guard").unwrap_or_default());
     for ignored in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2] {
-        // What is sent to irsync's whole group or cgroup is meant for irsync; the pipe tells us when it is time.
+        // These signals are sent to irsync's whole group or cgroup at times. They are meant for irsync; the guard has to stay
+        // until the pipe ends.
         let _ = super::sys::ignore(ignored);
     }
     detach();
@@ -99,7 +108,7 @@ fn watch(pipe: OwnedFd, runs: &str) -> ! {
     let mut record = [0; 4];
     while pipe.read_exact(&mut record).is_ok() {
         match i32::from_ne_bytes(record) {
-            FAREWELL => exit(0),
+            DISMISSED => exit(0),
             group if group > 0 => groups.push(group),
             group => groups.retain(|&g| g != -group),
         }
@@ -126,17 +135,16 @@ fn end_all(groups: &mut Vec<i32>, runs: &str) {
         if groups.is_empty() {
             break;
         }
-        sleep(STEP);
-        waited += STEP;
+        sleep(LOOK_EVERY);
+        waited += LOOK_EVERY;
     }
     for &group in groups.iter() {
         let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
     }
-    // A process that forks while it is looked for may be missed once, not each time.
-    for _ in 0..50 {
+    for _ in 0..SEARCHES {
         if kill_marked(runs) == 0 {
             break;
         }
-        sleep(STEP);
+        sleep(LOOK_EVERY);
     }
 }

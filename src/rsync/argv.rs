@@ -52,8 +52,8 @@ impl Arguments {
 
 /// rsync's arguments, without the program's name.
 ///
-/// Additions come first, so that what the owner says overrides them; operands come behind `--`, so that none is taken
-/// for an option. An addition is left out where the options already say something about the same thing.
+/// The additions come first, so that the owner's options override them. The operands come behind `--`, so that rsync takes
+/// none of them for an option. An addition is left out where the owner's options say something about the same thing.
 pub fn compose(arguments: &Arguments, additions: &Additions) -> Vec<OsString> {
     let (options, source, destination) = match arguments {
         Arguments::DropIn(args) => return args.clone(),

@@ -1,4 +1,4 @@
-//! What a finished rsync means: its exit code, or the signal it died of, and what it said on stderr.
+//! What it means that rsync has exited: its exit code, or the signal that killed it, and what it wrote on stderr.
 //!
 //! Codes are those of rsync's errcode.h; texts were read in clientserver.c, authenticate.c, main.c, pipe.c and compat.c of
 //! 3.5.0. rsync runs with LC_ALL=C, so they are not translated.
@@ -14,14 +14,14 @@ pub enum Exit {
     Signal(i32),
 }
 
-/// What a finished rsync comes to.
+/// What the exit of rsync means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// What follows from it.
+    /// What the exit means for the sync.
     pub outcome: Outcome,
     /// The name of the code or signal: `RERR_SOCKETIO`, `SIGSEGV`, `unknown`.
     pub reason: &'static str,
-    /// For people: what rsync's messages told beyond the code.
+    /// For people: what rsync's messages say beyond the code.
     pub note: Option<&'static str>,
     /// rsync did not understand its command line: it may not be the rsync that it was when it was asked for its version.
     pub refused_option: bool,
@@ -30,13 +30,14 @@ pub struct Verdict {
 /// `syntax or usage error`: what rsync exits with after `unknown option`.
 const RERR_SYNTAX: i32 = 1;
 
-/// Code, name, and the outcome if stderr tells nothing more. Codes that are not here are `unknown` and transient.
+/// Code, name, and the outcome unless a message on stderr says more. A code that is not in the table is `unknown` and
+/// transient.
 const CODES: &[(i32, &str, Outcome)] = &[
     (0, "RERR_OK", Outcome::Success),
     (RERR_SYNTAX, "RERR_SYNTAX", Outcome::Permanent),
     (2, "RERR_PROTOCOL", Outcome::Permanent),
-    // Mostly a destination that is not there. A card or share that is mounted later heals it without anybody's help,
-    // and a wrong path costs no more than a few attempts until the back-off has grown.
+    // Mostly a destination that does not exist. If it is on a card or share that is mounted later, the job heals without
+    // anybody's help; if its path is wrong, that costs a few attempts until the back-off has grown.
     (3, "RERR_FILESELECT", Outcome::Transient),
     (4, "RERR_UNSUPPORTED", Outcome::Permanent),
     (5, "RERR_STARTCLIENT", Outcome::Transient),
@@ -65,7 +66,8 @@ const CODES: &[(i32, &str, Outcome)] = &[
     (255, "REMOTE_SHELL", Outcome::Transient),
 ];
 
-/// Something rsync or the remote shell said. The first of these that was noticed and holds for the code decides.
+/// Something that rsync or the remote shell said. Of the signs that were seen and that speak of the exit code, the first in
+/// the order of [`SIGNS`] decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sign {
     Disk,
@@ -83,8 +85,8 @@ enum Sign {
     DeleteLimit,
 }
 
-/// Every sign in the order of weight: the codes it speaks of (none named: every failure), the outcome if it changes
-/// it, and the note.
+/// Every sign, the weightiest first: the codes that it speaks of (an empty list: every code of a failure), the outcome if it
+/// is another than the code's, and the note.
 const SIGNS: &[(Sign, &[i32], Option<Outcome>, &str)] = &[
     (Sign::Disk, &[], Some(Outcome::Disk), "no space left on the destination"),
     (Sign::Busy, &[5], Some(Outcome::Busy), "the server has no free connection"),
@@ -106,7 +108,7 @@ const SIGNS: &[(Sign, &[i32], Option<Outcome>, &str)] = &[
     (Sign::DeleteLimit, &[25], None, "--max-delete stopped deletions: is the source empty?"),
 ];
 
-/// Texts that follow rsync's prefixes at the start of a line.
+/// Texts at the start of a line, behind rsync's prefixes.
 const STARTS: &[(&[u8], Sign)] = &[
     (b"max connections (", Sign::Busy),
     (b"auth failed on module", Sign::Refused),
@@ -137,7 +139,7 @@ const STARTS: &[(&[u8], Sign)] = &[
     (b"Too many authentication failures", Sign::SshRefused),
 ];
 
-/// Texts anywhere in a line: of ssh and shells, which put names of their choice before them.
+/// Texts anywhere in a line: ssh and shells write a name of the owner's choice before them.
 const PARTS: &[(&[u8], Sign)] = &[
     (b": Permission denied (publickey", Sign::SshRefused),
     (b": Permission denied (password", Sign::SshRefused),
@@ -147,7 +149,7 @@ const PARTS: &[(&[u8], Sign)] = &[
     (b"is your shell clean?", Sign::ShellNotClean),
 ];
 
-/// What a line ends with, a number in brackets (errno) left out.
+/// Texts at the end of a line, before the number in brackets (errno) if there is one.
 const ENDS: &[(&[u8], Sign)] = &[
     (b": No space left on device", Sign::Disk),
     (b": Disk quota exceeded", Sign::Disk),
@@ -156,12 +158,12 @@ const ENDS: &[(&[u8], Sign)] = &[
     (b"rsync: not found", Sign::NoRemoteRsync),
 ];
 
-/// What the lines on stderr told so far. Start a new one for each rsync.
+/// The signs seen on stderr, a bit for each. Start a new one for each rsync.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Evidence(u32);
 
 impl Evidence {
-    /// Takes note of one line of stderr, without its line end.
+    /// Takes note of one line of stderr; the line end is not part of it.
     pub fn scan(&mut self, line: &[u8]) {
         let message = message(line);
         let text = without_errno(message);
@@ -207,7 +209,7 @@ fn contains(line: &[u8], part: &[u8]) -> bool {
     line.windows(part.len()).any(|window| window[0] == part[0] && window == part)
 }
 
-/// What the end of rsync means. Whether it was irsync that killed it is the caller's to know.
+/// What rsync's exit means by itself. Whether irsync has killed it is for the caller to know.
 pub fn classify(exit: Exit, evidence: &Evidence) -> Verdict {
     let code = match exit {
         Exit::Signal(number) => return signalled(number),
