@@ -109,10 +109,11 @@ impl Seen {
                 let mut lines = head(snapshot);
                 lines.push(String::new());
                 lines.extend(table::table(snapshot, paint));
-                let bars = bars::bars(snapshot, width);
-                if !bars.is_empty() {
-                    lines.push(String::new());
-                    lines.extend(bars);
+                for block in [table::reasons(snapshot), bars::bars(snapshot, width)] {
+                    if !block.is_empty() {
+                        lines.push(String::new());
+                        lines.extend(block);
+                    }
                 }
                 lines
             }

@@ -75,6 +75,8 @@ pub struct LastRun {
     pub code: Option<i32>,
     /// The code's name, the signal's, or what refused the run, e.g. `RERR_SOCKETIO`, `SIGKILL`, `require_mount`.
     pub reason: String,
+    /// Why it was no success, for people: rsync's own most telling line where there is one. None after a success.
+    pub why: Option<String>,
     /// How long rsync ran.
     pub duration: Duration,
     /// Regular files transferred, where rsync said.

@@ -70,6 +70,7 @@ pub fn job(job: &JobStatus, now: Time, put: &mut Put<'_>) {
         put("last_outcome", Value::Word(last.outcome.name()));
         maybe(put, "last_code", last.code.map(Value::Code));
         put("last_reason", Value::Text(&last.reason));
+        maybe(put, "last_why", last.why.as_deref().map(Value::Text));
         put("last_ended", Value::Moment(last.ended.mono));
         put("last_duration", Value::Seconds(last.duration));
         maybe(put, "last_files", last.files.map(Value::Number));

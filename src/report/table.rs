@@ -53,6 +53,12 @@ pub fn table(snapshot: &Snapshot, paint: bool) -> Vec<String> {
     rows.iter().map(|row| join(row, &widths, paint)).collect()
 }
 
+/// A line for each job whose last sync was no success, with the reason in rsync's own words.
+pub fn reasons(snapshot: &Snapshot) -> Vec<String> {
+    let why = |judged: &Judged| Some(format!("{}: {}", judged.job.name, judged.job.last.as_ref()?.why.as_ref()?));
+    snapshot.jobs.iter().filter_map(why).collect()
+}
+
 fn join(row: &[Cell; 8], widths: &[usize; 8], paint: bool) -> String {
     let mut line = String::new();
     for (i, ((text, colour), width)) in row.iter().zip(widths).enumerate() {
@@ -172,6 +178,17 @@ mod tests {
             assert!(painted.contains("\x1b["));
             assert_eq!(bare, *plain);
         }
+    }
+
+    #[test]
+    fn every_failure_has_its_reason() {
+        let (mut quiet, mut well) = (with(Outcome::Partial), with(Outcome::Success));
+        for job in [&mut quiet, &mut well] {
+            job.last.as_mut().unwrap().why = None;
+        }
+        let new = JobStatus { last: None, ..full() };
+        let expected = ["media: rsync: failed to connect to server: Connection refused (111)"];
+        assert_eq!(reasons(&seen(&[quiet, full(), new, well], 1000)), expected);
     }
 
     #[test]

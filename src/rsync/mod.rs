@@ -7,6 +7,7 @@ pub mod options;
 pub mod outcome;
 pub mod progress;
 pub mod stats;
+pub mod telling;
 pub mod version;
 
 /// A whole number as rsync writes it: plain, with `,` or `.` between thousands, or as `-h` does (`683.94K`, powers of

@@ -3,6 +3,7 @@
 //! Codes are those of rsync's errcode.h; texts were read in clientserver.c, authenticate.c, main.c, pipe.c and compat.c of
 //! 3.5.0. rsync runs with LC_ALL=C, so they are not translated.
 
+use super::telling::Telling;
 use crate::job::Outcome;
 
 /// How a process ended.
@@ -158,9 +159,13 @@ const ENDS: &[(&[u8], Sign)] = &[
     (b"rsync: not found", Sign::NoRemoteRsync),
 ];
 
-/// The signs seen on stderr, a bit for each. Start a new one for each rsync.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Evidence(u32);
+/// What the lines on stderr told so far: the signs, and the line that tells most. Start a new one for each rsync.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// A bit for each [`Sign`] that was seen.
+    signs: u32,
+    telling: Telling,
+}
 
 impl Evidence {
     /// Takes note of one line of stderr; the line end is not part of it.
@@ -171,12 +176,18 @@ impl Evidence {
         let found = found.or_else(|| ENDS.iter().find(|(end, _)| text.ends_with(end)));
         let found = found.or_else(|| PARTS.iter().find(|(part, _)| contains(line, part)));
         if let Some((_, sign)) = found {
-            self.0 |= 1 << *sign as u32;
+            self.signs |= 1 << *sign as u32;
         }
+        self.telling.hear(line, found.is_some());
     }
 
-    fn has(self, sign: Sign) -> bool {
-        self.0 & 1 << sign as u32 != 0
+    /// The line that tells most about a failure, safe to show, in at most 200 bytes.
+    pub fn telling(&self) -> Option<String> {
+        self.telling.text()
+    }
+
+    fn has(&self, sign: Sign) -> bool {
+        self.signs & 1 << sign as u32 != 0
     }
 }
 

@@ -90,6 +90,15 @@ fn sentence(report: &SyncReport, conclusion: &Conclusion) -> String {
     text
 }
 
+/// Why a sync was no success, in as few words as tell it: rsync's own, unless it was irsync that ended or refused it.
+pub fn why(report: &SyncReport, conclusion: &Conclusion) -> Option<String> {
+    if conclusion.outcome.is_success() {
+        return None;
+    }
+    let ended = conclusion.cause.map(|why| format!("{}, ended by irsync", cause(why, Step::Rsync)));
+    ended.or_else(|| report.telling.clone()).or_else(|| report.note.clone())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,5 +153,26 @@ mod tests {
             sentence(&failed, &conclusion(Outcome::Transient, None, None, 1)),
             "sync transient: cannot start rsync \"x\""
         );
+    }
+
+    #[test]
+    fn why_is_in_rsyncs_words_unless_irsync_ended_it() {
+        let report = SyncReport {
+            note: Some("the server refuses this client or module".into()),
+            telling: Some("@ERROR: Unknown module 'x'".into()),
+            ..SyncReport::default()
+        };
+        let silent = SyncReport { telling: None, ..report.clone() };
+        let limit = Some(Cause::NoProgress(Duration::from_secs(5)));
+        for (report, outcome, cause, expected) in [
+            (&report, Outcome::Permanent, None, Some("@ERROR: Unknown module 'x'")),
+            (&silent, Outcome::Permanent, None, Some("the server refuses this client or module")),
+            (&report, Outcome::Stalled, limit, Some("no progress for 5s, ended by irsync")),
+            (&report, Outcome::Success, None, None),
+            (&report, Outcome::Warning, None, None),
+            (&SyncReport::default(), Outcome::Partial, None, None),
+        ] {
+            assert_eq!(why(report, &conclusion(outcome, cause, None, 1)).as_deref(), expected, "{outcome}");
+        }
     }
 }

@@ -90,6 +90,7 @@ impl Show {
     /// A sync is over.
     pub fn concluded(&self, report: SyncReport, conclusion: &Conclusion) {
         let stamp = Stamp::now();
+        let why = log_lines::why(&report, conclusion);
         self.slot.update(|s| {
             s.runs += 1;
             s.failures = conclusion.failures;
@@ -106,6 +107,7 @@ impl Show {
                 outcome: conclusion.outcome,
                 code: report.code,
                 reason: report.reason,
+                why,
                 duration: report.duration,
                 files: report.files,
                 bytes: report.bytes,

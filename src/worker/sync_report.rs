@@ -1,6 +1,6 @@
 //! What is known of a sync before the state machine has judged it.
 
-use crate::rsync::outcome::{Exit, Verdict};
+use crate::rsync::outcome::{Evidence, Exit, Verdict};
 use crate::rsync::stats::Stats;
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ pub struct SyncReport {
     pub reason: String,
     /// For people: more about the reason.
     pub note: Option<String>,
+    /// rsync's own most telling line.
+    pub telling: Option<String>,
     /// How long rsync ran.
     pub duration: Duration,
     /// Regular files transferred, where rsync said.
@@ -23,11 +25,18 @@ pub struct SyncReport {
 
 impl SyncReport {
     /// rsync has run.
-    pub fn of_rsync(exit: Exit, verdict: &Verdict, duration: Duration, stats: &Stats) -> SyncReport {
+    pub fn of_rsync(
+        exit: Exit,
+        verdict: &Verdict,
+        evidence: &Evidence,
+        duration: Duration,
+        stats: &Stats,
+    ) -> SyncReport {
         SyncReport {
             code: if let Exit::Code(code) = exit { Some(code) } else { None },
             reason: verdict.reason.to_owned(),
             note: verdict.note.map(str::to_owned),
+            telling: evidence.telling(),
             duration,
             files: stats.files,
             bytes: stats.bytes(),

@@ -169,7 +169,7 @@ impl Worker {
             self.shared.versions.doubt(&self.job.rsync);
         }
         let duration = clock::now().since(self.child_since);
-        self.report = SyncReport::of_rsync(exit, &verdict, duration, &child.said.stats);
+        self.report = SyncReport::of_rsync(exit, &verdict, &child.said.evidence, duration, &child.said.stats);
         self.hook_facts.code = self.report.code;
         Event::Synced { outcome: verdict.outcome, changed: child.said.changed() }
     }

@@ -1,7 +1,8 @@
 //! A server that is away, busy, or something else altogether.
 
 use super::{big_file, media, real, same, wait_mid_file};
-use crate::common::daemon::free_port;
+use crate::common::daemon::{free_port, AUTH};
+use crate::common::{json::Json, wait_until};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
@@ -102,5 +103,45 @@ fn name_that_does_not_resolve_is_transient() {
     media(&rig, &format!("rsync://server.invalid:{}/data/", free_port()), "DIR/dest/", "");
     let mut irsync = rig.start(&["run"]);
     irsync.wait_log("sync transient: code 10");
+    irsync.stop();
+}
+
+#[test]
+fn why_a_sync_failed_is_told_in_rsyncs_own_words() {
+    let Some(rig) = real("why") else { return };
+    let daemon = rig.daemon(&format!("read only = yes\n{AUTH}"));
+    let (url, unknown) = (daemon.user_url(), daemon.url().replace("/data/", "/dta/"));
+    let closed = format!("rsync://127.0.0.1:{}/data/", free_port());
+    rig.ini(&format!(
+        "rsync = rsync\nbackoff_initial = 1h\nbackoff_max = 1h\n\
+         [password]\nsource = {url}\ndestination = DIR/a\npassword = wrong\n\
+         [module]\nsource = {unknown}\ndestination = DIR/b\n\
+         [refused]\nsource = {closed}\ndestination = DIR/c\n\
+         [name]\nsource = rsync://no-such-host.invalid/data/\ndestination = DIR/d\n"
+    ));
+    let mut irsync = rig.start(&["run"]);
+    let cases = [
+        ("password", "@ERROR: auth failed on module data"),
+        ("module", "@ERROR: Unknown module 'dta'"),
+        ("refused", "rsync: [Receiver] failed to connect to 127.0.0.1 (127.0.0.1): Connection refused (111)"),
+        ("name", "rsync: [Receiver] getaddrinfo: no-such-host.invalid 873: "),
+    ];
+    for (job, why) in cases {
+        wait_until(job, || rig.status(job, "last_outcome").is_some());
+        let said = rig.status(job, "last_why").unwrap_or_default();
+        // Older ones do not say which of their processes speaks.
+        let said = if said.contains("[Receiver]") { said } else { said.replace("rsync: ", "rsync: [Receiver] ") };
+        assert!(said.starts_with(why), "{job}: {said}");
+    }
+    let output = rig.run(&["status"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    let json = String::from_utf8_lossy(&rig.run(&["status", "--json"]).stdout).into_owned();
+    let json = Json::parse(&json).unwrap_or_else(|error| panic!("{error}: {json}"));
+    for (at, (job, _)) in cases.iter().enumerate() {
+        let why = rig.status(job, "last_why").unwrap_or_default();
+        assert!(text.lines().any(|line| line == format!("{job}: {why}")), "{job}: {text}");
+        assert_eq!(json.at(&format!("jobs.{at}.last_why")).and_then(Json::text), Some(&*why));
+    }
+    assert_eq!(output.status.code(), Some(1));
     irsync.stop();
 }
