@@ -6,7 +6,7 @@ use crate::config::keys::Effect;
 use crate::config::mask::masked;
 use crate::config::show::{self, Setting};
 use crate::config::values::{self, Kind, Value};
-use crate::config::{self, Arguments, Config, Job, Password};
+use crate::config::{self, Arguments, Config, Job, Loaded, Password};
 use crate::os::program;
 use crate::rsync::argv::{self, Additions};
 use crate::rsync::operand;
@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 /// Validates a configuration, shows each job's effective settings and rsync command, and warns. Errors give 78.
 pub fn check(path: &Path) -> ExitCode {
-    let (config, warnings) = match config::load(path, &Variables::of_this_device()) {
+    let Loaded { config, warnings, left_out } = match config::load(path, &Variables::of_this_device()) {
         Ok(loaded) => loaded,
         Err(errors) => {
             complain(&format!("{errors}\n"));
@@ -42,6 +42,7 @@ pub fn check(path: &Path) -> ExitCode {
     if let Err(code) = say(&(report(path, &config) + &watchdog)) {
         return code;
     }
+    refused.extend(left_out.iter().map(|error| error.to_string()));
     for line in warnings.iter().chain(&refused) {
         complain(&format!("{line}\n"));
     }

@@ -2,6 +2,7 @@
 
 use super::complain;
 use super::run::read;
+use crate::config::Loader;
 use crate::supervisor::{ask, control_path};
 use std::io::ErrorKind;
 use std::path::Path;
@@ -13,8 +14,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// Asks for the named jobs, or for all.
 pub fn now(path: &Path, names: &[String]) -> ExitCode {
-    let config = match read(path) {
-        Ok((config, _)) => config,
+    let config = match read(&mut Loader::new(path)) {
+        Ok(loaded) => loaded.config,
         Err(code) => return code,
     };
     let socket = control_path(&config.global.status_file);

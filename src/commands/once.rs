@@ -2,14 +2,14 @@
 
 use super::run::{exit_code, read, show_warnings};
 use super::{complain, EXIT_USAGE};
-use crate::config::LogTarget;
-use crate::supervisor::{supervise, Manner};
+use crate::config::{Loaded, Loader, LogTarget};
+use crate::supervisor::{supervise, Finish, Manner};
 use std::path::Path;
 use std::process::ExitCode;
 
 /// Runs the named jobs, disabled ones too, or all enabled ones, one after the other in the order of the file.
 pub fn once(path: &Path, names: &[String]) -> ExitCode {
-    let (mut config, warnings) = match read(path) {
+    let Loaded { mut config, warnings, left_out } = match read(&mut Loader::new(path)) {
         Ok(read) => read,
         Err(code) => return code,
     };
@@ -34,5 +34,7 @@ pub fn once(path: &Path, names: &[String]) -> ExitCode {
     // The watchdog is not armed for a moment's run: a clean end could leave it armed for good (nowayout).
     config.global.watchdog_device = None;
     config.global.state_dir = None;
-    exit_code(supervise(config, Manner::ONCE, None))
+    // A job that is left out did not succeed.
+    let finish = supervise(config, Manner::ONCE, &left_out, None);
+    exit_code(if names.is_empty() && !left_out.is_empty() { finish.map(|_| Finish::Badly) } else { finish })
 }

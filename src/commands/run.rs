@@ -2,17 +2,18 @@
 
 use super::{complain, EXIT_CONFIG};
 use crate::config::expand::Variables;
-use crate::config::{load, Config, Warning};
+use crate::config::{Config, Loaded, Loader, Warning};
 use crate::supervisor::{supervise, Finish, Manner, Reload};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Supervises every job of the file until stopped.
 pub fn run(path: &Path) -> ExitCode {
-    match read(path) {
-        Ok((config, warnings)) => {
+    let mut loader = Loader::new(path);
+    match read(&mut loader) {
+        Ok(Loaded { config, warnings, left_out }) => {
             show_warnings(&warnings);
-            exit_code(supervise(config, Manner::RUN, Some(reload(path.to_owned()))))
+            exit_code(supervise(config, Manner::RUN, &left_out, Some(reload(loader))))
         }
         Err(code) => code,
     }
@@ -20,12 +21,12 @@ pub fn run(path: &Path) -> ExitCode {
 
 /// Supervises one job that was given on the command line.
 pub fn drop_in(config: Config) -> ExitCode {
-    exit_code(supervise(config, Manner::DROP_IN, None))
+    exit_code(supervise(config, Manner::DROP_IN, &[], None))
 }
 
 /// Reads the file, or says what is wrong with it.
-pub(super) fn read(path: &Path) -> Result<(Config, Vec<Warning>), ExitCode> {
-    load(path, &Variables::of_this_device()).map_err(|errors| {
+pub(super) fn read(loader: &mut Loader) -> Result<Loaded, ExitCode> {
+    loader.load(&Variables::of_this_device()).map_err(|errors| {
         complain(&errors.to_string());
         ExitCode::from(EXIT_CONFIG)
     })
@@ -50,10 +51,11 @@ pub(super) fn exit_code(result: std::io::Result<Finish>) -> ExitCode {
     }
 }
 
-fn reload(path: PathBuf) -> Reload {
-    Box::new(move || match load(&path, &Variables::of_this_device()) {
-        Ok((config, warnings)) => {
+fn reload(mut loader: Loader) -> Reload {
+    Box::new(move || match loader.load(&Variables::of_this_device()) {
+        Ok(Loaded { config, warnings, left_out }) => {
             warnings.iter().for_each(|warning| log::warn!("{warning}"));
+            left_out.iter().for_each(|error| log::error!("{error}"));
             Ok(config)
         }
         Err(errors) => Err(errors.to_string()),

@@ -32,7 +32,7 @@ pub(super) fn status_file(config: &Path) -> PathBuf {
         _ => PathBuf::new(),
     };
     match load(config, &Variables::of_this_device()) {
-        Ok((config, _)) => config.global.status_file,
+        Ok(loaded) => loaded.config.global.status_file,
         Err(errors) => {
             let file = preset();
             if fs::metadata(config).map_or_else(|error| error.kind() != ErrorKind::NotFound, |_| true) {

@@ -112,7 +112,7 @@ table! {
     status_file: Global, Restart, Is("/run/irsync/status"), Path { off: false }, "what each job is doing, as INI, replaced by rename";
     metrics_file: Global, AtOnce, Is("off"), Path { off: true }, "Prometheus text for node_exporter's textfile collector, replaced by rename, at most every 15 s; keep it in memory, not on flash";
     state_dir: Global, Restart, Is("off"), Path { off: true }, "directory on lasting storage that keeps the reboot budget across boots; `reboot_after` needs it";
-    include: Global, AtOnce, Nothing, Path { off: true }, "directory whose `*.ini` files are read after this one, in order of their names; they may add jobs and override keys";
+    include: Global, AtOnce, Nothing, Path { off: true }, "directory whose `*.ini` files are read after this one, in order of their names; they may add jobs and override keys; one that is in error is left out (on a reload: counts as it was before), and `check` fails";
     watchdog_device: Global, Restart, Is("off"), Path { off: true }, "hardware watchdog to feed, e.g. `/dev/watchdog`; under systemd `WatchdogSec=` is honoured without it";
     watchdog_timeout: Global, Restart, Is("15s"), Seconds { min: 1, max: 65_535 }, "time without a kick after which the hardware resets the board; kicked at a third of it";
     reboot_limit: Global, AtOnce, Is("1"), Number { min: 0, max: 100 }, "reboots per 24 h that `reboot_after` may cause, counted across boots";

@@ -4,6 +4,7 @@ pub mod error;
 pub mod expand;
 mod fields;
 pub mod keys;
+mod load;
 pub mod mask;
 pub mod nearest;
 mod parse;
@@ -15,7 +16,7 @@ pub mod values;
 mod view;
 
 pub use error::{Error, Errors, Warning};
-pub use parse::load;
+pub use load::{load, Loaded, Loader};
 
 pub use crate::job::{Jitter, Limits};
 pub use crate::rsync::argv::Arguments;

@@ -1,46 +1,17 @@
-//! A sheet to a [`Config`], or every error at once.
+//! A sheet to a [`Config`].
 
-use super::error::{Error, Errors, Place, Warning};
+use super::error::Error;
 use super::expand::Variables;
 use super::fields::default_stale_after;
 use super::keys::Id;
 use super::mask::masked;
 use super::rules;
-use super::sheet::{self, Section, Sheet};
+use super::sheet::{Section, Sheet};
 use super::values::Value;
 use super::view::View;
 use super::{Arguments, Config, Global, Job};
 use std::ffi::OsString;
-use std::path::Path;
 use std::time::Duration;
-
-/// Reads and checks a configuration with everything it includes.
-///
-/// # Errors
-/// All of them, each with its file and line.
-pub fn load(path: &Path, variables: &Variables) -> Result<(Config, Vec<Warning>), Errors> {
-    let mut sheet = sheet::read(path);
-    let mut errors = std::mem::take(&mut sheet.errors);
-    let config = assemble(&sheet, variables, &mut errors);
-    let top = Place { file: path.into(), line: 1 };
-    if sheet.jobs.is_empty() && errors.is_empty() {
-        errors.push(Error {
-            place: top.clone(),
-            message: "there is no job: add a [section]".into(),
-            ..Error::default()
-        });
-    }
-    if !errors.is_empty() {
-        // Included files come after the main one; within a file the lines in order.
-        errors.sort_by_key(|error| (error.place.file != path, error.place.file.clone(), error.place.line));
-        return Err(Errors(errors));
-    }
-    if config.jobs.iter().all(|job| !job.enabled) {
-        let message = "no job is enabled: irsync run only waits for SIGHUP and a better file".into();
-        sheet.warnings.push(Warning { place: top, message });
-    }
-    Ok((config, sheet.warnings))
-}
 
 impl Config {
     /// The configuration of drop-in mode: one job named `rsync`, everything else by default.
@@ -58,7 +29,8 @@ impl Config {
     }
 }
 
-fn assemble(sheet: &Sheet, variables: &Variables, errors: &mut Vec<Error>) -> Config {
+/// What a sheet comes to; what is wrong with its jobs is added to the errors.
+pub(super) fn assemble(sheet: &Sheet, variables: &Variables, errors: &mut Vec<Error>) -> Config {
     let mut jobs = Vec::new();
     for section in &sheet.jobs {
         let view = View::job(sheet, section);

@@ -1,20 +1,18 @@
-//! Files to a sheet: which key has which value in which section, and on which line that stands.
+//! Files to pages, and pages to a sheet: which key has which value in which section, and on which line that stands.
 //!
 //! rust-ini decides what a line means, but gives no line numbers for what it accepts, so that it is fed line by line.
 
-use super::error::{Error, Place, Warning};
+use super::error::{Error, Place};
 use super::keys::{self, Id, Key, Scope};
 use super::mask::masked;
 use super::nearest;
 use super::read;
 use super::values::{self, Kind, Value};
 use ini::{Ini, ParseOption};
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// One key with its value.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Entry {
     /// Which key.
     pub key: &'static Key,
@@ -25,7 +23,7 @@ pub struct Entry {
 }
 
 /// One section, or what stands before the first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Section {
     /// The job; empty before the first section.
     pub name: String,
@@ -42,81 +40,40 @@ impl Section {
     }
 }
 
-/// Everything that was read.
-#[derive(Debug, Default)]
-pub struct Sheet {
+/// One file as it was read.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// The file.
+    pub path: PathBuf,
     /// What stands before the first section.
     pub global: Section,
     /// The jobs, in order.
     pub jobs: Vec<Section>,
-    /// What is wrong so far.
+    /// What is wrong with its lines.
     pub errors: Vec<Error>,
-    /// What is odd so far.
-    pub warnings: Vec<Warning>,
 }
 
-/// Reads a file and what it includes.
-pub fn read(path: &Path) -> Sheet {
-    let mut sheet = Sheet::default();
-    sheet.global.place = Place { file: path.into(), line: 0 };
-    overlay(&mut sheet, path, false);
-    let include = sheet.global.get(Id::include).map(|entry| (entry.value.clone(), entry.place.clone()));
-    if let Some((Value::Path(directory), place)) = include {
-        for file in ini_files(&directory, &place, &mut sheet) {
-            overlay(&mut sheet, &file, true);
+impl Page {
+    /// Reads a file; `included`: it is not the main one.
+    pub fn read(path: &Path, included: bool) -> Page {
+        let mut page = Page { path: path.into(), ..Page::default() };
+        page.global.place = Place { file: path.into(), line: 0 };
+        let content = match read::file(path) {
+            Ok(content) => content,
+            Err(message) => {
+                page.errors.push(Error { place: page.global.place.clone(), message, ..Error::default() });
+                return page;
+            }
+        };
+        let mut lines = Lines { page, included, current: Current::Global };
+        let text = content.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&content.bytes);
+        for (i, line) in text.split(|byte| *byte == b'\n').enumerate() {
+            lines.line(i + 1, line.strip_suffix(b"\r").unwrap_or(line));
         }
-    }
-    sheet
-}
-
-fn ini_files(directory: &Path, place: &Place, sheet: &mut Sheet) -> Vec<PathBuf> {
-    let listed = fs::read_dir(directory).and_then(|entries| {
-        let paths: io::Result<Vec<PathBuf>> = entries.map(|entry| entry.map(|entry| entry.path())).collect();
-        paths
-    });
-    let mut paths = match listed {
-        Ok(paths) => paths,
-        Err(error) => {
-            let message = format!("cannot read {}: {error}; nothing is included", directory.display());
-            sheet.warnings.push(Warning { place: place.clone(), message });
-            return Vec::new();
-        }
-    };
-    // A hidden file is an editor's.
-    paths.retain(|path| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.ends_with(".ini") && !name.starts_with('.')
-    });
-    paths.sort();
-    paths
-}
-
-/// Lays one file over what was read before.
-fn overlay(sheet: &mut Sheet, path: &Path, included: bool) {
-    let content = match read::file(path) {
-        Ok(content) => content,
-        Err(message) => {
-            let place = Place { file: path.into(), line: 0 };
-            sheet.errors.push(Error { place, message, ..Error::default() });
-            return;
-        }
-    };
-    let mut file = Lines {
-        path,
-        included,
-        errors: &mut sheet.errors,
-        global: Section::default(),
-        jobs: Vec::new(),
-        current: Current::Global,
-    };
-    let text = content.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&content.bytes);
-    for (i, line) in text.split(|byte| *byte == b'\n').enumerate() {
-        file.line(i + 1, line.strip_suffix(b"\r").unwrap_or(line));
-    }
-    let (global, jobs) = (file.global, file.jobs);
-    if content.open_to_others() {
-        for entry in std::iter::once(&global).chain(&jobs).flat_map(|section| section.get(Id::password)) {
-            sheet.errors.push(Error {
+        let mut page = lines.page;
+        if content.open_to_others() {
+            let sections = std::iter::once(&page.global).chain(&page.jobs);
+            page.errors.extend(sections.flat_map(|section| section.get(Id::password)).map(|entry| Error {
                 place: entry.place.clone(),
                 key: Some(Id::password.name().into()),
                 message: format!(
@@ -124,22 +81,42 @@ fn overlay(sheet: &mut Sheet, path: &Path, included: bool) {
                     content.mode & 0o7777
                 ),
                 ..Error::default()
-            });
+            }));
         }
-    }
-    merge(&mut sheet.global, global);
-    for job in jobs {
-        match sheet.jobs.iter_mut().find(|known| known.name == job.name) {
-            Some(known) => merge(known, job),
-            None => sheet.jobs.push(job),
-        }
+        page
     }
 }
 
-fn merge(under: &mut Section, over: Section) {
-    for entry in over.entries {
+/// Several pages laid over each other.
+#[derive(Debug, Default)]
+pub struct Sheet {
+    /// What stands before the first section.
+    pub global: Section,
+    /// The jobs, in order.
+    pub jobs: Vec<Section>,
+}
+
+impl Sheet {
+    /// Of two pages with the same key in the same section the later one counts.
+    pub fn lay<'a>(pages: impl Iterator<Item = &'a Page>) -> Sheet {
+        let mut sheet = Sheet::default();
+        for page in pages {
+            merge(&mut sheet.global, &page.global);
+            for job in &page.jobs {
+                match sheet.jobs.iter_mut().find(|known| known.name == job.name) {
+                    Some(known) => merge(known, job),
+                    None => sheet.jobs.push(job.clone()),
+                }
+            }
+        }
+        sheet
+    }
+}
+
+fn merge(under: &mut Section, over: &Section) {
+    for entry in &over.entries {
         under.entries.retain(|old| old.key.id != entry.key.id);
-        under.entries.push(entry);
+        under.entries.push(entry.clone());
     }
 }
 
@@ -153,12 +130,9 @@ enum Current {
 }
 
 /// One file while it is read.
-struct Lines<'a> {
-    path: &'a Path,
+struct Lines {
+    page: Page,
     included: bool,
-    errors: &'a mut Vec<Error>,
-    global: Section,
-    jobs: Vec<Section>,
     current: Current,
 }
 
@@ -194,19 +168,19 @@ fn meaning(line: &[u8]) -> Result<Meaning, String> {
     Ok(found)
 }
 
-impl Lines<'_> {
+impl Lines {
     fn line(&mut self, number: usize, line: &[u8]) {
-        let place = Place { file: self.path.into(), line: number };
+        let place = Place { file: self.page.path.clone(), line: number };
         match meaning(line) {
             Ok(Meaning::Nothing) => {}
             Ok(Meaning::Header(name)) => self.header(name, place),
             Ok(Meaning::Pair(key, value)) => self.pair(key, &value, place),
-            Err(why) => self.errors.push(Error { place, message: format!("this line {why}"), ..Error::default() }),
+            Err(why) => self.page.errors.push(Error { place, message: format!("this line {why}"), ..Error::default() }),
         }
     }
 
     fn header(&mut self, name: String, place: Place) {
-        let earlier = self.jobs.iter().find(|job| job.name == name);
+        let earlier = self.page.jobs.iter().find(|job| job.name == name);
         let bad = match (name_fault(&name), earlier) {
             (Some(fault), _) => Some(fault.to_string()),
             (None, Some(job)) => Some(format!("this job is there already, on line {}", job.place.line)),
@@ -214,7 +188,7 @@ impl Lines<'_> {
         };
         let section = Section { name, place, entries: Vec::new() };
         if let Some(message) = bad {
-            self.errors.push(Error {
+            self.page.errors.push(Error {
                 place: section.place.clone(),
                 section: Some(section.name.clone()),
                 message,
@@ -223,15 +197,15 @@ impl Lines<'_> {
             self.current = Current::Nowhere(section);
             return;
         }
-        self.current = Current::Job(self.jobs.len());
-        self.jobs.push(section);
+        self.current = Current::Job(self.page.jobs.len());
+        self.page.jobs.push(section);
     }
 
     fn pair(&mut self, name: String, text: &str, place: Place) {
         let in_job = !matches!(self.current, Current::Global);
         let section = match &mut self.current {
-            Current::Global => &mut self.global,
-            Current::Job(index) => &mut self.jobs[*index],
+            Current::Global => &mut self.page.global,
+            Current::Job(index) => &mut self.page.jobs[*index],
             Current::Nowhere(section) => section,
         };
         let mut error = Error {
@@ -243,7 +217,7 @@ impl Lines<'_> {
         let Some(key) = keys::find(&name) else {
             error.message = "unknown key".into();
             error.nearest = nearest::key(&name);
-            self.errors.push(error);
+            self.page.errors.push(error);
             return;
         };
         let earlier = section.get(key.id).map(|entry| entry.place.line);
@@ -265,7 +239,7 @@ impl Lines<'_> {
             })
         };
         let value = value.unwrap_or_else(|error| {
-            self.errors.push(error);
+            self.page.errors.push(error);
             Value::Refused
         });
         if earlier.is_none() {

@@ -11,7 +11,7 @@ mod surroundings;
 pub use control::{ask, path as control_path};
 pub use surroundings::runs;
 
-use crate::config::{Config, Global, Job};
+use crate::config::{Config, Error, Global, Job};
 use crate::job::Time;
 use crate::os::clock;
 use crate::os::signals::Signals;
@@ -75,7 +75,7 @@ pub enum Finish {
 }
 
 /// Where a new configuration comes from on SIGHUP.
-pub type Reload = Box<dyn Fn() -> Result<Config, String>>;
+pub type Reload = Box<dyn FnMut() -> Result<Config, String>>;
 
 struct Supervisor {
     global: Global,
@@ -113,11 +113,11 @@ fn board(jobs: &[Arc<Job>], handles: &[Handle]) -> Vec<JobStatus> {
 }
 
 /// Supervises the jobs of `config` until irsync is stopped, or until all have run where each runs one time. Must be called
-/// while the process has one thread.
+/// while the process has one thread. `left_out`: what of the configuration is in error and not part of `config`; the log tells.
 ///
 /// # Errors
 /// Something without which nothing can be supervised is missing, e.g. file descriptors.
-pub fn supervise(config: Config, manner: Manner, reload: Option<Reload>) -> io::Result<Finish> {
+pub fn supervise(config: Config, manner: Manner, left_out: &[Error], reload: Option<Reload>) -> io::Result<Finish> {
     let Config { global, jobs } = config;
     let surroundings = Surroundings::prepare(&global, manner)?;
     logging::start(&global).map_err(io::Error::other)?;
@@ -143,6 +143,7 @@ pub fn supervise(config: Config, manner: Manner, reload: Option<Reload>) -> io::
         global,
         jobs: jobs.into_iter().map(Arc::new).collect(),
     };
+    left_out.iter().for_each(|error| log::error!("{error}"));
     supervisor.start_all();
     supervisor.heart.ready();
     let finish = supervisor.work();

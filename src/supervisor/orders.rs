@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 impl Supervisor {
     pub(super) fn reload(&mut self) {
-        let Some(reload) = &self.reload else {
+        let Some(reload) = &mut self.reload else {
             log::info!("SIGHUP: there is no configuration file to read");
             return;
         };

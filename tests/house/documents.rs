@@ -91,7 +91,7 @@ fn holds(name: &str, expected: &str) {
 #[test]
 fn the_sample_ini_agrees_with_the_key_table() {
     holds("irsync.ini", &sample_ini());
-    let (config, _) = config::load(&repository("irsync.ini"), &Variables::default()).unwrap();
+    let config = config::load(&repository("irsync.ini"), &Variables::default()).unwrap().config;
     assert!(config.jobs.iter().all(|job| !job.enabled), "a sample must not copy anything by itself");
 }
 

@@ -38,7 +38,8 @@ fn device() -> Variables {
 }
 
 fn load(path: &Path) -> Result<(Config, Vec<Warning>), Errors> {
-    config::load(path, &device())
+    let loaded = config::load(path, &device())?;
+    Ok((loaded.config, loaded.warnings))
 }
 
 /// Loads a text that must be right.
@@ -253,12 +254,156 @@ fn included_files_overlay_the_main_one_in_order() {
     assert!(config.jobs.iter().all(|job| job.limits.jitter == Jitter::Percent(19)));
     assert!(matches!(&config.jobs[0].arguments, Arguments::Ini { options, .. } if options == &["-a"]));
     let bad = dir.write("d/40.ini", "include = /x\n[a]\nnice = 99\n");
-    let errors = load(&main).unwrap_err().to_string();
+    let loaded = config::load(&main, &device()).unwrap();
+    assert_eq!(loaded.config, config, "a bad file is left out, the rest is not");
+    let errors = told(&loaded);
     assert!(
         errors.contains(&format!("{}:1: include: an included file cannot include others", bad.display())),
         "{errors}"
     );
     assert!(errors.contains(&format!("{}:3: [a] nice = 99", bad.display())), "{errors}");
+}
+
+/// What was left out, a line each.
+fn told(loaded: &config::Loaded) -> String {
+    loaded.left_out.iter().map(|error| format!("{error}\n")).collect()
+}
+
+/// A main file with a folder in which `10.ini` adds a job; and what it comes to without any other file there.
+fn overlaid(name: &str) -> (Dir, PathBuf, Config) {
+    let dir = Dir::new(name);
+    let main = dir.write(
+        "irsync.ini",
+        format!("include = {}\n{JOB}recover_after = 1h\nrun_recover = /r\n", dir.0.join("d").display()),
+    );
+    dir.write("d/10.ini", "[b]\nsource = h::b\ndestination = /b\n");
+    let plain = config::load(&main, &device()).unwrap();
+    assert!(plain.left_out.is_empty());
+    (dir, main, plain.config)
+}
+
+#[test]
+fn one_bad_included_file_is_left_out_and_told_and_the_rest_stays() {
+    let (dir, main, plain) = overlaid("include-bad");
+    let bad = dir.0.join("d/20.ini");
+    let check = |what: &str, says: &str| {
+        let loaded = config::load(&main, &device()).unwrap_or_else(|errors| panic!("{what}: {errors}"));
+        let told = told(&loaded);
+        assert_eq!(loaded.config, plain, "{what}");
+        assert!(
+            told.contains(says) && told.contains(&format!("{}: this file is in error: it is left out", bad.display())),
+            "{what}: {told}"
+        );
+        assert!(told.lines().count() < 25, "{what}: {told}");
+    };
+    for (text, says) in [
+        ("nonsense\n".into(), "20.ini:1: this line is neither"),
+        ("x\n".repeat(1000), "there are more errors"),
+        ("[a]\noptions = -a\nnice = 99\n".into(), "20.ini:3: [a] nice = 99: is out of range"),
+        ("[c]\nsource = h::c\n".into(), "20.ini:1: [c] destination: is required"),
+        (
+            "[c]\nsource = h::c\ndestination = /c\ninterval = 1h\nreboot_after = 1d\n".into(),
+            "20.ini:5: [c] reboot_after: only the watchdog",
+        ),
+        ("[c]\nsource = h::c/${serial}\ndestination = /c\n".into(), "${serial} is not available"),
+        ("log_level = loud\nmetrics_file = /m\n".into(), "20.ini:1: log_level = loud"),
+        ("include = /elsewhere\n".into(), "cannot include others"),
+        ("\0".repeat(4096), "20.ini:1: this line has a NUL byte"),
+        // What is wrong shows at a key of the main file.
+        ("[a]\nrun_recover = off\n".into(), "irsync.ini:5: [a] recover_after: there is no run_recover"),
+    ] {
+        fs::write(&bad, &text).unwrap();
+        check(&text, says);
+    }
+    fs::write(&bad, "[c]\nsource = h::c\ndestination = /c\npassword = sesame\n").unwrap();
+    fs::set_permissions(&bad, fs::Permissions::from_mode(0o644)).unwrap();
+    check("password", "others can read this file");
+    fs::remove_file(&bad).unwrap();
+    fs::create_dir(&bad).unwrap();
+    check("folder", "it is a directory, not a file");
+    fs::remove_dir(&bad).unwrap();
+    std::os::unix::fs::symlink("absent", &bad).unwrap();
+    check("dangling link", "No such file or directory");
+    fs::remove_file(&bad).unwrap();
+    nix::unistd::mkfifo(&bad, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    check("FIFO", "it is a FIFO");
+}
+
+#[test]
+fn error_of_the_main_file_is_an_error_whatever_is_included() {
+    let dir = Dir::new("include-main");
+    let include = format!("include = {}\n", dir.0.join("d").display());
+    dir.write("d/10.ini", "[b]\nsource = h::b\n");
+    let main = dir.write("irsync.ini", format!("{include}intervall = 5\n{JOB}"));
+    let errors = config::load(&main, &device()).unwrap_err().to_string();
+    assert!(errors.contains("did you mean interval?") && errors.contains("[b] destination: is required"), "{errors}");
+    // A job that only a file that is left out would have made whole does not keep the others from running.
+    let main = dir.write("irsync.ini", format!("{include}{JOB}[b]\noptions = -a\n"));
+    dir.write("d/10.ini", "[b]\nsource = h::b\ndestination = b\n");
+    let loaded = config::load(&main, &device()).unwrap();
+    let names: Vec<&str> = loaded.config.jobs.iter().map(|job| job.name.as_str()).collect();
+    assert_eq!(names, ["a"]);
+    assert!(told(&loaded).contains("irsync.ini:5: [b] source: is required"), "{}", told(&loaded));
+}
+
+#[test]
+fn read_again_a_bad_included_file_counts_as_it_was_and_a_removed_one_no_more() {
+    let (dir, main, plain) = overlaid("include-again");
+    let elsewhere = "[a]\nsource = h::other\n";
+    dir.write("d/20.ini", elsewhere);
+    let mut loader = config::Loader::new(&main);
+    let first = loader.load(&device()).unwrap();
+    assert!(first.config != plain && first.left_out.is_empty());
+    for (text, says) in [("[a]\nsource =\n", "is empty"), ("[a", "neither"), ("", "")] {
+        dir.write("d/20.ini", text);
+        let again = loader.load(&device()).unwrap();
+        if text.is_empty() {
+            assert_eq!(again.config, plain, "an empty file is a file without keys");
+            break;
+        }
+        let told = told(&again);
+        assert_eq!(again.config, first.config, "{text}: the job would go to another source");
+        assert!(
+            told.contains(says) && told.contains("20.ini: this file is in error: what it said before is kept"),
+            "{told}"
+        );
+    }
+    // What is in order is applied beside it.
+    dir.write("d/20.ini", elsewhere);
+    loader.load(&device()).unwrap();
+    dir.write("d/20.ini", "nonsense");
+    dir.write("d/10.ini", "[b]\nsource = h::b\ndestination = /new\n");
+    let beside = loader.load(&device()).unwrap().config;
+    assert_eq!(beside.jobs[0], first.config.jobs[0]);
+    assert_ne!(beside.jobs[1], first.config.jobs[1]);
+    // An overlay that is not mounted, then an owner who removes a file.
+    fs::rename(dir.0.join("d"), dir.0.join("away")).unwrap();
+    let unmounted = loader.load(&device()).unwrap();
+    assert_eq!(unmounted.config, beside);
+    assert!(
+        unmounted.warnings[0].to_string().contains("what its files said before is kept"),
+        "{:?}",
+        unmounted.warnings
+    );
+    fs::rename(dir.0.join("away"), dir.0.join("d")).unwrap();
+    fs::remove_file(dir.0.join("d/20.ini")).unwrap();
+    let removed = loader.load(&device()).unwrap();
+    assert_eq!(removed.config.jobs[0], plain.jobs[0]);
+    // A main file that no longer goes with what an included one says, and always said, is the one in error.
+    dir.write("d/10.ini", "[b]\nsource = h::b\ndestination = /b\nrecover_after = 1h\n");
+    let text = fs::read_to_string(&main).unwrap();
+    dir.write("irsync.ini", text.replace("[a]", "run_recover = /all\n[a]"));
+    let recovers = loader.load(&device()).unwrap();
+    assert!(recovers.left_out.is_empty(), "{}", told(&recovers));
+    dir.write("irsync.ini", &text);
+    let errors = loader.load(&device()).unwrap_err().to_string();
+    assert!(errors.contains("10.ini:4: [b] recover_after: there is no run_recover"), "{errors}");
+    assert!(!config::load(&main, &device()).unwrap().left_out.is_empty(), "at a start nothing runs that could go on");
+    dir.write("d/10.ini", "[b]\nsource = h::b\ndestination = /b\n");
+    // A job that ran is not taken away because the main file and an included one are in error together.
+    dir.write("irsync.ini", text.replace("destination = /d\n", ""));
+    dir.write("d/30.ini", "nonsense");
+    assert!(loader.load(&device()).unwrap_err().to_string().contains("[a] destination: is required"));
 }
 
 #[test]

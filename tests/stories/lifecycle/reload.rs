@@ -152,3 +152,38 @@ fn memory_is_locked_and_let_go_by_a_reload() {
     assert_eq!(locked(irsync.pid()), 0);
     irsync.stop();
 }
+
+#[test]
+fn one_bad_file_in_the_folder_keeps_nothing_else_from_running() {
+    let rig = Rig::new("reload-include");
+    rig.write("d/10.ini", "nonsense\n");
+    std::os::unix::fs::symlink("absent", rig.path("d/20.ini")).unwrap();
+    std::fs::create_dir(rig.path("d/30.ini")).unwrap();
+    rig.write("d/40.ini", format!("[late]\nsource = /ok\ndestination = {}\n", rig.path("late").display()));
+    rig.ini("include = DIR/d\n[media]\nsource = /ok\ndestination = DIR/dest\n");
+    let check = rig.run(&["check"]);
+    assert_eq!(check.status.code(), Some(78), "{check:?}");
+    assert!(String::from_utf8_lossy(&check.stderr).contains("20.ini: cannot read"), "{check:?}");
+    let once = rig.run(&["once"]);
+    assert_eq!(once.status.code(), Some(1), "a job that is left out did not succeed: {once:?}");
+
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("media: sync success");
+    irsync.wait_log("late: sync success");
+    for line in ["10.ini:1: this line is neither", "20.ini: cannot read", "30.ini: cannot read: it is a directory"] {
+        irsync.wait_log(line);
+    }
+    // A file that was in order and is no more: its job goes on as it was, and what else has changed is applied.
+    rig.write("d/40.ini", "[late]\nsource = /ok\n");
+    rig.write("d/10.ini", format!("[new]\nsource = /ok\ndestination = {}\n", rig.path("new").display()));
+    irsync.signal(Signal::SIGHUP);
+    irsync.wait_log("new: sync success");
+    irsync.wait_log("40.ini: this file is in error: what it said before is kept");
+    irsync.signal(Signal::SIGUSR1);
+    irsync.wait_count("late: sync success", 2);
+    // Its owner removes it.
+    std::fs::remove_file(rig.path("d/40.ini")).unwrap();
+    irsync.signal(Signal::SIGHUP);
+    irsync.wait_log("0 jobs added, 0 changed, 1 removed");
+    irsync.stop();
+}
