@@ -239,7 +239,7 @@ impl World {
     }
 
     fn synced(&self, outcome: Outcome) -> Event {
-        Event::Synced { outcome: self.manners.told(outcome), changed: false }
+        Event::Synced { outcome: self.manners.told(outcome), changed: false, moved: false }
     }
 
     /// What a worker does: perform the action, feed back what came of it, until there is nothing but to wait.

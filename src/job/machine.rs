@@ -99,6 +99,8 @@ pub enum Event {
         outcome: Outcome,
         /// It transferred or deleted something.
         changed: bool,
+        /// It moved file data, although it may not have finished a file.
+        moved: bool,
     },
     /// Answer to [`Action::Conclude`].
     Concluded,
@@ -202,7 +204,7 @@ pub struct Job {
     fresh: bool,
     failures: u32,
     backoff_step: u32,
-    /// Limits in a row that ended rsync without a success in between.
+    /// Stalls in a row without a success, or a run that moved file data, in between.
     stalls: u32,
     changed: bool,
     recover_at: Option<Time>,
@@ -312,8 +314,12 @@ impl Job {
                 Some((Step::Rsync, _)) | None => Action::Wait,
                 Some((step, cause)) => self.after_step(step, ok && cause.is_none(), now),
             },
-            Event::Synced { outcome, changed } => match self.child() {
-                Some((Step::Rsync, cause)) => self.synced(outcome, cause, changed, now),
+            Event::Synced { outcome, changed, moved } => match self.child() {
+                Some((Step::Rsync, cause)) => {
+                    self.changed |= changed;
+                    self.count_stall(cause, moved);
+                    self.synced(outcome, cause, now)
+                }
                 _ => Action::Wait,
             },
             Event::Concluded => match self.phase {
@@ -471,18 +477,22 @@ impl Job {
         }
     }
 
-    fn synced(&mut self, outcome: Outcome, cause: Option<Cause>, changed: bool, now: Time) -> Action {
-        self.changed |= changed;
+    /// A list that takes long is silent, so the limit grows until the list is through. Where file data moved, the list was
+    /// through, and the silence that followed is the link's: a longer limit would only make each such silence longer.
+    fn count_stall(&mut self, cause: Option<Cause>, moved: bool) {
+        if moved {
+            self.stalls = 0;
+        } else if let Some(Cause::NoProgress(_)) = cause {
+            self.stalls = self.stalls.saturating_add(1);
+        }
+    }
+
+    fn synced(&mut self, outcome: Outcome, cause: Option<Cause>, now: Time) -> Action {
         match cause {
             Some(Cause::Stop) => self.finish(),
             // It may have ended by itself in the very moment it was told to: a success is a success.
             Some(_) if outcome.is_success() => self.conclude(outcome, None, true, now),
-            Some(cause) => {
-                if let Cause::NoProgress(_) = cause {
-                    self.stalls = self.stalls.saturating_add(1);
-                }
-                self.conclude(Outcome::Stalled, Some(cause), true, now)
-            }
+            Some(cause) => self.conclude(Outcome::Stalled, Some(cause), true, now),
             None => self.conclude(outcome, None, true, now),
         }
     }

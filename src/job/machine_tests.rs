@@ -64,7 +64,7 @@ fn conclusion(actions: &[Action]) -> Conclusion {
 }
 
 fn synced(outcome: Outcome) -> Event {
-    Event::Synced { outcome, changed: false }
+    Event::Synced { outcome, changed: false, moved: false }
 }
 
 /// Runs one whole sync with this outcome, starting at `now`, lasting a second.
@@ -196,6 +196,29 @@ fn limit_that_strikes_again_and_again_doubles_to_the_cap_and_falls_back_on_succe
 }
 
 #[test]
+fn limit_grows_only_after_runs_that_moved_no_file_data() {
+    let mut job = job(settings());
+    let stall = |job: &mut Job, moved: bool, expected: u64| {
+        drive(job, Event::SyncNow, at(0));
+        let why = Cause::NoProgress(secs(expected));
+        assert_eq!(job.handle(Event::Sampled(false), at(expected)), Action::Terminate(why));
+        drive(job, Event::Synced { outcome: Outcome::Transient, changed: false, moved }, at(expected));
+    };
+    for (moved, limit) in [(true, 100), (true, 100), (false, 100), (false, 200), (true, 400), (false, 100), (true, 200)]
+    {
+        stall(&mut job, moved, limit);
+    }
+    // A run that was not ended by us counts as well, if it moved data: its list was through.
+    stall(&mut job, false, 100);
+    assert_eq!(job.activity_limit(), Some(secs(200)));
+    sync(&mut job, Outcome::Transient, at(0));
+    assert_eq!(job.activity_limit(), Some(secs(200)), "it moved nothing: the count is kept");
+    drive(&mut job, Event::SyncNow, at(0));
+    drive(&mut job, Event::Synced { outcome: Outcome::Transient, changed: false, moved: true }, at(1));
+    assert_eq!(job.activity_limit(), Some(secs(100)));
+}
+
+#[test]
 fn activity_timeout_off_never_strikes_and_max_runtime_does() {
     let mut job = job(Settings {
         limits: Limits { activity_timeout: None, max_runtime: Some(secs(500)), ..limits() },
@@ -261,7 +284,7 @@ fn hooks_run_in_order_and_a_refusing_run_before_skips_the_sync() {
     let mut job = job(all);
     assert!(drive(&mut job, Event::Tick, at(0)).contains(&Action::Start(Step::Before)));
     assert!(drive(&mut job, Event::Exited(true), at(1)).contains(&Action::Start(Step::Rsync)));
-    let actions = drive(&mut job, Event::Synced { outcome: Outcome::Partial, changed: true }, at(2));
+    let actions = drive(&mut job, Event::Synced { outcome: Outcome::Partial, changed: true, moved: false }, at(2));
     assert!(actions.contains(&Action::Start(Step::OnChange)), "{actions:?}");
     assert!(drive(&mut job, Event::Exited(false), at(3)).contains(&Action::Start(Step::OnFailure)));
     assert!(drive(&mut job, Event::Exited(true), at(4)).contains(&Action::Start(Step::After)));
@@ -279,7 +302,7 @@ fn hooks_run_in_order_and_a_refusing_run_before_skips_the_sync() {
 fn change_in_a_failed_sync_is_not_forgotten_by_run_on_change() {
     let mut job = job(Settings { on_change: true, ..settings() });
     drive(&mut job, Event::Tick, at(0));
-    let actions = drive(&mut job, Event::Synced { outcome: Outcome::Transient, changed: true }, at(1));
+    let actions = drive(&mut job, Event::Synced { outcome: Outcome::Transient, changed: true, moved: false }, at(1));
     assert!(!actions.contains(&Action::Start(Step::OnChange)), "the set is half way: {actions:?}");
     drive(&mut job, Event::SyncNow, at(2));
     let actions = drive(&mut job, synced(Outcome::Success), at(3));
@@ -389,8 +412,8 @@ impl World {
             Some(Action::Sample) => vec![Event::Sampled(true), Event::Sampled(false)],
             _ => match self.child {
                 Some(Step::Rsync) => vec![
-                    Event::Synced { outcome: Outcome::Success, changed: true },
-                    Event::Synced { outcome: Outcome::Transient, changed: false },
+                    Event::Synced { outcome: Outcome::Success, changed: true, moved: false },
+                    Event::Synced { outcome: Outcome::Transient, changed: false, moved: false },
                     Event::Activity,
                 ],
                 Some(_) => vec![Event::Exited(true), Event::Exited(false)],
@@ -482,7 +505,7 @@ impl World {
                     (_, Some(step)) if killed => {
                         self.child = None;
                         match step {
-                            Step::Rsync => Event::Synced { outcome: Outcome::Transient, changed: false },
+                            Step::Rsync => Event::Synced { outcome: Outcome::Transient, changed: false, moved: false },
                             _ => Event::Exited(false),
                         }
                     }

@@ -24,7 +24,7 @@ pub fn pids() -> impl Iterator<Item = i32> {
 }
 
 /// A process and all that descends from it; None where the kernel does not tell (CONFIG_PROC_CHILDREN).
-fn family(leader: i32) -> Option<Vec<i32>> {
+pub fn family(leader: i32) -> Option<Vec<i32>> {
     let mut found = vec![leader];
     let mut at = 0;
     while let Some(pid) = found.get(at) {
@@ -95,56 +95,6 @@ pub fn has_orphans() -> Option<bool> {
 /// Live processes (zombies left out) whose environment has an entry that begins with `entry`.
 pub fn with_environ(entry: &[u8]) -> Vec<i32> {
     pids().filter(|&pid| environ_has(pid, entry) && stat(pid).is_some_and(|s| s.state != 'Z')).collect()
-}
-
-/// Looks whether rsync reads: the better half of the progress signal. rsync alone is looked at, because ssh reads its
-/// own keepalives while nothing moves.
-#[derive(Debug)]
-pub struct ReadSampler {
-    leader: i32,
-    program: String,
-    known: Vec<(i32, u64)>,
-}
-
-impl ReadSampler {
-    /// Watches the session of `leader`: that process, and those named `rsync` or like `program`.
-    pub fn new(leader: i32, program: &str) -> ReadSampler {
-        let name = program.rsplit('/').next().unwrap_or(program);
-        ReadSampler { leader, program: name.chars().take(15).collect(), known: Vec::new() }
-    }
-
-    /// Whether any of them has read something since the last call. Others are looked for only when the ones known from
-    /// last time have not, and in the whole of `/proc` only where the kernel does not tell whose children they are.
-    pub fn grew(&mut self) -> bool {
-        let mut grew = false;
-        self.known.retain_mut(|(pid, last)| match rchar(*pid) {
-            Some(now) => {
-                grew |= now > *last;
-                *last = now;
-                true
-            }
-            None => false,
-        });
-        grew || self.find_new()
-    }
-
-    fn find_new(&mut self) -> bool {
-        let mut grew = false;
-        let candidates = family(self.leader).unwrap_or_else(|| pids().collect());
-        for pid in candidates {
-            if self.known.iter().any(|(known, _)| *known == pid) {
-                continue;
-            }
-            let ours = stat(pid).is_some_and(|s| {
-                s.session == self.leader && (pid == self.leader || s.comm == "rsync" || s.comm == self.program)
-            });
-            if let (true, Some(read)) = (ours, rchar(pid)) {
-                self.known.push((pid, read));
-                grew |= read > 0;
-            }
-        }
-        grew
-    }
 }
 
 #[cfg(test)]

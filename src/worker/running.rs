@@ -4,8 +4,8 @@ use super::said::Said;
 use crate::job::{Step, Time};
 use crate::os::child::{self, Child};
 use crate::os::clock;
-use crate::os::procfs::ReadSampler;
 use crate::os::reaper;
+use crate::os::sampler::Sampler;
 use crate::report::logging::ChildLog;
 use crate::rsync::outcome::Exit;
 use crate::text::{LineSplitter, Record};
@@ -27,6 +27,10 @@ const LEFTOVERS_LAST: Duration = Duration::from_secs(1);
 /// The longest such wait while they may still put a partial file aside: nobody rings when that is done.
 const LEFTOVERS_PATIENT: Duration = Duration::from_millis(50);
 
+/// An rsync that shows no progress and has read so many bytes has very probably moved file data: few lists are as large,
+/// and the programs and libraries that are loaded are mapped, not read.
+const MORE_THAN_A_LIST: u64 = 1024 * 1024;
+
 /// A child and what it has said.
 #[derive(Debug)]
 pub struct Running {
@@ -42,7 +46,7 @@ pub struct Running {
     /// The marker in the environment of rsync and of all that it starts. Hooks have none: a daemon that a hook has started
     /// in a session of its own may outlive the hook.
     run: Option<String>,
-    sampler: ReadSampler,
+    sampler: Sampler,
     stdout: Pipe,
     stderr: Pipe,
     /// Of [`CHUNK`] bytes for a child that says much; empty for every other.
@@ -65,12 +69,14 @@ struct Pipe {
 }
 
 impl Running {
-    /// Takes care of a child that was just started. `out` and `err` log its lines.
+    /// Takes care of a child that was just started. `sends`: its destination is on another
+    /// machine. `out` and `err` log its lines.
     pub fn new(
         step: Step,
         mut child: Child,
         run: Option<String>,
         program: &str,
+        sends: bool,
         out: ChildLog,
         err: ChildLog,
     ) -> Running {
@@ -81,7 +87,7 @@ impl Running {
             exit: None,
             said: Said::default(),
             run,
-            sampler: ReadSampler::new(pid, program),
+            sampler: Sampler::new(pid, program, sends),
             stdout: Pipe { fd: child.stdout.take(), lines: LineSplitter::default(), log: out },
             stderr: Pipe { fd: child.stderr.take(), lines: LineSplitter::default(), log: err },
             buffer: Vec::new(),
@@ -180,9 +186,17 @@ impl Running {
         }
     }
 
-    /// Whether rsync has read anything since the last call.
-    pub fn has_read(&mut self) -> bool {
-        self.sampler.grew()
+    /// Whether anything has moved since the last call.
+    pub fn makes_progress(&mut self) -> bool {
+        self.sampler.moved()
+    }
+
+    /// Whether it has moved file data: by its progress records, else by what it finished, else by what it has read.
+    pub fn has_moved_data(&self) -> bool {
+        match &self.said.progress {
+            Some(progress) => progress.bytes > 0,
+            None => self.said.changed() || self.sampler.read() >= MORE_THAN_A_LIST,
+        }
     }
 }
 

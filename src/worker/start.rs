@@ -104,7 +104,8 @@ pub fn start(
     };
     let out = ChildLog::new(stdout, &job.name, step.name());
     let err = ChildLog::new(log::Level::Warn, &job.name, step.name());
-    Ok(Running::new(step, child, run, &program, out, err))
+    let sends = destination(job).is_some_and(|(_, remote)| remote);
+    Ok(Running::new(step, child, run, &program, sends, out, err))
 }
 
 /// Program and arguments of a step.

@@ -26,7 +26,7 @@ impl Worker {
             Action::Start(step) => Some(self.start(step)),
             Action::Sample => {
                 debug_assert!(self.child.is_some(), "nothing runs that could make progress");
-                Some(Event::Sampled(self.child.as_mut().is_some_and(Running::has_read)))
+                Some(Event::Sampled(self.child.as_mut().is_some_and(Running::makes_progress)))
             }
             Action::Terminate(cause) => {
                 debug_assert!(self.child.is_some(), "nothing runs that could be terminated");
@@ -171,7 +171,7 @@ impl Worker {
         let duration = clock::now().since(self.child_since);
         self.report = SyncReport::of_rsync(exit, &verdict, &child.said.evidence, duration, &child.said.stats);
         self.hook_facts.code = self.report.code;
-        Event::Synced { outcome: verdict.outcome, changed: child.said.changed() }
+        Event::Synced { outcome: verdict.outcome, changed: child.said.changed(), moved: child.has_moved_data() }
     }
 
     fn probe_exited(&mut self, child: &Running) -> Event {
