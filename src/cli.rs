@@ -1,4 +1,5 @@
 //! Arguments in, a typed command out.
+#![forbid(unsafe_code)]
 
 use crate::commands::{self, EXIT_USAGE};
 use crate::config::keys::Id;

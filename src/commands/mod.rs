@@ -1,13 +1,14 @@
 //! The commands.
+#![forbid(unsafe_code)]
 
-pub mod check;
+pub(crate) mod check;
 mod check_watchdog;
-pub mod now;
-pub mod once;
-pub mod run;
+pub(crate) mod now;
+pub(crate) mod once;
+pub(crate) mod run;
 mod seen;
-pub mod status;
-pub mod watch;
+pub(crate) mod status;
+pub(crate) mod watch;
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;

@@ -1,18 +1,19 @@
 //! What the owner asked for: INI text in, [`Config`] out, or every error at once with file, line and key.
+#![forbid(unsafe_code)]
 
-pub mod error;
+pub(crate) mod error;
 pub mod expand;
 mod fields;
 pub mod keys;
 mod load;
-pub mod mask;
-pub mod nearest;
+pub(crate) mod mask;
+pub(crate) mod nearest;
 mod parse;
 mod read;
 mod rules;
 mod sheet;
 pub mod show;
-pub mod values;
+pub(crate) mod values;
 mod view;
 
 pub use error::{Error, Errors, Warning};

@@ -2,13 +2,13 @@
 #![forbid(unsafe_code)]
 
 pub mod backoff;
-pub mod boot_record;
-pub mod health;
+pub(crate) mod boot_record;
+pub(crate) mod health;
 pub mod ladder;
-pub mod machine;
-pub mod outcome;
-pub mod settings;
-pub mod time;
+pub(crate) mod machine;
+pub(crate) mod outcome;
+pub(crate) mod settings;
+pub(crate) mod time;
 
 pub use machine::{Action, Cause, Event, Job, Step};
 pub use outcome::{Outcome, Pace};

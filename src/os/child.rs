@@ -1,4 +1,5 @@
 //! A child process in a session of its own, and how all of it is ended.
+#![forbid(unsafe_code)]
 
 use super::sys::{self, Setup};
 use super::{procfs, reaper};

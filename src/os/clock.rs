@@ -1,4 +1,5 @@
 //! The clocks. Only the shells of threads call these; decisions get the time as an argument.
+#![forbid(unsafe_code)]
 
 use crate::job::Time;
 use nix::time::{clock_gettime, ClockId};

@@ -5,6 +5,7 @@
 //!
 //! The guard reads a pipe whose other end only irsync holds. irsync writes the process group of every child that it starts
 //! and of every child that has ended, and [`DISMISSED`] before it exits. If the pipe ends without that, irsync was killed.
+#![forbid(unsafe_code)]
 
 use super::child::{kill_marked, terminate};
 use super::sys::fork_single_threaded;

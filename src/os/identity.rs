@@ -1,4 +1,5 @@
 //! What tells this device from the others of its fleet.
+#![forbid(unsafe_code)]
 
 use crate::config::expand::Variables;
 use std::fs::{self, File};

@@ -2,6 +2,7 @@
 //!
 //! The descriptor is handed on to rsync, so the lock is held until the last of its processes is gone, even when irsync was
 //! killed: a new irsync cannot start a second rsync beside one that the old irsync left behind.
+#![forbid(unsafe_code)]
 
 use super::procfs;
 use nix::fcntl::{Flock, FlockArg};

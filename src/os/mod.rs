@@ -1,20 +1,20 @@
 //! The operating system, wrapped: the only room with unsafe code, and that only in [`sys`].
 
-pub mod child;
-pub mod clock;
-pub mod guard;
-pub mod identity;
-pub mod lock;
-pub mod mounts;
-pub mod notify;
-pub mod procfs;
-pub mod program;
-pub mod reaper;
+pub(crate) mod child;
+pub(crate) mod clock;
+pub(crate) mod guard;
+pub(crate) mod identity;
+pub(crate) mod lock;
+pub(crate) mod mounts;
+pub(crate) mod notify;
+pub(crate) mod procfs;
+pub(crate) mod program;
+pub(crate) mod reaper;
 pub mod sampler;
-pub mod signals;
+pub(crate) mod signals;
 pub mod sockets;
-pub mod state;
-pub mod sys;
-pub mod terminal;
-pub mod wake;
+pub(crate) mod state;
+pub(crate) mod sys;
+pub(crate) mod terminal;
+pub(crate) mod wake;
 pub mod watchdog;

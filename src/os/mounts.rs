@@ -1,4 +1,5 @@
 //! Mount points and free space: what the guards look at before rsync may write.
+#![forbid(unsafe_code)]
 
 use std::fs;
 use std::io;

@@ -1,4 +1,5 @@
 //! The service manager's notification socket: sd_notify(3) and sd_watchdog_enabled(3), the part that irsync needs.
+#![forbid(unsafe_code)]
 
 use crate::job::Time;
 use std::ffi::{OsStr, OsString};

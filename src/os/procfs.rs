@@ -1,4 +1,5 @@
 //! What `/proc` tells of other processes, see proc(5). Everything here is a snapshot that may be old when it is used.
+#![forbid(unsafe_code)]
 
 use std::fs;
 use std::io::Read;

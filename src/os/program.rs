@@ -1,4 +1,5 @@
 //! Programs by name, as execvp(3) finds them.
+#![forbid(unsafe_code)]
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};

@@ -5,6 +5,7 @@
 //! worker whose child has ended, and reaps only what is nobody's, orphans that the kernel has given to us as child
 //! subreaper or as PID 1. That works on every kernel, a child's exit is learnt from its pid, and a grandchild that holds the
 //! pipes open does not matter.
+#![forbid(unsafe_code)]
 
 use super::procfs;
 use super::wake::Waker;

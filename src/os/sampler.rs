@@ -1,5 +1,6 @@
 //! Whether a running rsync makes progress that its output does not show: what it reads and, when it sends, what the other
 //! side has acknowledged.
+#![forbid(unsafe_code)]
 
 use super::procfs;
 use super::sockets::{self, Socket};

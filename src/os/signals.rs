@@ -1,4 +1,5 @@
 //! Signals, turned into something `poll()` can wait for.
+#![forbid(unsafe_code)]
 
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
 use signal_hook::{flag, low_level::pipe};

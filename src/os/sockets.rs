@@ -1,5 +1,6 @@
 //! The sockets of other processes, from `/proc/PID/fd` and `/proc/PID/net`, see proc(5) and proc_net_tcp in the kernel's
 //! documentation.
+#![forbid(unsafe_code)]
 
 use std::fs;
 use std::io::{BufRead, BufReader};

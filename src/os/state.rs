@@ -1,5 +1,6 @@
 //! The boot record in `state_dir`: written so that a power cut leaves either the old one or the new one, and only at
 //! start, at a clean stop and around irsync's own reboots.
+#![forbid(unsafe_code)]
 
 use crate::job::boot_record::{Budget, Cause, Found, Record, Stop};
 use crate::job::Time;

@@ -1,4 +1,5 @@
 //! What a terminal can show.
+#![forbid(unsafe_code)]
 
 use super::sys::terminal::window_size;
 use nix::unistd::{getpgrp, tcgetpgrp};

@@ -1,4 +1,5 @@
 //! Waking a thread that sleeps in `poll()`: an eventfd, see eventfd(2).
+#![forbid(unsafe_code)]
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use std::io;

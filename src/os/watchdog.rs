@@ -3,6 +3,7 @@
 //! Opening it arms it; closing it leaves it armed unless the byte `V` was written just before ("magic close") and the
 //! kernel was not built or told to ignore that (nowayout). Facts: Documentation/watchdog/watchdog-api.rst and
 //! watchdog-kernel-api.rst.
+#![forbid(unsafe_code)]
 
 mod facts;
 mod probe;

@@ -1,17 +1,18 @@
 //! What the outside sees of irsync.
+#![forbid(unsafe_code)]
 
-pub mod bars;
+pub(crate) mod bars;
 pub mod board;
-pub mod fields;
-pub mod human;
+pub(crate) mod fields;
+pub(crate) mod human;
 pub mod json;
 mod log_queue;
 mod log_sink;
 mod log_writer;
-pub mod logging;
+pub(crate) mod logging;
 pub mod metrics;
-pub mod scribe;
+pub(crate) mod scribe;
 pub mod snapshot;
 pub mod status;
-pub mod table;
-pub mod utc;
+pub(crate) mod table;
+pub(crate) mod utc;

@@ -1,14 +1,14 @@
 //! What is known of rsync: its options, exit codes, messages, output and versions. Pure: no clock, no I/O.
 #![forbid(unsafe_code)]
 
-pub mod argv;
-pub mod operand;
-pub mod options;
-pub mod outcome;
-pub mod progress;
-pub mod stats;
-pub mod telling;
-pub mod version;
+pub(crate) mod argv;
+pub(crate) mod operand;
+pub(crate) mod options;
+pub(crate) mod outcome;
+pub(crate) mod progress;
+pub(crate) mod stats;
+pub(crate) mod telling;
+pub(crate) mod version;
 
 /// A whole number as rsync writes it: plain, with `,` or `.` between thousands, or as `-h` does (`683.94K`, powers of
 /// 1000; the powers of 1024 of `-hh` look the same).

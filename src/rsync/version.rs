@@ -37,11 +37,6 @@ impl Version {
         self.number >= Some((3, 1, 0))
     }
 
-    /// `--password-file=-`, new in 3.1.0 (NEWS of 3.1.0).
-    pub fn knows_password_stdin(&self) -> bool {
-        self.number >= Some((3, 1, 0))
-    }
-
     /// `--stats`: every rsync; OpenBSD's openrsync refuses it.
     pub fn knows_stats(&self) -> bool {
         self.number.is_some()
@@ -60,7 +55,7 @@ mod tests {
 
     #[test]
     fn versions_are_read_and_know_what_they_know() {
-        // first line, text, progress2 and password on stdin, stats
+        // first line, text, progress2, stats
         let cases = [
             ("rsync  version 3.5.0  protocol version 32", "3.5.0", true, true),
             ("rsync  version 3.2.7  protocol version 31\nCopyright", "3.2.7", true, true),
@@ -75,7 +70,7 @@ mod tests {
         for (output, text, since_3_1, stats) in cases {
             let version = Version::parse(output).expect(output);
             assert_eq!(version.text(), text);
-            assert_eq!((version.knows_progress2(), version.knows_password_stdin()), (since_3_1, since_3_1), "{output}");
+            assert_eq!(version.knows_progress2(), since_3_1, "{output}");
             assert_eq!(version.knows_stats(), stats, "{output}");
         }
     }

@@ -1,5 +1,6 @@
 //! The main thread: signals, reload, `irsync now`, the watchdog and the status file. Each job has a thread of its own, see
 //! [`crate::worker`].
+#![forbid(unsafe_code)]
 
 mod control;
 mod heart;

@@ -7,4 +7,6 @@ mod lines;
 
 pub use columns::{columns, fit, fit_end};
 pub use escape::{escape_into, escape_record};
-pub use lines::{line_end, LineEnd, LineSplitter, Record, LINE_LIMIT};
+#[cfg(test)]
+pub use lines::LineEnd;
+pub use lines::{line_end, LineSplitter, Record, LINE_LIMIT};

@@ -10,6 +10,7 @@
 //! | `start`, `run_as`, `secret`, `versions` | how a child is started, and what its rsync can be asked for |
 //! | `running`, `said` | a running child: its pipes, its lines, its leftovers |
 //! | `sync_report`, `show`, `log_lines` | what is known of a sync, on the board and in the log |
+#![forbid(unsafe_code)]
 
 mod claims;
 mod fault;

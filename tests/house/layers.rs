@@ -125,6 +125,24 @@ fn rooms_import_only_from_lower_floors() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// Where `unsafe` may stand is decided by file, not by review: a room forbids it at its door, os in each of its files but sys.
+#[test]
+fn every_room_forbids_unsafe_code_but_for_the_system_calls() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut wrong = Vec::new();
+    for (name, _) in sources() {
+        let is_door = name.ends_with("/mod.rs") && name.matches('/').count() == 1;
+        let is_room = name.matches('/').count() == 0 && !["lib.rs", "main.rs"].contains(&name.as_str());
+        let is_os = name.starts_with("os/") && name.matches('/').count() == 1;
+        let must = if is_os { name != "os/mod.rs" } else { is_door || is_room };
+        let text = fs::read_to_string(root.join(&name)).expect("cannot read a source");
+        if must && !text.lines().any(|line| line == "#![forbid(unsafe_code)]") {
+            wrong.push(name);
+        }
+    }
+    assert!(wrong.is_empty(), "without #![forbid(unsafe_code)]: {wrong:?}");
+}
+
 #[test]
 fn words_stay_where_they_belong() {
     let mut wrong = Vec::new();
