@@ -33,7 +33,7 @@ impl Ladder {
     /// failure, or a guard that said no.
     pub fn reboot_at(&self) -> Option<Time> {
         match self.last {
-            Some(Outcome::Permanent | Outcome::Skipped) => None,
+            Some(Outcome::Permanent | Outcome::Skipped | Outcome::Held) => None,
             _ => self.reboot_after.map(|after| self.from + after),
         }
     }
@@ -74,7 +74,7 @@ mod tests {
             let mut ladder = ladder(100);
             ladder.finished(outcome, at(1099));
             let expected = match outcome {
-                Outcome::Success | Outcome::Warning | Outcome::Permanent | Outcome::Skipped => false,
+                Outcome::Success | Outcome::Warning | Outcome::Permanent | Outcome::Skipped | Outcome::Held => false,
                 Outcome::Partial | Outcome::Busy | Outcome::Transient | Outcome::Disk | Outcome::Stalled => true,
             };
             assert_eq!(ladder.asks_for_reboot(at(1150)), expected, "{outcome}");

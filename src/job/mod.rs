@@ -2,6 +2,9 @@
 #![forbid(unsafe_code)]
 
 pub mod backoff;
+pub mod boot_record;
+pub mod deletions;
+pub mod health;
 pub(crate) mod boot_record;
 pub(crate) mod health;
 pub mod ladder;

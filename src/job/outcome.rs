@@ -9,6 +9,8 @@ pub enum Outcome {
     Warning,
     /// Codes 23 and 25: some files were not transferred, or the deletion limit was reached.
     Partial,
+    /// Everything the server has is here; deletions wait for the owner (`max_shrink`, `--max-delete`).
+    Held,
     /// The daemon has no free connection (`max connections`).
     Busy,
     /// The network, the server or a process failed in a way that may heal by itself.
@@ -36,10 +38,11 @@ pub enum Pace {
 
 impl Outcome {
     /// Every outcome, in the order of the documentation.
-    pub const ALL: [Outcome; 9] = [
+    pub const ALL: [Outcome; 10] = [
         Outcome::Success,
         Outcome::Warning,
         Outcome::Partial,
+        Outcome::Held,
         Outcome::Busy,
         Outcome::Transient,
         Outcome::Permanent,
@@ -54,6 +57,7 @@ impl Outcome {
             Outcome::Success => "success",
             Outcome::Warning => "warning",
             Outcome::Partial => "partial",
+            Outcome::Held => "held",
             Outcome::Busy => "busy",
             Outcome::Transient => "transient",
             Outcome::Permanent => "permanent",
@@ -71,7 +75,7 @@ impl Outcome {
     /// When the next sync follows.
     pub fn pace(self) -> Pace {
         match self {
-            Outcome::Success | Outcome::Warning | Outcome::Partial => Pace::Interval,
+            Outcome::Success | Outcome::Warning | Outcome::Partial | Outcome::Held => Pace::Interval,
             Outcome::Busy | Outcome::Transient | Outcome::Disk | Outcome::Stalled | Outcome::Skipped => Pace::Backoff,
             Outcome::Permanent => Pace::LongestBackoff,
         }

@@ -117,7 +117,7 @@ pub struct JobStatus {
     /// Syncs finished since irsync started, skipped ones included.
     pub runs: u64,
     /// Finished syncs by outcome, in the order of `Outcome::ALL`.
-    pub outcomes: [u64; 9],
+    pub outcomes: [u64; Outcome::ALL.len()],
     /// Syncs killed for a limit (`stalled`).
     pub stalls: u64,
     /// SIGKILLs sent because SIGTERM was not enough.

@@ -314,7 +314,7 @@ pub(super) mod tests {
             stale_after: Some(Duration::from_secs(90)),
             failures: 2,
             runs: 45,
-            outcomes: [1, 2, 3, 4, 5, 6, 7, 8, 9],
+            outcomes: [1, 2, 3, 10, 4, 5, 6, 7, 8, 9],
             stalls: 8,
             kills: 1,
             files_total: 10,
