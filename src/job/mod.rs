@@ -2,10 +2,8 @@
 #![forbid(unsafe_code)]
 
 pub mod backoff;
-pub mod boot_record;
-pub mod deletions;
-pub mod health;
 pub(crate) mod boot_record;
+pub mod deletions;
 pub(crate) mod health;
 pub mod ladder;
 pub(crate) mod machine;
