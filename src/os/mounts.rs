@@ -1,4 +1,4 @@
-//! Mount points and free space: what the guards look at before rsync may write.
+//! Mount points and free space: what the preconditions look at before rsync may write.
 #![forbid(unsafe_code)]
 
 use std::fs;

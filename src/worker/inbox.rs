@@ -1,4 +1,4 @@
-//! What a worker is told by the main thread.
+//! Orders of the main thread to a worker.
 
 use crate::config;
 use crate::os::wake::Waker;

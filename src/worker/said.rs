@@ -11,7 +11,7 @@ const ANSWER_LIMIT: usize = 4096;
 /// What a child has said.
 #[derive(Debug, Default)]
 pub struct Said {
-    /// What rsync's lines on stderr told of its trouble.
+    /// What rsync's lines on stderr say about its trouble.
     pub evidence: Evidence,
     /// What rsync counted on stdout.
     pub stats: Stats,
