@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::sys::{self, Setup};
-use super::{procfs, reaper};
+use super::{mark, procfs, reaper};
 use crate::rsync::outcome::Exit;
 use nix::fcntl::{fcntl, FcntlArg, OFlag};
 use nix::sys::signal::{kill, killpg, Signal};
@@ -12,9 +12,6 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Command, Stdio};
-
-/// The variable that marks rsync and all it starts, so that what leaves the session is found as well.
-pub const RUN_VARIABLE: &str = "IRSYNC_RUN";
 
 /// What to start.
 #[derive(Debug)]
@@ -104,27 +101,23 @@ pub fn terminate(pid: i32) {
 /// SIGTERM to those of a run whose parent in it has died: they tell their own children. Of a run are those in the
 /// session of `leader`, and those that carry the marker.
 pub fn terminate_orphans(leader: i32, run: Option<&str>) {
-    let marked = run.map(marked).unwrap_or_default();
+    let marked = run.map(mark::of_run).unwrap_or_default();
     let is_ours = |pid: i32, stat: &procfs::Stat| stat.session == leader || marked.contains(&pid);
     let ours = |pid: i32| procfs::stat(pid).filter(|stat| stat.state != 'Z' && is_ours(pid, stat));
     for pid in procfs::pids() {
         if ours(pid).is_some_and(|stat| ours(stat.ppid).is_none()) {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-            let _ = kill(Pid::from_raw(pid), Signal::SIGCONT);
+            mark::send(pid, Signal::SIGTERM);
+            mark::send(pid, Signal::SIGCONT);
         }
     }
 }
 
-/// The processes that carry this run's marker, in whatever session.
-pub fn marked(run: &str) -> Vec<i32> {
-    procfs::with_environ(format!("{RUN_VARIABLE}={run}").as_bytes())
-}
-
-/// SIGKILL to every process that carries this run's marker, in whatever session; gives how many there were.
-pub fn kill_marked(run: &str) -> usize {
-    let marked = marked(run);
-    for pid in &marked {
-        let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
+/// SIGTERM to those of a run that have left the session of `leader`: nobody of the run tells them to end, and those in it
+/// are told by their parents.
+pub fn terminate_strays(leader: i32, run: &str) {
+    for pid in mark::of_run(run) {
+        if procfs::stat(pid).is_some_and(|stat| stat.session != leader) {
+            mark::send(pid, Signal::SIGTERM);
+        }
     }
-    marked.len()
 }

@@ -7,7 +7,8 @@
 //! and of every child that has ended, and [`DISMISSED`] before it exits. If the pipe ends without that, irsync was killed.
 #![forbid(unsafe_code)]
 
-use super::child::{kill_marked, terminate};
+use super::child::terminate;
+use super::mark;
 use super::sys::fork_single_threaded;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -143,7 +144,7 @@ fn end_all(groups: &mut Vec<i32>, runs: &str) {
         let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
     }
     for _ in 0..SEARCHES {
-        if kill_marked(runs) == 0 {
+        if mark::kill_run(runs) == 0 {
             break;
         }
         sleep(LOOK_EVERY);

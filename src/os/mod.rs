@@ -5,6 +5,7 @@ pub(crate) mod clock;
 pub(crate) mod guard;
 pub(crate) mod identity;
 pub(crate) mod lock;
+pub(crate) mod mark;
 pub(crate) mod mounts;
 pub(crate) mod notify;
 pub(crate) mod procfs;

@@ -93,11 +93,6 @@ pub fn has_orphans() -> Option<bool> {
     children.read(&mut [0]).ok().map(|n| n > 0)
 }
 
-/// Live processes (zombies left out) whose environment has an entry that begins with `entry`.
-pub fn with_environ(entry: &[u8]) -> Vec<i32> {
-    pids().filter(|&pid| environ_has(pid, entry) && stat(pid).is_some_and(|s| s.state != 'Z')).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,6 @@
 //! rsync's command line.
 
+use super::operand::{is_daemon, is_remote};
 use super::options::analyse;
 use super::version::Version;
 use std::ffi::OsString;
@@ -47,6 +48,21 @@ impl Arguments {
     /// Whether irsync may add options of its own, or has to hand the owner's arguments on untouched.
     pub fn may_be_added_to(&self) -> bool {
         matches!(self, Arguments::Ini { .. })
+    }
+
+    /// Whether another machine is reached by a remote shell such as ssh, be it to an rsync daemon behind that.
+    pub fn by_shell(&self) -> bool {
+        let (options, operands): (Vec<OsString>, Vec<String>) = match self {
+            Arguments::DropIn(args) => {
+                let operands = analyse(args).operands.into_iter().map(|at| args[at].to_string_lossy().into_owned());
+                (args.clone(), operands.collect())
+            }
+            Arguments::Ini { options, source, destination } => {
+                (options.iter().map(OsString::from).collect(), source.iter().chain([destination]).cloned().collect())
+            }
+        };
+        let names_shell = analyse(&options).value("--rsh").is_some();
+        operands.iter().any(|operand| is_remote(operand) && (names_shell || !is_daemon(operand)))
     }
 }
 
@@ -97,6 +113,26 @@ mod tests {
     }
 
     const ALL: Additions = Additions { stats: true, progress2: true, password_stdin: true };
+
+    #[test]
+    fn a_remote_shell_is_told_from_a_daemon() {
+        let by_shell = |options: &[&str], source: &str| {
+            let options = options.iter().map(|option| option.to_string()).collect();
+            let ini = Arguments::Ini { options, source: vec![source.into()], destination: "/data/".into() };
+            let args = ini_words(&ini);
+            assert_eq!(ini.by_shell(), Arguments::DropIn(args).by_shell(), "{source}");
+            ini.by_shell()
+        };
+        assert!(by_shell(&["-a"], "pi@server:/media/"));
+        assert!(by_shell(&["-ae", "ssh -p 2222"], "server::media"));
+        assert!(!by_shell(&["-a"], "server::media"));
+        assert!(!by_shell(&["-a"], "rsync://server/media/"));
+        assert!(!by_shell(&["-ae", "ssh"], "/srv/media/"));
+    }
+
+    fn ini_words(arguments: &Arguments) -> Vec<OsString> {
+        compose(arguments, &Additions::default())
+    }
 
     #[test]
     fn additions_come_first_and_operands_behind_a_double_dash() {

@@ -8,7 +8,7 @@
 //! | `thread`, `thread/perform` | the loop, and what the state machine asks for, done |
 //! | `permission`, `claims` | the turn at a destination, its lock, and the owner's preconditions |
 //! | `start`, `run_as`, `secret`, `versions` | how a child is started, and what its rsync can be asked for |
-//! | `running`, `said` | a running child: its pipes, its lines, its leftovers |
+//! | `running`, `said`, `masters` | a running child: its pipes, its lines, its leftovers, the ssh masters that outlive it |
 //! | `sync_report`, `show`, `log_lines` | what is known of a sync, on the board and in the log |
 #![forbid(unsafe_code)]
 
@@ -17,6 +17,7 @@ mod fault;
 mod handle;
 mod inbox;
 mod log_lines;
+mod masters;
 mod permission;
 mod pulse;
 mod run_as;

@@ -6,7 +6,7 @@ use super::start::Refusal;
 use crate::config::keys::Id;
 use crate::config::{Arguments, Job};
 use crate::os::lock::{self, Holder};
-use crate::os::{child, mounts};
+use crate::os::{mark, mounts};
 use crate::report::human::Bytes;
 use crate::rsync::{operand, options};
 use std::path::Path;
@@ -24,7 +24,7 @@ pub fn take_turn(job: &Job, shared: &Shared) -> Result<Option<Turn>, String> {
         Err(Refused::Lock(lock::Error::Held(Some(who)))) if who.lives() => {
             Err(format!("irsync {} (job {:?}) has the same destination", who.pid, who.job))
         }
-        Err(Refused::Lock(lock::Error::Held(Some(who)))) => Err(match child::kill_marked(&who.run) {
+        Err(Refused::Lock(lock::Error::Held(Some(who)))) => Err(match mark::kill_run(&who.run) {
             0 => format!("irsync {} (job {:?}), not seen from here, has the same destination", who.pid, who.job),
             n => format!(
                 "irsync {} was killed and left {n} processes of its rsync behind; they were killed now",

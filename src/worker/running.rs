@@ -4,12 +4,14 @@ use super::said::Said;
 use crate::job::{Step, Time};
 use crate::os::child::{self, Child};
 use crate::os::clock;
+use crate::os::mark;
 use crate::os::reaper;
 use crate::os::sampler::Sampler;
 use crate::report::logging::ChildLog;
 use crate::rsync::outcome::Exit;
 use crate::text::{LineSplitter, Record};
 use nix::errno::Errno;
+use nix::sys::signal::Signal;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
@@ -130,13 +132,24 @@ impl Running {
                 self.stderr.finish(&mut |line| said.hear_stderr(line));
                 self.leftovers_in = Some(LEFTOVERS_FIRST);
                 self.exited_at = clock::now();
-                if matches!(self.exit, Some(Exit::Signal(_))) {
-                    // An rsync that exits has told its own children to end. One that was killed has told nobody.
-                    child::terminate_orphans(self.pid, self.run.as_deref());
-                }
+                self.tell_leftovers_to_end();
             }
         }
         self.exit.is_some()
+    }
+
+    fn tell_leftovers_to_end(&self) {
+        match &self.run {
+            // An rsync that exits has told its own children to end. One that was killed has told nobody.
+            run if matches!(self.exit, Some(Exit::Signal(_))) => child::terminate_orphans(self.pid, run.as_deref()),
+            Some(run) if !self.went_well() && reaper::has_orphans() => child::terminate_strays(self.pid, run),
+            _ => {}
+        }
+    }
+
+    /// rsync came to its own end: the connection, if there was one, was good.
+    pub fn went_well(&self) -> bool {
+        !self.terminated && matches!(self.exit, Some(Exit::Code(0 | 23 | 24 | 25)))
     }
 
     /// Once the child has exited: ends what it left behind. True when nothing of it lives any more.
@@ -156,12 +169,29 @@ impl Running {
         // A process that has left the session has lost its parent by now, and the kernel has given it to us: as long as we
         // have no orphans, no such process exists.
         let marked = match &self.run {
-            Some(run) if !patient && reaper::has_orphans() => child::kill_marked(run),
-            Some(run) if group_is_empty && reaper::has_orphans() => child::marked(run).len(),
-            _ => 0,
+            Some(run) if reaper::has_orphans() && (group_is_empty || !patient) => self.strays(run),
+            _ => Vec::new(),
         };
+        if !patient {
+            marked.iter().for_each(|&pid| mark::send(pid, Signal::SIGKILL));
+        }
         self.leftovers_in = Some((again_in * 2).min(if patient { LEFTOVERS_PATIENT } else { LEFTOVERS_LAST }));
-        group_is_empty && marked == 0
+        group_is_empty && marked.is_empty()
+    }
+
+    /// What of this run is left. An ssh master lives on after a good sync, to serve the next one.
+    fn strays(&self, run: &str) -> Vec<i32> {
+        let mut strays = mark::of_run(run);
+        if self.went_well() {
+            strays.retain(|&pid| !mark::is_master(pid));
+        }
+        strays
+    }
+
+    /// The name of this run, if an ssh master has survived it. To be asked when all else has ended.
+    pub fn run_with_master(&self) -> Option<&str> {
+        let run = self.run.as_deref().filter(|_| self.went_well() && reaper::has_orphans())?;
+        (!mark::masters(run).is_empty()).then_some(run)
     }
 
     /// When [`Running::end_leftovers`] is to be called again; None before the child has exited.
@@ -182,7 +212,7 @@ impl Running {
         self.killed = true;
         self.child.kill_group();
         if let Some(run) = &self.run {
-            child::kill_marked(run);
+            mark::kill_run(run);
         }
     }
 

@@ -8,7 +8,8 @@ use super::{run_as, secret};
 use crate::config::keys::Id;
 use crate::config::{Job, RunAs};
 use crate::job::{Outcome, Step};
-use crate::os::child::{Child, Spec, RUN_VARIABLE};
+use crate::os::child::{Child, Spec};
+use crate::os::mark;
 use crate::os::sys::Setup;
 use crate::report::logging::ChildLog;
 use crate::rsync::argv::{self, Additions};
@@ -67,7 +68,7 @@ pub fn start(
     let mut environment = Vec::new();
     let run = is_rsync.then(|| shared.next_run());
     match &run {
-        Some(run) => environment.push((RUN_VARIABLE, run.into())),
+        Some(run) => environment.push((mark::VARIABLE, run.into())),
         None => environment.extend(hook_environment(job, facts)),
     }
     let mut setup = Setup {
@@ -75,6 +76,7 @@ pub fn start(
         oom_score_adj: Some(OOM_SCORE_OF_CHILDREN),
         open_files: shared.open_files,
         parent_death: Some(Signal::SIGTERM),
+        mark: run.as_deref().and_then(mark::number),
         ..Setup::default()
     };
     if is_rsync {

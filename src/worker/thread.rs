@@ -6,6 +6,7 @@ mod perform;
 use super::claims::Turn;
 use super::handle::Terms;
 use super::inbox::{Inbox, Order};
+use super::masters::Masters;
 use super::permission;
 use super::pulse::Pulse;
 use super::running::Running;
@@ -39,10 +40,11 @@ pub struct Worker {
     inbox: Arc<Inbox>,
     pulse: Arc<Pulse>,
     show: Show,
-    /// The child that runs, or whose leftovers are being killed.
+    /// The child that runs, or whose leftovers are being ended.
     child: Option<Running>,
     /// When the child was started.
     child_since: Time,
+    masters: Masters,
     /// The job's turn to write to its destination, from the beginning of a sync until rsync is over.
     turn: Option<Turn>,
     /// What rsync was when this sync began.
@@ -89,6 +91,7 @@ impl Worker {
             show: Show::new(slot, now),
             child: None,
             child_since: now,
+            masters: Masters::default(),
             turn: None,
             rsync_file: None,
             report: SyncReport::default(),
@@ -107,6 +110,7 @@ impl Worker {
             super::fault::strike(&self.job.name);
             self.wake();
         }
+        self.masters.end_at_once();
         let left_behind = self.child.as_ref().map(|child| child.pid);
         if left_behind.is_some() {
             // It hangs in the kernel. The lock stays with it, so that no other irsync starts a second one.

@@ -22,6 +22,8 @@ pub struct Setup {
     pub oom_score_adj: Option<i16>,
     /// The soft limit of open files that irsync was started with; select(2) in old programs cannot cope with a larger one.
     pub open_files: Option<u64>,
+    /// The soft limit RLIMIT_LOCKS, which means nothing to the kernel; see [`super::mark`].
+    pub mark: Option<u64>,
     /// Nice value.
     pub nice: Option<i32>,
     /// ioprio_set(2) value.
@@ -55,6 +57,10 @@ fn in_child(setup: &Setup, parent: Pid) -> io::Result<()> {
         let (_, hard) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE)?;
         nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, soft as libc::rlim_t, hard)?;
     }
+    if let Some(mark) = setup.mark {
+        // Where a sandbox forbids it, the environment alone marks the process.
+        let _ = set_mark(mark);
+    }
     if let Some(nice) = setup.nice {
         // SAFETY: setpriority takes numbers only.
         check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) })?;
@@ -85,6 +91,16 @@ fn in_child(setup: &Setup, parent: Pid) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// By prlimit64(2) itself: rlim_t has 32 bits on some of our machines.
+fn set_mark(mark: u64) -> io::Result<()> {
+    // <linux/resource.h>: soft and hard limit, 64 bits each; RLIMIT_LOCKS is 10 on every architecture.
+    const RLIMIT_LOCKS: libc::c_int = 10;
+    let limits = [mark, u64::MAX];
+    let none = std::ptr::null_mut::<u64>();
+    // SAFETY: `limits` is what the kernel reads as struct rlimit64; nothing is written.
+    check(unsafe { libc::syscall(libc::SYS_prlimit64, 0, RLIMIT_LOCKS, limits.as_ptr(), none) } as libc::c_int)
 }
 
 fn write_oom_score(score: i16) -> nix::Result<()> {

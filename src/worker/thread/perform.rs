@@ -164,6 +164,11 @@ impl Worker {
     }
 
     fn rsync_exited(&mut self, child: &Running, exit: Exit) -> Event {
+        match child.run_with_master() {
+            Some(run) => self.masters.keep(run),
+            None if !child.went_well() && self.job.arguments.by_shell() => self.masters.end(&self.shared.runs),
+            None => {}
+        }
         let verdict = classify(exit, &child.said.evidence);
         if verdict.refused_option {
             self.shared.versions.doubt(&self.job.rsync);

@@ -1,0 +1,130 @@
+//! The mark by which a run's processes are found again, in whatever session and under whatever name.
+//!
+//! A run is named `PID.START.N.`, and all runs of one irsync by the beginning `PID.START.` of that. Each process of a run
+//! is marked twice. A variable in its environment says the name. Programs may clean their environment or write their title
+//! over it, as ssh's ControlPersist master does, so that a number stands for the name as well: the soft limit
+//! RLIMIT_LOCKS, which every descendant inherits and which Linux has not looked at since 2.4 (see getrlimit(2)).
+
+use super::procfs;
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::Pid;
+use std::fs;
+use std::io::{BufRead, BufReader};
+
+/// The variable that says the name of the run.
+pub const VARIABLE: &str = "IRSYNC_RUN";
+/// The line of `/proc/PID/limits` with RLIMIT_LOCKS.
+const LIMIT: &str = "Max file locks";
+
+/// The number of a run: above it that of its irsync. None for what is no whole name.
+pub fn number(run: &str) -> Option<u64> {
+    let (runs, n) = split(run)?;
+    // Never "unlimited", which is what unmarked processes have.
+    Some(of_irsync(runs) | u64::from(n?.wrapping_add(1)))
+}
+
+fn of_irsync(runs: &str) -> u64 {
+    (u64::from(fnv(runs.as_bytes())) & 0x3fff_ffff | 0x4000_0000) << 32
+}
+
+/// `PID.START.` and, in the name of one run, N.
+fn split(run: &str) -> Option<(&str, Option<u32>)> {
+    let mut dots = run.match_indices('.').map(|(at, _)| at + 1).skip(1);
+    let second = dots.next()?;
+    match dots.next() {
+        Some(third) => Some((&run[..second], Some(run[second..third - 1].parse().ok()?))),
+        None => Some((&run[..second], None)),
+    }
+}
+
+fn fnv(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+/// The live processes of a run, or of all runs of an irsync.
+pub fn of_run(run: &str) -> Vec<i32> {
+    let entry = format!("{VARIABLE}={run}");
+    let is_marked = |pid: i32| carries(pid, run) || procfs::environ_has(pid, entry.as_bytes());
+    procfs::pids().filter(|&pid| is_marked(pid) && procfs::stat(pid).is_some_and(|stat| stat.state != 'Z')).collect()
+}
+
+fn carries(pid: i32, run: &str) -> bool {
+    let Some(found) = limit(pid) else { return false };
+    match split(run) {
+        Some((_, Some(_))) => number(run) == Some(found),
+        Some((runs, None)) => found >> 32 == of_irsync(runs) >> 32,
+        None => false,
+    }
+}
+
+/// The process's soft RLIMIT_LOCKS, unless it has none.
+fn limit(pid: i32) -> Option<u64> {
+    let lines = BufReader::with_capacity(512, fs::File::open(format!("/proc/{pid}/limits")).ok()?).lines();
+    let line = lines.map_while(Result::ok).find(|line| line.starts_with(LIMIT))?;
+    line[LIMIT.len()..].split_ascii_whitespace().next()?.parse().ok()
+}
+
+/// SIGKILL to every process of a run, or of all runs of an irsync; gives how many there were.
+pub fn kill_run(run: &str) -> usize {
+    let marked = of_run(run);
+    marked.iter().for_each(|&pid| send(pid, Signal::SIGKILL));
+    marked.len()
+}
+
+/// Those of a run that serve ssh's later calls (ControlPersist), by the title that OpenSSH's ssh.c gives them.
+pub fn masters(run: &str) -> Vec<i32> {
+    of_run(run).into_iter().filter(|&pid| is_master(pid)).collect()
+}
+
+/// `ssh: CONTROLPATH [mux]`
+pub fn is_master(pid: i32) -> bool {
+    let Ok(title) = fs::read(format!("/proc/{pid}/cmdline")) else { return false };
+    let end = title.iter().rposition(|&byte| byte != 0).map_or(0, |at| at + 1);
+    title.starts_with(b"ssh: ") && title[..end].ends_with(b" [mux]")
+}
+
+/// A signal to one process; that it has gone is no error.
+pub fn send(pid: i32, signal: Signal) {
+    let _ = kill(Pid::from_raw(pid), signal);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::os::sys::{set_up, Setup};
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn numbers_tell_runs_and_irsyncs_apart() {
+        let (one, other) = (number("42.7000.3.").unwrap(), number("42.7000.4.").unwrap());
+        assert_ne!(one, other);
+        assert_eq!(one >> 32, of_irsync("42.7000.") >> 32);
+        assert_ne!(one >> 32, number("43.7000.3.").unwrap() >> 32);
+        assert_eq!((number("42.7000."), number("42"), number("42.7000.x.")), (None, None, None));
+        assert!(one < u64::MAX >> 1, "rlim_t is signed here and there");
+    }
+
+    #[test]
+    fn a_process_that_cleans_its_environment_and_leaves_its_session_is_found() {
+        let run = format!("{}.1.5.", std::process::id());
+        let mut command = Command::new("env");
+        command.args(["-i", "setsid", "sleep", "60"]).stdout(Stdio::null());
+        set_up(&mut command, Setup { mark: number(&run), ..Setup::default() });
+        let mut child = command.spawn().unwrap();
+        let runs = format!("{}.1.", std::process::id());
+        // setsid(1) forks if it leads a group; whatever sleeps in the end is found.
+        let sleeps = |pid: &i32| procfs::stat(*pid).is_some_and(|stat| stat.comm == "sleep");
+        let limit = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        let found = loop {
+            match of_run(&run).into_iter().find(sleeps) {
+                Some(found) => break found,
+                None => assert!(std::time::Instant::now() < limit, "not found"),
+            }
+        };
+        assert!(of_run(&runs).contains(&found));
+        assert!(!of_run(&format!("{}.1.50.", std::process::id())).contains(&found));
+        assert!(!is_master(found));
+        assert!(kill_run(&runs) > 0);
+        child.wait().unwrap();
+    }
+}
