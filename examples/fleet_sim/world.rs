@@ -100,6 +100,7 @@ impl Manners {
                 hook_timeout: Duration::from_secs(60),
                 recover_after: None,
             },
+            reboot_after: None,
             before: false,
             on_change: false,
             on_failure: false,

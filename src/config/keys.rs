@@ -145,9 +145,9 @@ table! {
     run_on_change: Job, AtOnce, Nothing, Command, "command after a sync that transferred or deleted something";
     run_on_failure: Job, AtOnce, Nothing, Command, "command after a failed sync";
     hook_timeout: Job, AtOnce, Is("60s"), span(false), "a command that runs longer is killed as rsync would be";
-    recover_after: Job, AtOnce, Is("off"), span(true), "run `run_recover` after so long without success, and again every such period";
+    recover_after: Job, AtOnce, Is("off"), span(true), "run `run_recover` after so long without success, and again every such period; not after failures that show that the board works";
     run_recover: Job, AtOnce, Nothing, Command, "command that may repair things, e.g. restart Wi-Fi";
-    reboot_after: Job, AtOnce, Is("off"), span(true), "after so long without success let the watchdog reset the board, within `reboot_limit`; never for permanent errors";
+    reboot_after: Job, AtOnce, Is("off"), span(true), "after so long without success let the watchdog reset the board, within `reboot_limit`; only for what a reboot may mend: no connection, no answer, stalls";
 }
 
 impl Id {

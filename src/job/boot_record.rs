@@ -208,8 +208,13 @@ impl Budget {
 
     /// Whether the ages on disk are worth bringing up to date. Never true on a board that has not rebooted itself lately.
     pub fn wants_refresh(&self, now: Time) -> bool {
+        self.refresh_at(now).is_some_and(|at| at <= now)
+    }
+
+    /// When [`Budget::wants_refresh`] will be true, as far as can be seen now; None: while nothing counts.
+    pub fn refresh_at(&self, now: Time) -> Option<Time> {
         let counting = self.reboots.iter().chain(&self.lost).any(|age| age.counts(now));
-        counting && now.since(self.written) >= REFRESH
+        counting.then(|| self.written + REFRESH)
     }
 }
 

@@ -9,12 +9,13 @@
 //!  Waiting --> Begin --> [probe] --> [run_before] --> rsync --> Conclude --> [on_change] [on_failure] [after]
 //!     |          | refused              | failed        |           ^
 //!     |          +----------------------+---------------+-----------+ skipped, transient
-//!     +--> [run_recover] --> Waiting
+//!     +--> [run_recover] --> Waiting                  (a sync that moves no file data for recover_after is ended for it)
 //!
 //!  any child:  Running --limit or stop--> Terminating --stop_timeout--> Killed --exit--> next step
 //! ```
 
 use super::backoff::{ceiling, fraction, Rng};
+use super::ladder::{is_due, Ladder};
 use super::{Outcome, Pace, Settings, Time};
 use std::time::Duration;
 
@@ -67,6 +68,8 @@ pub enum Cause {
     NoProgress(Duration),
     /// It ran for `max_runtime`, or a hook for `hook_timeout`.
     TooLong(Duration),
+    /// No success for `recover_after`, and in that time it has moved no data of files: `run_recover` is to run.
+    NoSuccess(Duration),
     /// irsync or the job is stopping.
     Stop,
 }
@@ -89,7 +92,15 @@ pub enum Event {
     NotStarted(Outcome),
     /// The child wrote something.
     Activity,
-    /// Answer to [`Action::Sample`]: whether rsync has read anything since the last sample.
+    /// rsync has completed so many files and moved so many bytes of file data since its start.
+    Moved {
+        /// Files.
+        files: u64,
+        /// Bytes.
+        bytes: u64,
+    },
+    /// Answer to [`Action::Sample`]: whether rsync has read anything since the last sample. Where file data can be told
+    /// only by what rsync reads, [`Event::Moved`] goes before it.
     Sampled(bool),
     /// A hook or the probe has ended, and all it started is gone; true: with code 0.
     Exited(bool),
@@ -207,7 +218,9 @@ pub struct Job {
     /// Stalls in a row without a success, or a run that moved file data, in between.
     stalls: u32,
     changed: bool,
-    recover_at: Option<Time>,
+    ladder: Ladder,
+    /// The running sync has been looked at and does not hold the ladder any more.
+    let_go: bool,
 }
 
 impl Job {
@@ -221,7 +234,7 @@ impl Job {
         };
         Job {
             next: now + first,
-            recover_at: settings.limits.recover_after.map(|after| now + after),
+            ladder: ladder(&settings, now),
             settings,
             phase: Phase::Waiting,
             rng: Rng::new(seed),
@@ -234,23 +247,21 @@ impl Job {
             backoff_step: 0,
             stalls: 0,
             changed: false,
+            let_go: false,
         }
     }
 
     /// When [`Event::Tick`] is due; None: only an event from outside goes on.
     pub fn deadline(&self) -> Option<Time> {
         match self.phase {
-            Phase::Waiting => Some(self.recover_at.map_or(self.next, |at| at.min(self.next))),
+            Phase::Waiting => Some(self.ladder.recover_at().map_or(self.next, |at| at.min(self.next))),
             Phase::Running { step: Step::Rsync, since, activity, sampled } => {
                 let runtime = self.settings.limits.max_runtime.map(|limit| since + limit);
                 let progress = self.activity_limit().map(|limit| {
                     let sample = activity.max(sampled) + sample_period(limit);
                     sample.min(activity + limit)
                 });
-                match (runtime, progress) {
-                    (Some(a), Some(b)) => Some(a.min(b)),
-                    (a, b) => a.or(b),
-                }
+                [runtime, progress, self.let_go_at(), self.ladder.recover_at()].into_iter().flatten().min()
             }
             Phase::Running { since, .. } => Some(since + self.settings.limits.hook_timeout),
             Phase::Terminating { kill_at, .. } => Some(kill_at),
@@ -262,6 +273,23 @@ impl Job {
     /// When the next sync starts, while waiting for it.
     pub fn next_sync(&self) -> Option<Time> {
         (self.phase == Phase::Waiting).then_some(self.next)
+    }
+
+    /// When a reboot is due for this job's sake, see [`Ladder::reboot_at`], and whether what runs may still end in the
+    /// success that makes it needless.
+    pub fn reboot(&self) -> (Option<Time>, bool) {
+        let held = match self.phase {
+            Phase::Waiting | Phase::Killed { report_at: None, .. } => false,
+            Phase::Running { step: Step::Rsync, .. } => !self.let_go,
+            _ => true,
+        };
+        (self.ladder.reboot_at(), held)
+    }
+
+    /// When to look whether the running sync still holds the ladder.
+    fn let_go_at(&self) -> Option<Time> {
+        let until = self.ladder.held_until().filter(|_| !self.let_go)?;
+        self.ladder.reboot_at().map(|at| at.max(until))
     }
 
     /// The limit without progress in force: `activity_timeout`, doubled for each time it struck since the last success.
@@ -283,6 +311,11 @@ impl Job {
                 }
                 Action::Wait
             }
+            Event::Moved { files, bytes } => {
+                self.ladder.moved(files, bytes, now);
+                self.let_go &= self.ladder.asks_for_reboot(now);
+                Action::Wait
+            }
             Event::Sampled(grew) => self.sampled(grew, now),
             Event::Began { probe } => match self.phase {
                 Phase::Beginning if self.stopping => self.finish(),
@@ -297,6 +330,10 @@ impl Job {
             Event::Started => match self.phase {
                 Phase::Starting(step) => {
                     self.phase = Phase::Running { step, since: now, activity: now, sampled: now };
+                    if step == Step::Rsync {
+                        self.ladder.started(now);
+                        self.let_go = false;
+                    }
                     if self.stopping {
                         self.terminate(step, Cause::Stop, now)
                     } else {
@@ -339,19 +376,20 @@ impl Job {
 
     fn tick(&mut self, now: Time) -> Action {
         match self.phase {
+            // First, or waits that are shorter than the hooks would keep it away for ever.
+            Phase::Waiting if is_due(self.ladder.recover_at(), now) => {
+                self.ladder.recovering(now);
+                self.start(Step::Recover)
+            }
             Phase::Waiting if now >= self.next => self.begin(),
-            Phase::Waiting => match self.recover_at {
-                Some(at) if now >= at => {
-                    self.recover_at = self.settings.limits.recover_after.map(|after| now + after);
-                    self.start(Step::Recover)
-                }
-                _ => Action::Wait,
-            },
             Phase::Running { step: Step::Rsync, since, activity, sampled } => {
                 if let Some(limit) = self.settings.limits.max_runtime {
                     if now >= since + limit {
                         return self.terminate(Step::Rsync, Cause::TooLong(limit), now);
                     }
+                }
+                if is_due(self.let_go_at(), now) || is_due(self.ladder.recover_at(), now) {
+                    return Action::Sample;
                 }
                 match self.activity_limit() {
                     Some(limit) if now >= activity.max(sampled) + sample_period(limit) || now >= activity + limit => {
@@ -376,7 +414,7 @@ impl Job {
         }
     }
 
-    /// Only here does the activity limit strike: right after a look at `/proc`, never on old knowledge.
+    /// Only here do the activity limit and the ladder strike: right after a look at `/proc`, never on old knowledge.
     fn sampled(&mut self, grew: bool, now: Time) -> Action {
         let limit = self.activity_limit();
         if let Phase::Running { step: Step::Rsync, activity, sampled, .. } = &mut self.phase {
@@ -389,6 +427,10 @@ impl Job {
                 if now >= activity + limit {
                     return self.terminate(Step::Rsync, Cause::NoProgress(limit), now);
                 }
+            }
+            self.let_go |= self.ladder.asks_for_reboot(now);
+            if let Some(after) = self.settings.limits.recover_after.filter(|_| is_due(self.ladder.recover_at(), now)) {
+                return self.terminate(Step::Rsync, Cause::NoSuccess(after), now);
             }
         }
         Action::Wait
@@ -428,7 +470,11 @@ impl Job {
         self.failures = 0;
         self.backoff_step = 0;
         self.stalls = 0;
-        self.recover_at = self.settings.limits.recover_after.map(|after| now + after);
+        self.ladder = ladder(&self.settings, now);
+        self.let_go = false;
+        if matches!(self.child(), Some((Step::Rsync, _))) {
+            self.ladder.started(now);
+        }
         if self.phase == Phase::Waiting {
             self.next = now + self.first_wait();
         } else {
@@ -504,10 +550,10 @@ impl Job {
         if outcome.is_success() {
             self.failures = 0;
             self.stalls = 0;
-            self.recover_at = self.settings.limits.recover_after.map(|after| now + after);
         } else {
             self.failures = self.failures.saturating_add(1);
         }
+        self.ladder.finished(outcome, now);
         let wait = self.wait_after(outcome);
         self.next = now + wait;
         let complete = outcome.pace() == Pace::Interval;
@@ -594,6 +640,11 @@ impl Job {
         self.phase = Phase::Finished;
         Action::Exit
     }
+}
+
+/// `irsync once` has no time to recover in: it runs one sync.
+fn ladder(settings: &Settings, now: Time) -> Ladder {
+    Ladder::new(settings.limits.recover_after.filter(|_| settings.repeat), settings.reboot_after, now)
 }
 
 /// How long after the last sign of life `/proc` is looked at: often enough that the limit is kept closely.

@@ -26,6 +26,7 @@ fn settings() -> Settings {
             hook_timeout: secs(60),
             recover_after: None,
         },
+        reboot_after: None,
         before: false,
         on_change: false,
         on_failure: false,
@@ -351,7 +352,83 @@ fn recover_runs_each_period_without_success_and_never_while_rsync_runs() {
         assert!((1000..1010).contains(&(second - 1000 * n as u64)), "{recovered:?}");
     }
     sync(&mut job, Outcome::Success, now);
-    assert_eq!(job.recover_at, Some(now + secs(1001)));
+    assert_eq!(job.ladder.recover_at(), Some(now + secs(1001)));
+}
+
+fn climbing(recover: u64, reboot: u64) -> Job {
+    let limits = Limits { activity_timeout: None, recover_after: Some(secs(recover)), ..limits() };
+    job(Settings { limits, reboot_after: Some(secs(reboot)), ..settings() })
+}
+
+/// At `now` rsync has moved so much file data, and its output is looked at.
+fn moved(job: &mut Job, files: u64, bytes: u64, now: Time) {
+    assert_eq!(job.handle(Event::Activity, now), Action::Wait);
+    assert_eq!(job.handle(Event::Moved { files, bytes }, now), Action::Wait);
+}
+
+#[test]
+fn sync_that_only_drips_is_ended_for_run_recover() {
+    let mut job = climbing(1000, 9000);
+    drive(&mut job, Event::Tick, at(0));
+    for second in (60..1000).step_by(60) {
+        moved(&mut job, 0, second, at(second));
+    }
+    assert_eq!(job.deadline(), Some(at(1000)));
+    assert_eq!(job.handle(Event::Tick, at(1000)), Action::Sample, "never on old knowledge");
+    assert_eq!(job.handle(Event::Sampled(true), at(1000)), Action::Terminate(Cause::NoSuccess(secs(1000))));
+    let c = conclusion(&drive(&mut job, synced(Outcome::Transient), at(1001)));
+    assert_eq!((c.outcome, c.cause), (Outcome::Stalled, Some(Cause::NoSuccess(secs(1000)))));
+    assert!(drive(&mut job, Event::Tick, at(1001)).contains(&Action::Start(Step::Recover)), "before the next sync");
+    drive(&mut job, Event::Exited(true), at(1002));
+    drive(&mut job, Event::SyncNow, at(1003));
+    assert_eq!(job.deadline(), Some(at(2003)), "the next sync has a whole period of its own");
+}
+
+#[test]
+fn sync_that_moves_file_data_is_left_alone_for_as_long_as_it_takes() {
+    let mut job = climbing(1000, 900);
+    drive(&mut job, Event::Tick, at(0));
+    for n in 1..100 {
+        let now = at(600 * n);
+        assert!(drive(&mut job, Event::Tick, now).iter().all(|a| matches!(a, Action::Wait | Action::Sample)));
+        moved(&mut job, 0, n * super::super::ladder::LEAST_DATA, now);
+        assert_eq!(job.handle(Event::Sampled(true), now), Action::Wait);
+        assert!(job.reboot().1, "held");
+    }
+    let last = at(600 * 99);
+    assert_eq!(job.handle(Event::Tick, last + secs(900)), Action::Sample);
+    assert_eq!(job.handle(Event::Sampled(true), last + secs(900)), Action::Wait);
+    assert_eq!(job.reboot(), (Some(at(900)), false), "and then no longer");
+    assert_eq!(job.deadline(), Some(last + secs(1000)), "nothing to do until run_recover is due");
+}
+
+#[test]
+fn reboot_is_wished_between_syncs_and_held_back_by_what_may_succeed() {
+    let mut job = climbing(100_000, 100);
+    assert_eq!(job.reboot(), (Some(at(100)), false));
+    drive(&mut job, Event::Tick, at(0));
+    assert_eq!(job.reboot(), (Some(at(100)), true));
+    drive(&mut job, synced(Outcome::Transient), at(50));
+    assert_eq!(job.reboot(), (Some(at(100)), false));
+    drive(&mut job, Event::SyncNow, at(60));
+    assert_eq!(job.deadline(), Some(at(160)));
+    assert_eq!(job.handle(Event::Tick, at(160)), Action::Sample);
+    assert_eq!(job.handle(Event::Sampled(false), at(160)), Action::Wait);
+    assert_eq!(job.reboot(), (Some(at(100)), false));
+    moved(&mut job, 1, 1, at(170));
+    assert_eq!(job.reboot(), (Some(at(100)), true), "it has come to life");
+    drive(&mut job, synced(Outcome::Success), at(180));
+    assert_eq!(job.reboot().0, Some(at(280)));
+    sync(&mut job, Outcome::Partial, at(190));
+    assert_eq!(job.reboot().0, None, "no reboot of this board mends a partial sync");
+}
+
+#[test]
+fn once_neither_recovers_nor_is_ended_for_it() {
+    let limits = Limits { activity_timeout: None, recover_after: Some(secs(10)), ..limits() };
+    let mut job = job(Settings { limits, repeat: false, ..settings() });
+    drive(&mut job, Event::Tick, at(0));
+    assert_eq!(job.deadline(), None);
 }
 
 #[test]
@@ -415,6 +492,7 @@ impl World {
                     Event::Synced { outcome: Outcome::Success, changed: true, moved: false },
                     Event::Synced { outcome: Outcome::Transient, changed: false, moved: false },
                     Event::Activity,
+                    Event::Moved { files: 1, bytes: 1 },
                 ],
                 Some(_) => vec![Event::Exited(true), Event::Exited(false)],
                 None => vec![],
@@ -545,6 +623,7 @@ fn explore(world: &World, path: &mut Vec<Event>, depth: usize, seen: &mut u64) {
 fn every_order_of_events_keeps_the_promises() {
     let all = Settings {
         limits: Limits { recover_after: Some(secs(50)), max_runtime: Some(secs(200)), ..limits() },
+        reboot_after: Some(secs(70)),
         before: true,
         on_change: true,
         after: true,
@@ -564,6 +643,7 @@ fn long_random_walks_keep_the_promises() {
     for seed in 0..200 {
         let settings = Settings {
             limits: Limits { recover_after: Some(secs(9)), ..limits() },
+            reboot_after: Some(secs(20)),
             before: seed % 2 == 0,
             on_failure: true,
             ..settings()

@@ -4,6 +4,7 @@
 pub mod backoff;
 pub(crate) mod boot_record;
 pub mod deletions;
+pub(crate) mod feeding;
 pub(crate) mod health;
 pub mod ladder;
 pub(crate) mod machine;

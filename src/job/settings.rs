@@ -32,6 +32,8 @@ pub struct Settings {
     pub limits: Limits,
     /// False for `irsync once`: the job ends after one sync.
     pub repeat: bool,
+    /// Ask for a reboot after this long without success; None: never.
+    pub reboot_after: Option<Duration>,
     /// `run_before` is set.
     pub before: bool,
     /// `run_on_change` is set.

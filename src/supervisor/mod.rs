@@ -13,6 +13,7 @@ pub use control::{ask, path as control_path};
 pub use surroundings::runs;
 
 use crate::config::{Config, Error, Global, Job};
+use crate::job::feeding::Wish;
 use crate::job::Time;
 use crate::os::clock;
 use crate::os::signals::Signals;
@@ -36,8 +37,6 @@ use surroundings::Surroundings;
 const STOP_SLACK: Duration = Duration::from_secs(8);
 /// How long the log may hold up the end of irsync.
 const LOG_SLACK: Duration = Duration::from_secs(2);
-/// How often the boot record is looked after.
-const REFRESH: Duration = Duration::from_secs(3600);
 
 /// How the jobs are run, decided once by the command.
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +95,6 @@ struct Supervisor {
     /// Jobs that have not been started yet.
     queue: VecDeque<Arc<Job>>,
     stop_by: Option<Time>,
-    refresh_at: Time,
     all_succeeded: bool,
 }
 
@@ -125,7 +123,7 @@ pub fn supervise(config: Config, manner: Manner, left_out: &[Error], reload: Opt
     let signals = Signals::install()?;
     let (shared, surroundings) = surroundings.share(manner, global.lock_memory)?;
     let now = clock::now();
-    let heart = Heart::start(&global, now);
+    let heart = Heart::start(&global, &shared, now);
     let mut supervisor = Supervisor {
         manner,
         reload,
@@ -138,7 +136,6 @@ pub fn supervise(config: Config, manner: Manner, left_out: &[Error], reload: Opt
         handles: Vec::new(),
         queue: VecDeque::new(),
         stop_by: None,
-        refresh_at: now + REFRESH,
         all_succeeded: true,
         started_with: global.clone(),
         global,
@@ -226,11 +223,11 @@ impl Supervisor {
     }
 
     fn deadline(&self) -> Option<Time> {
-        let refresh = self.heart.boot_cause().map(|_| self.refresh_at);
         let now = clock::now();
-        let reboot = self.handles.iter().filter_map(Handle::reboot_at).filter(|at| *at > now).min();
+        let wishes = self.handles.iter().filter_map(Handle::reboot);
+        let reboot = wishes.filter(|(at, held)| !held && *at > now).map(|(at, _)| at).min();
         let outlook = self.outlook.deadline(&self.shared.news);
-        [self.heart.deadline(), self.stop_by, refresh, reboot, outlook].into_iter().flatten().min()
+        [self.heart.deadline(now), self.stop_by, reboot, outlook].into_iter().flatten().min()
     }
 
     fn handle_signal(&mut self, signal: i32) {
@@ -263,23 +260,17 @@ impl Supervisor {
     }
 
     fn look_at_board(&mut self, now: Time) {
-        if now >= self.refresh_at {
-            self.refresh_at = now + REFRESH;
-            self.heart.refresh(now);
-        }
         if self.shared.news.unread() && self.outlook.wants_to_own(now) && self.surroundings.own_again() {
             self.outlook.own(&self.global);
             self.control = self.surroundings.control();
         }
         let (jobs, handles) = (&self.jobs, &self.handles);
         self.outlook.look(now, &self.shared.news, &self.heart, || board(jobs, handles));
-        for handle in &self.handles {
-            if let (Some(at), Some(after)) = (handle.reboot_at(), handle.job().reboot_after) {
-                if at <= now {
-                    self.heart.reboot_for(&handle.job().name, after, now);
-                }
-            }
-        }
+        let wishes = handles.iter().filter_map(|handle| {
+            let ((at, held), after) = (handle.reboot()?, handle.job().reboot_after?);
+            Some(Wish { job: &handle.job().name, after, at, held })
+        });
+        self.heart.weigh(wishes, now);
     }
 
     /// Joins the workers that have finished: all of them at a stop, those of removed jobs, and each one that runs one time.

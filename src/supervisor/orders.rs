@@ -40,6 +40,7 @@ impl Supervisor {
         if config.global.lock_memory != self.global.lock_memory {
             surroundings::lock_memory(config.global.lock_memory);
         }
+        self.heart.limit_reboots(config.global.reboot_limit, clock::now());
         // An update may have replaced what a wrapper script runs, which nothing else would tell.
         self.shared.versions.doubt_all();
         let (mut added, mut changed, mut removed) = (0, 0, 0);

@@ -79,9 +79,10 @@ impl Handle {
         self.pulse.is_stuck(now)
     }
 
-    /// When the job asks for a reboot; None: not as things stand. Takes no lock.
-    pub fn reboot_at(&self) -> Option<Time> {
-        self.pulse.reboot_at()
+    /// When a reboot is due for the job's sake, and whether something runs that may make it needless; None: it is not, as
+    /// things stand. Takes no lock.
+    pub fn reboot(&self) -> Option<(Time, bool)> {
+        self.pulse.reboot()
     }
 
     /// Sync at once.

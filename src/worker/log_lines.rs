@@ -21,6 +21,9 @@ fn cause(cause: Cause, step: Step) -> String {
             let key = if step == Step::Rsync { Id::max_runtime } else { Id::hook_timeout }.name();
             format!("it has run for {} ({key})", Span(limit))
         }
+        Cause::NoSuccess(after) => {
+            format!("no success for {}, and no data of files moved in that time (recover_after)", Span(after))
+        }
         Cause::Stop => "irsync or the job is stopping".into(),
     }
 }

@@ -14,7 +14,8 @@ const STUCK_AFTER: Duration = Duration::from_secs(60);
 pub struct Pulse {
     /// By when the worker has to turn its loop again.
     due: AtomicU64,
-    /// When its job asks for a reboot, unless something changes.
+    /// When a reboot is due for its job's sake, times two, and one more while something runs that may make it needless:
+    /// in one number, so that neither is ever read without the other.
     reboot: AtomicU64,
     finished: AtomicBool,
 }
@@ -39,7 +40,7 @@ impl Pulse {
     /// The job is over: the worker does nothing after this but ring and return.
     pub fn finish(&self) {
         self.asleep_until(None);
-        self.ask_for_reboot_at(None);
+        self.wish_reboot(None, false);
         self.finished.store(true, Ordering::SeqCst);
     }
 
@@ -53,16 +54,21 @@ impl Pulse {
         millis(Some(now)) > self.due.load(Ordering::Relaxed)
     }
 
-    /// When the job asks for a reboot; None: not as things stand.
-    pub fn ask_for_reboot_at(&self, at: Option<Time>) {
-        self.reboot.store(millis(at), Ordering::Relaxed);
+    /// When a reboot is due for the job's sake, and whether something runs that may make it needless. True: the main
+    /// thread has to hear of it.
+    pub fn wish_reboot(&self, at: Option<Time>, held: bool) -> bool {
+        let wish = match millis(at) {
+            u64::MAX => u64::MAX,
+            at => at.min(u64::MAX >> 2) << 1 | u64::from(held),
+        };
+        self.reboot.swap(wish, Ordering::Relaxed) != wish && wish & 1 == 0
     }
 
-    /// See [`Pulse::ask_for_reboot_at`].
-    pub fn reboot_at(&self) -> Option<Time> {
+    /// See [`Pulse::wish_reboot`].
+    pub fn reboot(&self) -> Option<(Time, bool)> {
         match self.reboot.load(Ordering::Relaxed) {
             u64::MAX => None,
-            at => Some(Time(Duration::from_millis(at))),
+            wish => Some((Time(Duration::from_millis(wish >> 1)), wish & 1 == 1)),
         }
     }
 }
@@ -86,7 +92,11 @@ mod tests {
         pulse.busy(at(5000));
         assert!(!pulse.is_stuck(at(5060)));
         assert!(pulse.is_stuck(at(5061)));
+        assert!(pulse.wish_reboot(Some(at(7)), false) && !pulse.wish_reboot(Some(at(7)), false));
+        assert!(!pulse.wish_reboot(Some(at(7)), true), "what is held back is no news");
+        assert_eq!(pulse.reboot(), Some((at(7), true)));
         pulse.finish();
+        assert_eq!(pulse.reboot(), None);
         assert!(pulse.has_finished() && !pulse.is_stuck(at(1 << 40)));
     }
 }

@@ -228,6 +228,15 @@ impl Running {
             None => self.said.changed() || self.sampler.read() >= MORE_THAN_A_LIST,
         }
     }
+
+    /// Files completed and bytes of file data moved, as rsync's progress tells. An rsync that tells none (yet) is taken by
+    /// the bytes that it has read, as of the last call of [`Running::makes_progress`].
+    pub fn moved(&self) -> (u64, u64) {
+        match &self.said.progress {
+            Some(progress) => (progress.transferred.unwrap_or(0), progress.bytes),
+            None => (0, self.sampler.read()),
+        }
+    }
 }
 
 impl Pipe {

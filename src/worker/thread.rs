@@ -15,8 +15,7 @@ use super::show::Show;
 use super::start::HookFacts;
 use super::sync_report::SyncReport;
 use crate::config;
-use crate::job::ladder::Ladder;
-use crate::job::{Event, Job, Settings, Step, Time};
+use crate::job::{Action, Event, Job, Settings, Step, Time};
 use crate::os::clock;
 use crate::os::program::Identity;
 use crate::report::board::Slot;
@@ -35,7 +34,6 @@ const SOON: Duration = Duration::from_secs(1);
 pub struct Worker {
     job: Arc<config::Job>,
     machine: Job,
-    ladder: Ladder,
     shared: Arc<Shared>,
     inbox: Arc<Inbox>,
     pulse: Arc<Pulse>,
@@ -63,6 +61,7 @@ fn settings(job: &config::Job, repeat: bool) -> Settings {
     Settings {
         limits: job.limits.clone(),
         repeat,
+        reboot_after: job.reboot_after,
         before: job.hooks.before.is_some(),
         on_change: job.hooks.on_change.is_some(),
         on_failure: job.hooks.on_failure.is_some(),
@@ -82,7 +81,6 @@ impl Worker {
     ) -> Worker {
         let now = clock::now();
         Worker {
-            ladder: Ladder::new(job.reboot_after, now),
             machine: Job::new(settings(&job, terms.repeat), now, clock::seed(), terms.phase),
             job,
             shared,
@@ -102,7 +100,8 @@ impl Worker {
 
     /// The thread's whole life.
     pub fn run(mut self: Box<Self>) {
-        self.rest();
+        self.show.waiting(self.machine.next_sync());
+        self.show_ladder();
         self.announce_first_sync();
         while !self.exiting {
             self.sleep();
@@ -134,10 +133,20 @@ impl Worker {
         }
     }
 
-    /// No child runs. This is when a reboot may be asked for: in the middle of a transfer that may be a success it is not.
-    fn rest(&self) {
-        self.pulse.ask_for_reboot_at(self.ladder.reboot_at());
-        self.show.waiting(self.machine.next_sync());
+    /// Tells the main thread when a reboot is due for the job's sake.
+    fn show_ladder(&self) {
+        let (at, held) = self.machine.reboot();
+        if self.pulse.wish_reboot(at, held) {
+            self.shared.main.ring();
+        }
+    }
+
+    /// Tells the machine how much file data rsync has moved.
+    fn show_moved(&mut self) {
+        let Some(child) = self.child.as_ref().filter(|child| child.step == Step::Rsync) else { return };
+        let (files, bytes) = child.moved();
+        let action = self.machine.handle(Event::Moved { files, bytes }, clock::now());
+        debug_assert_eq!(action, Action::Wait, "what was moved calls for nothing");
     }
 
     fn sleep(&self) {
@@ -168,6 +177,7 @@ impl Worker {
                     self.show.progress(&child.said, clock::now());
                 }
                 self.feed(Event::Activity);
+                self.show_moved();
             }
         }
         self.look_after_child();
@@ -180,8 +190,9 @@ impl Worker {
         }
         self.feed(Event::Tick);
         if self.child.is_none() && !self.exiting {
-            self.rest();
+            self.show.waiting(self.machine.next_sync());
         }
+        self.show_ladder();
     }
 
     fn reload(&mut self, job: Arc<config::Job>) {
@@ -189,7 +200,6 @@ impl Worker {
             self.give_up_destination();
         }
         self.job = job;
-        self.ladder = Ladder::new(self.job.reboot_after, clock::now());
         self.show.stale_after(self.job.stale_after);
         self.feed(Event::Reconfigure(settings(&self.job, true)));
     }

@@ -168,3 +168,26 @@ fn run_recover_does_not_come_while_syncs_succeed() {
     assert!(!rig.path("recovered").exists());
     irsync.stop();
 }
+
+#[test]
+fn server_that_only_drips_does_not_keep_run_recover_away() {
+    let rig = Rig::new("hook-recover-drip");
+    rig.ini("recover_after = 1s\n[media]\nsource = /chatty\ndestination = DIR/dest\nrun_recover = sh -c 'echo END >>DIR/recover'\n");
+    let mut irsync = rig.start(&["run"]);
+    wait_until("two recoveries", || blocks(&rig, "recover") >= 2);
+    assert!(irsync.log_has("no success for 1s, and no data of files moved"), "{}", irsync.log());
+    assert!(rig.fake("dest").runs() >= 2, "the sync that dripped was not ended");
+    irsync.stop();
+    rig.assert_nothing_left();
+}
+
+#[test]
+fn sync_that_moves_file_data_is_not_ended_for_run_recover() {
+    let rig = Rig::new("hook-recover-moving");
+    rig.ini("recover_after = 5s\n[media]\nsource = /moving /ok\ndestination = DIR/dest\nrun_recover = touch DIR/recovered\n");
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("sync success");
+    assert_eq!(rig.fake("dest").runs(), 1, "it was ended");
+    assert!(!rig.path("recovered").exists());
+    irsync.stop();
+}

@@ -2,6 +2,11 @@
 //! with a device are in `tests/vm`.
 
 use crate::common::{wait_until, Rig};
+use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 const MEDIA: &str = "watchdog_device = DIR/dog\nwatchdog_timeout = 1s\n[media]\nsource = /ok\ndestination = DIR/dest\n";
 
@@ -41,4 +46,62 @@ fn missing_or_wrong_device_is_told_and_does_not_keep_irsync_from_its_work() {
         assert!(irsync.log_has(device) && irsync.log_has("trying again every 1m"), "{}", irsync.log());
         irsync.stop();
     }
+}
+
+/// Nobody reads the other end: who opens it to write or to read waits in the kernel, as on a card that has died.
+fn fifo(path: &Path) {
+    mkfifo(path, Mode::from_bits_truncate(0o600)).expect("cannot make a fifo");
+}
+
+#[test]
+fn card_that_hangs_keeps_the_watchdog_from_nothing() {
+    // In one the old record cannot be read, in the other the new one cannot be written.
+    for name in ["boot-record", "boot-record.new"] {
+        let rig = Rig::new("dog-card");
+        rig.write("dog", "");
+        std::fs::create_dir(rig.path("state")).unwrap();
+        fifo(&rig.path("state").join(name));
+        rig.ini(&format!("state_dir = DIR/state\n{MEDIA}"));
+        let mut irsync = rig.start(&["run"]);
+        wait_until("three kicks", || rig.read("dog").len() >= 3);
+        irsync.wait_log("sync success");
+        let told = Instant::now();
+        irsync.stop();
+        assert!(told.elapsed() < Duration::from_secs(30), "a stop waited {:?} for the card", told.elapsed());
+        let written = rig.read("dog");
+        assert!(written.trim_start_matches('\0') == "V", "kicks, then the magic close: {written:?}");
+    }
+}
+
+#[test]
+fn boot_record_is_written_when_the_card_comes_back_and_its_failure_is_told() {
+    let rig = Rig::new("dog-card-back");
+    rig.write("dog", "");
+    std::fs::create_dir(rig.path("state")).unwrap();
+    let new = rig.path("state/boot-record.new");
+    fifo(&new);
+    rig.ini(&format!("state_dir = DIR/state\n{MEDIA}"));
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("last boot: ");
+    wait_until("three kicks", || rig.read("dog").len() >= 3);
+    // What is read from a fifo cannot be brought to a disk, and fsync says so.
+    let record = std::fs::read_to_string(&new).expect("cannot read what is written");
+    assert!(record.contains("\nstop running\n"), "{record}");
+    irsync.wait_log("cannot keep the boot record in");
+    std::fs::remove_file(&new).unwrap();
+    irsync.stop();
+    let record = rig.read("state/boot-record");
+    assert!(record.contains("\nstop clean\n"), "{record}\n{}", irsync.log());
+}
+
+#[test]
+fn reload_takes_over_a_new_reboot_limit() {
+    let rig = Rig::new("dog-limit");
+    rig.ini(MEDIA);
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("sync success");
+    rig.ini(&format!("reboot_limit = 3\n{MEDIA}"));
+    irsync.signal(Signal::SIGHUP);
+    irsync.wait_log("reboot_limit is 3 from now on");
+    irsync.stop();
 }

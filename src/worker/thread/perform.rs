@@ -26,7 +26,9 @@ impl Worker {
             Action::Start(step) => Some(self.start(step)),
             Action::Sample => {
                 debug_assert!(self.child.is_some(), "nothing runs that could make progress");
-                Some(Event::Sampled(self.child.as_mut().is_some_and(Running::makes_progress)))
+                let moves = self.child.as_mut().is_some_and(Running::makes_progress);
+                self.show_moved();
+                Some(Event::Sampled(moves))
             }
             Action::Terminate(cause) => {
                 debug_assert!(self.child.is_some(), "nothing runs that could be terminated");
@@ -55,7 +57,6 @@ impl Worker {
                     self.job.name
                 );
                 self.show.unkillable();
-                self.pulse.ask_for_reboot_at(self.ladder.reboot_at());
                 None
             }
             Action::Conclude(conclusion) => {
@@ -114,8 +115,6 @@ impl Worker {
                 // It may have exited before it was enrolled; then nobody rings for it any more.
                 self.inbox.waker.ring();
                 self.child_since = clock::now();
-                // Not in the middle of a transfer that may be a success: a reboot is asked for between syncs.
-                self.pulse.ask_for_reboot_at(None);
                 self.show.running(step, child.pid);
                 self.child = Some(child);
                 Event::Started
@@ -208,7 +207,6 @@ impl Worker {
         self.hook_facts.outcome = Some(conclusion.outcome);
         self.hook_facts.failures = conclusion.failures;
         self.hook_facts.changed = conclusion.changed;
-        self.ladder.finished(conclusion.outcome, clock::now());
         log_lines::log_conclusion(&self.job.name, &report, &conclusion);
         self.show.concluded(report, &conclusion);
     }
