@@ -4,6 +4,7 @@
 //! is marked twice. A variable in its environment says the name. Programs may clean their environment or write their title
 //! over it, as ssh's ControlPersist master does, so that a number stands for the name as well: the soft limit
 //! RLIMIT_LOCKS, which every descendant inherits and which Linux has not looked at since 2.4 (see getrlimit(2)).
+#![forbid(unsafe_code)]
 
 use super::procfs;
 use nix::sys::signal::{kill, Signal};

@@ -1,5 +1,6 @@
 //! ssh's ControlPersist masters that this job's syncs have started: they live from one good sync to the next, and no
 //! longer.
+#![forbid(unsafe_code)]
 
 use crate::os::mark;
 use nix::sys::signal::Signal;
