@@ -41,6 +41,15 @@ pub enum Command {
         /// For scripts.
         json: bool,
     },
+    /// Show the last syncs of each job.
+    History {
+        /// The INI file.
+        config: PathBuf,
+        /// Their names; empty for all.
+        jobs: Vec<String>,
+        /// For scripts.
+        json: bool,
+    },
     /// Make the running irsync sync at once.
     Now {
         /// The INI file.
@@ -65,7 +74,7 @@ pub enum Stop {
 }
 
 const DEFAULT_CONFIG: &str = "/etc/irsync.ini";
-const SUBCOMMANDS: [&str; 5] = ["run", "check", "once", "status", "now"];
+const SUBCOMMANDS: [&str; 6] = ["run", "check", "once", "status", "history", "now"];
 const INTERVAL: &str = "--irsync-interval-seconds";
 const TIMEOUT: &str = "--irsync-timeout-seconds";
 
@@ -77,6 +86,7 @@ irsync check [--config FILE]             validate FILE, show each rsync command
 irsync once [--config FILE] [JOB...]     run each job (or those named) one time
 irsync status [--config FILE] [--watch] [--json]
                                          what each job is doing
+irsync history [JOB...] [--json]         the last 50 syncs of each job
 irsync now [--config FILE] [JOB...]      make the running irsync sync at once
 irsync [--irsync-interval-seconds=N] [--irsync-timeout-seconds=N] RSYNC-ARG...
                                          no FILE: everything else goes to rsync
@@ -84,7 +94,7 @@ irsync -- RSYNC-ARG...                   the same, whatever comes first
 
   --config FILE  default /etc/irsync.ini
   --watch        keep showing the status
-  --json         show it as JSON
+  --json         show it, or the history, as JSON
   --help, --version
 
 Signals: TERM, INT stop; HUP re-read FILE; USR1 sync now; USR2 log the status.
@@ -109,6 +119,7 @@ pub fn main() -> ExitCode {
         Command::Once { config, jobs } => commands::once::once(&config, &jobs),
         Command::Status { config, watch: true, json } => commands::watch::watch(&config, json),
         Command::Status { config, watch: false, json } => commands::status::status(&config, json),
+        Command::History { config, jobs, json } => commands::history::history(&config, &jobs, json),
         Command::Now { config, jobs } => commands::now::now(&config, &jobs),
         Command::DropIn { config } => commands::run::drop_in(config),
     }
@@ -244,6 +255,7 @@ fn own(args: Vec<OsString>) -> Result<Command, Stop> {
         "check" => Command::Check { config },
         "once" => Command::Once { config, jobs: jobs(sub) },
         "status" => Command::Status { config, watch: sub.get_flag("watch"), json: sub.get_flag("json") },
+        "history" => Command::History { config, jobs: jobs(sub), json: sub.get_flag("json") },
         "now" => Command::Now { config, jobs: jobs(sub) },
         _ => Command::Run { config },
     })
@@ -268,6 +280,7 @@ fn grammar() -> clap::Command {
         .subcommand(sub("check"))
         .subcommand(sub("once").arg(job()))
         .subcommand(sub("status").arg(flag("watch")).arg(flag("json")))
+        .subcommand(sub("history").arg(job()).arg(flag("json")))
         .subcommand(sub("now").arg(job()))
 }
 
@@ -318,6 +331,7 @@ mod tests {
             (&["status", "--watch"], Command::Status { config: etc(), watch: true, json: false }),
             (&["status", "--json"], Command::Status { config: etc(), watch: false, json: true }),
             (&["now"], Command::Now { config: etc(), jobs: vec![] }),
+            (&["history", "a", "--json"], Command::History { config: etc(), jobs: vec!["a".into()], json: true }),
         ] {
             assert_eq!(given(words), Ok(command), "{words:?}");
         }

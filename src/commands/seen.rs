@@ -20,7 +20,7 @@ use std::time::Duration;
 /// A job is stale or failing, or what the jobs do cannot be seen.
 const UNHEALTHY: u8 = 1;
 /// irsync is not running.
-const NOT_RUNNING: u8 = 3;
+pub(super) const NOT_RUNNING: u8 = 3;
 /// How long an irsync that starts or stops may be without a status file.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -103,7 +103,7 @@ impl Seen {
     /// For people, `width` columns wide where it matters.
     pub(super) fn lines(&self, width: usize, paint: bool) -> Vec<String> {
         match self {
-            Seen::NotRunning(file) => vec![format!("irsync is not running (nobody holds {}.lock)", file.display())],
+            Seen::NotRunning(file) => vec![not_running(file)],
             Seen::Blind(why) => vec![why.clone()],
             Seen::Running(snapshot) => {
                 let mut lines = head(snapshot);
@@ -119,6 +119,11 @@ impl Seen {
             }
         }
     }
+}
+
+/// For people: no irsync has this status file.
+pub(super) fn not_running(file: &Path) -> String {
+    format!("irsync is not running (nobody holds {}.lock)", file.display())
 }
 
 /// The file of a running irsync, or what is wrong with it.

@@ -16,6 +16,11 @@ pub fn wall() -> SystemTime {
     SystemTime::now()
 }
 
+/// Seconds that local time is ahead of UTC at a moment in seconds since 1970, by `TZ` or /etc/localtime.
+pub fn local_offset(seconds: u64) -> Option<i64> {
+    super::sys::local_time::offset(seconds)
+}
+
 /// A seed for random waits: differs between processes, boots and devices. Not for secrets.
 pub fn seed() -> u64 {
     use std::hash::{BuildHasher, Hasher};

@@ -1,6 +1,7 @@
 //! The board: what every job is doing now, written by its worker, read by the main thread for the status file, the
 //! metrics, SIGUSR2 and the progress bars. Workers hold its lock for a few assignments only.
 
+use super::history::History;
 use crate::job::{Outcome, Time};
 use crate::os::clock;
 use crate::os::wake::Waker;
@@ -154,6 +155,8 @@ pub struct Slot {
 /// Tells the main thread that something on the board has changed.
 #[derive(Debug)]
 pub struct News {
+    /// The last syncs of all jobs.
+    pub(crate) history: History,
     unread: AtomicBool,
     main: Arc<Waker>,
 }
@@ -161,7 +164,7 @@ pub struct News {
 impl News {
     /// `main` rings when there is something to read.
     pub fn new(main: Arc<Waker>) -> Arc<News> {
-        Arc::new(News { unread: AtomicBool::new(true), main })
+        Arc::new(News { history: History::default(), unread: AtomicBool::new(true), main })
     }
 
     /// Whether something has changed that was not taken yet.
@@ -192,6 +195,12 @@ impl Slot {
     pub fn update(&self, change: impl FnOnce(&mut JobStatus)) {
         change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
         self.news.spread();
+    }
+
+    /// A sync of this job has ended. `notable`: it changed something or failed. Call it before the status is updated.
+    pub fn keep(&self, run: &LastRun, notable: bool) {
+        let status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        self.news.history.add(&status.name, run, notable);
     }
 
     /// A copy of the status.

@@ -1,6 +1,6 @@
 //! What is told of irsync and of a job, by key and type: once for the status file and for JSON.
 
-use super::board::{JobStatus, Progress, State};
+use super::board::{JobStatus, LastRun, Progress, State};
 use super::snapshot::Daemon;
 use crate::job::{Outcome, Time};
 use std::time::Duration;
@@ -67,14 +67,7 @@ pub fn job(job: &JobStatus, now: Time, put: &mut Put<'_>) {
     }
     maybe(put, "current_file", job.current_file.as_deref().map(Value::Text));
     if let Some(last) = &job.last {
-        put("last_outcome", Value::Word(last.outcome.name()));
-        maybe(put, "last_code", last.code.map(Value::Code));
-        put("last_reason", Value::Text(&last.reason));
-        maybe(put, "last_why", last.why.as_deref().map(Value::Text));
-        put("last_ended", Value::Moment(last.ended.mono));
-        put("last_duration", Value::Seconds(last.duration));
-        maybe(put, "last_files", last.files.map(Value::Number));
-        maybe(put, "last_bytes", last.bytes.map(Value::Number));
+        run(last, &mut |key, value| put(&format!("last_{key}"), value));
     }
     maybe(put, "last_success", job.last_success.map(|success| Value::Moment(success.mono)));
     maybe(put, "stale_after", job.stale_after.map(Value::Seconds));
@@ -93,6 +86,18 @@ pub fn job(job: &JobStatus, now: Time, put: &mut Put<'_>) {
         put(&format!("runs_{outcome}"), Value::Number(count));
     }
     maybe(put, "rsync_version", job.rsync_version.as_deref().map(Value::Text));
+}
+
+/// A sync that has ended.
+pub fn run(run: &LastRun, put: &mut Put<'_>) {
+    put("outcome", Value::Word(run.outcome.name()));
+    maybe(put, "code", run.code.map(Value::Code));
+    put("reason", Value::Text(&run.reason));
+    maybe(put, "why", run.why.as_deref().map(Value::Text));
+    put("ended", Value::Moment(run.ended.mono));
+    put("duration", Value::Seconds(run.duration));
+    maybe(put, "files", run.files.map(Value::Number));
+    maybe(put, "bytes", run.bytes.map(Value::Number));
 }
 
 fn progress(progress: &Progress, put: &mut Put<'_>) {

@@ -3,6 +3,7 @@
 
 use super::board::Stamp;
 use super::fields::{self, Value};
+use super::history::Past;
 use super::snapshot::Snapshot;
 use super::status::{seconds, utc_text};
 use std::fmt::Write;
@@ -23,6 +24,24 @@ pub fn render(snapshot: &Snapshot) -> String {
         members.put("health", Value::Word(judged.health.name()));
         fields::job(&judged.job, snapshot.now.mono, &mut |key, value| members.put(key, value));
         text.push('}');
+    }
+    text + "]}\n"
+}
+
+/// One line: `{"running":true,"jobs":[{"name":…,"syncs":[{…}]}]}`; keys as those of the last sync in the status file.
+pub(crate) fn history(jobs: &[Past], now: Stamp) -> String {
+    let mut text = String::from("{\"running\":true,\"jobs\":[");
+    for (at, past) in jobs.iter().enumerate() {
+        text += if at > 0 { ",{\"name\":" } else { "{\"name\":" };
+        string(&mut text, &past.job);
+        text += ",\"syncs\":[";
+        for (at, run) in past.runs.iter().enumerate() {
+            text += if at > 0 { "," } else { "" };
+            let mut members = Members::open(&mut text, now);
+            fields::run(run, &mut |key, value| members.put(key, value));
+            text.push('}');
+        }
+        text += "]}";
     }
     text + "]}\n"
 }
@@ -141,6 +160,19 @@ mod tests {
         assert!(render(&seen(&[], 1)).ends_with("},\"jobs\":[]}\n"));
         parsed(&render(&seen(&[], 1)));
         assert_eq!(NOT_RUNNING, "{\"running\":false}\n");
+    }
+
+    #[test]
+    fn a_history_has_a_list_of_syncs_for_each_job() {
+        let run = full().last.unwrap();
+        let past = |name: &str, runs: usize| Past { job: name.into(), runs: vec![run.clone(); runs] };
+        let json = parsed(&history(&[past("a\"", 2), past("b", 0)], at(1000)));
+        assert_eq!(json.at("jobs.0.name").and_then(Json::text), Some("a\""));
+        assert_eq!(json.at("jobs.0.syncs.1.outcome").and_then(Json::text), Some("transient"));
+        assert_eq!(json.at("jobs.0.syncs.1.ended_mono"), Some(&Json::Number("880.000".into())));
+        assert_eq!(json.at("jobs.0.syncs.2"), None);
+        assert_eq!(json.at("jobs.1.syncs"), Some(&Json::List(Vec::new())));
+        assert_eq!(history(&[], at(1)), "{\"running\":true,\"jobs\":[]}\n");
     }
 
     #[test]

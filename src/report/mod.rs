@@ -4,6 +4,7 @@
 pub(crate) mod bars;
 pub mod board;
 pub(crate) mod fields;
+pub(crate) mod history;
 pub(crate) mod human;
 pub mod json;
 mod log_queue;

@@ -17,7 +17,7 @@ use std::fmt::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Longer values are cut.
-const VALUE_LIMIT: usize = 512;
+pub(super) const VALUE_LIMIT: usize = 512;
 /// A value that was cut is marked, and is not to be cut again when it is read.
 const READ_LIMIT: usize = VALUE_LIMIT + 64;
 
@@ -46,7 +46,7 @@ fn line(text: &mut String, key: &str, value: Value<'_>, now: Stamp) {
 }
 
 /// Text of others that stays on its line and does nothing to a terminal.
-fn safe(foreign: &str, limit: usize) -> String {
+pub(super) fn safe(foreign: &str, limit: usize) -> String {
     let mut safe = Vec::new();
     text::escape_into(&mut safe, foreign.as_bytes(), limit);
     String::from_utf8_lossy(&safe).into_owned()
@@ -66,6 +66,14 @@ pub(super) fn utc_text(at: Time, now: Stamp) -> String {
 /// Seconds with three decimals.
 pub fn seconds(duration: Duration) -> String {
     format!("{}.{:03}", duration.as_secs(), duration.subsec_millis())
+}
+
+/// The same read back; None if it is anything else.
+pub(super) fn parse_seconds(text: &str) -> Option<Duration> {
+    let (whole, millis) = text.split_once('.')?;
+    let digits = whole.bytes().chain(millis.bytes()).all(|b| b.is_ascii_digit());
+    let millis = millis.parse().ok().filter(|_| digits && millis.len() == 3)?;
+    Duration::from_secs(whole.parse().ok()?).checked_add(Duration::from_millis(millis))
 }
 
 /// A section that was read back.
@@ -157,12 +165,7 @@ impl Section {
 
     fn duration(&self, key: &str) -> Read<Duration> {
         let Some(value) = self.get(key) else { return Ok(None) };
-        let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
-        let parts =
-            value.split_once('.').filter(|(whole, millis)| digits(whole) && digits(millis) && millis.len() == 3);
-        let parsed = parts.and_then(|(whole, millis)| {
-            Duration::from_secs(whole.parse().ok()?).checked_add(Duration::from_millis(millis.parse().ok()?))
-        });
+        let parsed = parse_seconds(value);
         parsed.map(Some).ok_or_else(|| self.wrong(key, "number of seconds with three decimals"))
     }
 

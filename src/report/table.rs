@@ -29,23 +29,29 @@ pub fn summary(snapshot: &Snapshot) -> String {
     text
 }
 
-const PLAIN: &str = "";
-const BOLD: &str = "\x1b[1m";
-const RED: &str = "\x1b[31m";
+pub(super) const PLAIN: &str = "";
+pub(super) const BOLD: &str = "\x1b[1m";
+pub(super) const RED: &str = "\x1b[31m";
 const GREEN: &str = "\x1b[32m";
 const CYAN: &str = "\x1b[36m";
 const DIM: &str = "\x1b[2m";
 const RESET: &str = "\x1b[0m";
 
-type Cell = (String, &'static str);
+/// Text and its colour.
+pub(super) type Cell = (String, &'static str);
 
 /// A line for each job under a line of titles; with colours if `paint`.
 pub fn table(snapshot: &Snapshot, paint: bool) -> Vec<String> {
     let titles = ["JOB", "HEALTH", "STATE", "FOR", "NEXT", "LAST SYNC", "ENDED", "LAST SUCCESS"];
-    let mut rows = vec![titles.map(|title| (title.to_owned(), BOLD))];
-    rows.extend(snapshot.jobs.iter().map(|judged| row(judged, snapshot.now.mono)));
-    let mut widths = [0; 8];
-    for row in &rows {
+    let mut rows: Vec<Vec<Cell>> = vec![titles.map(|title| (title.to_owned(), BOLD)).into()];
+    rows.extend(snapshot.jobs.iter().map(|judged| row(judged, snapshot.now.mono).into()));
+    lay_out(&rows, paint)
+}
+
+/// The rows with their cells below each other; with colours if `paint`.
+pub(super) fn lay_out(rows: &[Vec<Cell>], paint: bool) -> Vec<String> {
+    let mut widths = vec![0; rows.first().map_or(0, Vec::len)];
+    for row in rows {
         for (width, (text, _)) in widths.iter_mut().zip(row) {
             *width = (*width).max(columns(text));
         }
@@ -59,7 +65,7 @@ pub fn reasons(snapshot: &Snapshot) -> Vec<String> {
     snapshot.jobs.iter().filter_map(why).collect()
 }
 
-fn join(row: &[Cell; 8], widths: &[usize; 8], paint: bool) -> String {
+fn join(row: &[Cell], widths: &[usize], paint: bool) -> String {
     let mut line = String::new();
     for (i, ((text, colour), width)) in row.iter().zip(widths).enumerate() {
         let gap = if i + 1 < row.len() { width - columns(text) + 2 } else { 0 };
@@ -77,7 +83,7 @@ fn painted(line: &mut String, text: &str, colour: &str) {
 
 fn row(judged: &Judged, now: Time) -> [Cell; 8] {
     let Judged { job, health } = judged;
-    let ago = |at: Time| format!("{} ago", age(now.since(at)));
+    let ago = |at: Time| past(at, now);
     let none = || ("-".to_owned(), DIM);
     let state = match job.step {
         Some(step) if job.state == State::Hook => step.to_owned(),
@@ -128,6 +134,11 @@ fn last_sync(job: &JobStatus) -> Cell {
         let _ = write!(text, ", took {}", Span(last.duration));
     }
     (text, if last.outcome.is_success() { PLAIN } else { RED })
+}
+
+/// How long ago a moment was.
+pub(super) fn past(at: Time, now: Time) -> String {
+    format!("{} ago", age(now.since(at)))
 }
 
 /// An age without parts of a second, which would flicker.

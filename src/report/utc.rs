@@ -38,6 +38,12 @@ pub fn rfc3339(seconds: u64) -> [u8; 20] {
     text
 }
 
+/// `2026-11-22 17:45:29`, for seconds since 1970 in whatever zone.
+pub fn plain(seconds: u64) -> String {
+    let stamp = rfc3339(seconds);
+    String::from_utf8_lossy(&stamp[..19]).replace('T', " ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

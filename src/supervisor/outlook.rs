@@ -10,7 +10,7 @@ use crate::os::terminal;
 use crate::report::board::{JobStatus, News, Stamp};
 use crate::report::scribe::Scribe;
 use crate::report::snapshot::{Daemon, Snapshot, Watchdog};
-use crate::report::{bars, logging, metrics, status, table};
+use crate::report::{bars, history, logging, metrics, status, table};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,6 +19,8 @@ use std::time::Duration;
 const PERIOD: Duration = Duration::from_secs(1);
 /// Between two metrics files: as often as node_exporter is usually asked, and kinder to a card than every second.
 const METRICS_PERIOD: Duration = Duration::from_secs(15);
+/// Syncs that changed nothing wait so long to appear in the history's file.
+const HISTORY_PERIOD: Duration = Duration::from_secs(60);
 /// How often to look whether the status file can be ours by now.
 const OWN_PERIOD: Duration = Duration::from_secs(10);
 /// How long a busy card may hold up the end of irsync.
@@ -44,6 +46,8 @@ pub struct Outlook {
     next: Time,
     metrics_next: Time,
     metrics_due: bool,
+    history_file: PathBuf,
+    history_next: Time,
     /// When the health of a job will change if nothing happens.
     health_changes: Option<Time>,
     /// What systemd was told.
@@ -69,6 +73,8 @@ impl Outlook {
             next: now,
             metrics_next: now,
             metrics_due: false,
+            history_file: history::path(&global.status_file),
+            history_next: now,
             health_changes: None,
             summary: String::new(),
             ended: Vec::new(),
@@ -154,6 +160,10 @@ impl Outlook {
         if let Some(scribe) = &self.scribe {
             if changed {
                 scribe.replace(&self.status_file, status::render(&snapshot));
+                if let Some(text) = news.history.to_write(now >= self.history_next, &snapshot) {
+                    scribe.replace(&self.history_file, text);
+                    self.history_next = now + HISTORY_PERIOD;
+                }
             }
             if let (Some(path), true) = (&self.metrics_file, metrics) {
                 scribe.replace(path, metrics::render(&snapshot, true));
@@ -194,6 +204,7 @@ impl Outlook {
         logging::show_below(&[]);
         let Some(scribe) = &self.scribe else { return };
         scribe.remove(&self.status_file);
+        scribe.remove(&self.history_file);
         if let Some(path) = &self.metrics_file {
             jobs.extend_from_slice(&self.ended);
             let now = Stamp::now();

@@ -90,28 +90,30 @@ impl Show {
     /// A sync is over.
     pub fn concluded(&self, report: SyncReport, conclusion: &Conclusion) {
         let stamp = Stamp::now();
-        let why = log_lines::why(&report, conclusion);
+        let (files, bytes) = (report.files.unwrap_or(0), report.bytes.unwrap_or(0));
+        let run = LastRun {
+            ended: stamp,
+            outcome: conclusion.outcome,
+            code: report.code,
+            why: log_lines::why(&report, conclusion),
+            reason: report.reason,
+            duration: report.duration,
+            files: report.files,
+            bytes: report.bytes,
+        };
+        self.slot.keep(&run, conclusion.changed || !conclusion.outcome.is_success());
         self.slot.update(|s| {
             s.runs += 1;
             s.failures = conclusion.failures;
             let index = Outcome::ALL.iter().position(|o| *o == conclusion.outcome);
             s.outcomes[index.unwrap_or(0)] += 1;
             s.stalls += u64::from(conclusion.outcome == Outcome::Stalled);
-            s.files_total += report.files.unwrap_or(0);
-            s.bytes_total += report.bytes.unwrap_or(0);
+            s.files_total += files;
+            s.bytes_total += bytes;
             if conclusion.outcome.is_success() {
                 s.last_success = Some(stamp);
             }
-            s.last = Some(LastRun {
-                ended: stamp,
-                outcome: conclusion.outcome,
-                code: report.code,
-                reason: report.reason,
-                why,
-                duration: report.duration,
-                files: report.files,
-                bytes: report.bytes,
-            });
+            s.last = Some(run);
         });
     }
 

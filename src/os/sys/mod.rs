@@ -1,6 +1,7 @@
 //! The only unsafe code. Each function here is safe to call, and says why.
 #![allow(unsafe_code)]
 
+pub mod local_time;
 pub mod terminal;
 pub mod watchdog;
 

@@ -3,6 +3,7 @@
 mod file;
 mod guards;
 mod health;
+mod history;
 mod metrics;
 mod progress;
 mod pty;
