@@ -25,6 +25,12 @@ have() {
 	command -v "$1" >/dev/null 2>&1
 }
 
+# Cargo, also in a shell that was there before rustup was.
+need_rust() {
+	have cargo || PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+	have cargo
+}
+
 # As root, or through a sudo that asks no questions; fails where there is neither.
 as_root() {
 	if [ "$(id -u)" = 0 ]; then
@@ -51,6 +57,17 @@ need() {
 			return 1
 		fi
 	done
+}
+
+# A C compiler that also links, as Rust asks it to: gcc alone has neither the C library's headers nor its start-up code.
+need_cc() {
+	need cc=gcc || return 1
+	links || install_packages libc6-dev || true
+	links || { printf 'missing: a cc that links (Debian package libc6-dev)\n' >&2; return 1; }
+}
+
+links() {
+	cc -x c -o /dev/null - <<<'int main(void) { return 0; }' 2>/dev/null
 }
 
 # install_packages PACKAGE...: with apt, where that is allowed.

@@ -36,18 +36,24 @@ lintian_clean() {
 	! grep -E '^[EW]:' <<<"$said"
 }
 
-# debian_root ARCH: that of this machine with what its own sources have, another one under qemu-user.
-debian_root() {
-	local sources=/etc/apt/sources.list.d/debian.sources own=$WORK/sources-$1.list
+# fresh_debian ARCH VARIANT PACKAGE,... OUT [OPTION...]: this machine's own Debian from its own sources, another architecture
+# under qemu-user; a folder or a tarball.
+fresh_debian() {
+	local arch=$1 variant=$2 packages=$3 out=$4 sources=/etc/apt/sources.list.d/debian.sources own=$WORK/sources-$1.list
+	shift 4
 	if [ -e "$sources" ]; then
-		own=$WORK/sources-$1.sources
+		own=$WORK/sources-$arch.sources
 		# Without the security updates: long lists, for a root that lives for minutes.
 		awk 'BEGIN { RS = ""; ORS = "\n\n" } !/security/' "$sources" >"$own"
 	else
 		grep '^deb ' /etc/apt/sources.list | grep -v security >"$own"
 	fi
-	on_arch "$1" mmdebstrap --quiet --variant=apt --architectures="$1" --include=rsync,procps \
-		"$(. /etc/os-release && echo "$VERSION_CODENAME")" "$WORK/debian-$1.tar" "$own"
+	on_arch "$arch" mmdebstrap --quiet --variant="$variant" --architectures="$arch" --include="$packages" "$@" \
+		"$(. /etc/os-release && echo "$VERSION_CODENAME")" "$out" "$own"
+}
+
+debian_root() {
+	fresh_debian "$1" apt rsync,procps "$WORK/debian-$1.tar"
 }
 
 # root_tarball ARCH: one given by path, or the one that debian_root makes.
