@@ -1,6 +1,6 @@
 //! Stories of the state machine, and every order of events to a depth.
 
-use super::super::Limits;
+use super::super::{Conclusion, Limits, Pace};
 use super::*;
 use std::collections::HashSet;
 

@@ -4,15 +4,17 @@
 pub mod backoff;
 pub(crate) mod boot_record;
 pub mod deletions;
+pub(crate) mod event;
 pub(crate) mod feeding;
 pub(crate) mod health;
-pub mod ladder;
+pub(crate) mod ladder;
 pub(crate) mod machine;
 pub(crate) mod outcome;
 pub(crate) mod settings;
 pub(crate) mod time;
 
-pub use machine::{Action, Cause, Event, Job, Step};
+pub use event::{Action, Cause, Conclusion, Event, Step};
+pub use machine::Job;
 pub use outcome::{Outcome, Pace};
 pub use settings::{Jitter, Limits, Settings};
 pub use time::Time;

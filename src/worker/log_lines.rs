@@ -2,7 +2,7 @@
 
 use super::sync_report::SyncReport;
 use crate::config::keys::Id;
-use crate::job::machine::Conclusion;
+use crate::job::Conclusion;
 use crate::job::{Cause, Outcome, Step};
 use crate::report::human::Span;
 use crate::rsync::outcome::Exit;

@@ -3,7 +3,7 @@
 use super::log_lines;
 use super::said::Said;
 use super::sync_report::SyncReport;
-use crate::job::machine::Conclusion;
+use crate::job::Conclusion;
 use crate::job::{Outcome, Step, Time};
 use crate::report::board::{LastRun, Slot, Stamp, State};
 use std::sync::Arc;

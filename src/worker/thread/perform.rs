@@ -6,7 +6,7 @@ use super::super::running::Running;
 use super::super::start::{self, HookFacts, Refusal};
 use super::super::sync_report::SyncReport;
 use super::Worker;
-use crate::job::machine::Conclusion;
+use crate::job::Conclusion;
 use crate::job::{Action, Event, Step};
 use crate::os::clock;
 use crate::os::program::Identity;

@@ -1,0 +1,139 @@
+//! The events that a job's state machine takes, and the actions that it answers with.
+
+use super::{Outcome, Settings};
+use std::time::Duration;
+
+/// A child process of a job, by its purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// `rsync --version`, before the first sync and whenever its answer may have changed.
+    Probe,
+    /// `run_before`
+    Before,
+    /// rsync itself.
+    Rsync,
+    /// `run_on_change`
+    OnChange,
+    /// `run_on_failure`
+    OnFailure,
+    /// `run_after`
+    After,
+    /// `run_recover`
+    Recover,
+}
+
+impl Step {
+    /// The key of the hook, or `rsync`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Step::Probe => "rsync --version",
+            Step::Before => "run_before",
+            Step::Rsync => "rsync",
+            Step::OnChange => "run_on_change",
+            Step::OnFailure => "run_on_failure",
+            Step::After => "run_after",
+            Step::Recover => "run_recover",
+        }
+    }
+}
+
+/// Why irsync sends SIGTERM to a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// No progress for `activity_timeout`, or for what it had grown to.
+    NoProgress(Duration),
+    /// It ran for `max_runtime`, or a hook for `hook_timeout`.
+    TooLong(Duration),
+    /// No success for `recover_after`, and in that time it has moved no data of files: `run_recover` is to run.
+    NoSuccess(Duration),
+    /// irsync or the job is stopping.
+    Stop,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Time has passed; a no-op before the deadline.
+    Tick,
+    /// Answer to [`Action::Begin`]: the lock is held.
+    Began {
+        /// The program has to be asked for its version before it is used.
+        probe: bool,
+    },
+    /// Answer to [`Action::Begin`] or to `Start(Rsync)`: somebody else holds the destination, or a precondition of the owner
+    /// does not hold.
+    Refused,
+    /// Answer to [`Action::Start`]: the child runs.
+    Started,
+    /// Answer to [`Action::Start`]: it was not started; what that means for the sync if it was to be rsync.
+    NotStarted(Outcome),
+    /// The child wrote something.
+    Activity,
+    /// rsync has completed so many files and moved so many bytes of file data since its start.
+    Moved {
+        /// Files.
+        files: u64,
+        /// Bytes.
+        bytes: u64,
+    },
+    /// Answer to [`Action::Sample`]: whether rsync has read anything since the last sample. Where file data can be told
+    /// only by what rsync reads, [`Event::Moved`] goes before it.
+    Sampled(bool),
+    /// A hook or the probe has ended, and all it started is gone; true: with code 0.
+    Exited(bool),
+    /// rsync has ended, and all it started is gone.
+    Synced {
+        /// What its code and messages mean.
+        outcome: Outcome,
+        /// It transferred or deleted something.
+        changed: bool,
+        /// It moved file data, although it may not have finished a file.
+        moved: bool,
+    },
+    /// Answer to [`Action::Conclude`].
+    Concluded,
+    /// Sync at once.
+    SyncNow,
+    /// Finish: end what runs. A second one ends it at once.
+    Stop,
+    /// New limits; the next sync uses them whole, what runs is measured by them from now on.
+    Reconfigure(Settings),
+}
+
+/// What the worker has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Sleep until the deadline or the next event.
+    Wait,
+    /// Take the destination's lock.
+    Begin,
+    /// Start a child; before rsync, check the owner's preconditions.
+    Start(Step),
+    /// Look for progress in `/proc`.
+    Sample,
+    /// SIGTERM to the child.
+    Terminate(Cause),
+    /// SIGKILL to the child and to all it started.
+    Kill,
+    /// Report that the child outlives SIGKILL.
+    ReportUnkillable,
+    /// A sync is over: log it, show it, and end the job's turn at the destination.
+    Conclude(Conclusion),
+    /// The job is over; no child is left, or it cannot be killed.
+    Exit,
+}
+
+/// What a finished sync came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conclusion {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why irsync ended it, if it did.
+    pub cause: Option<Cause>,
+    /// Wait until the next sync; None: there is none.
+    pub next: Option<Duration>,
+    /// Syncs in a row without success.
+    pub failures: u32,
+    /// Something changed in it, or in failed ones before it that no `run_on_change` has followed yet.
+    pub changed: bool,
+}

@@ -1,0 +1,96 @@
+//! The end of a sync: its outcome, the wait until the next one, and the hooks that follow.
+
+use super::{Job, Phase, Todo};
+use crate::job::backoff::{ceiling, fraction};
+use crate::job::{Action, Cause, Conclusion, Outcome, Pace, Step, Time};
+use std::time::Duration;
+
+impl Job {
+    pub(super) fn synced(&mut self, outcome: Outcome, cause: Option<Cause>, now: Time) -> Action {
+        match cause {
+            Some(Cause::Stop) => self.finish(),
+            // rsync may have succeeded in the very moment in which it got SIGTERM: a success is a success.
+            Some(_) if outcome.is_success() => self.conclude(outcome, None, true, now),
+            Some(cause) => self.conclude(Outcome::Stalled, Some(cause), true, now),
+            None => self.conclude(outcome, None, true, now),
+        }
+    }
+
+    pub(super) fn conclude(&mut self, outcome: Outcome, cause: Option<Cause>, ran: bool, now: Time) -> Action {
+        if self.stopping {
+            return self.finish();
+        }
+        if outcome.is_success() {
+            self.failures = 0;
+            self.stalls = 0;
+        } else {
+            self.failures = self.failures.saturating_add(1);
+        }
+        self.ladder.finished(outcome, now);
+        let wait = self.wait_after(outcome);
+        self.next = now + wait;
+        let complete = outcome.pace() == Pace::Interval;
+        self.todo = Todo {
+            on_change: self.settings.on_change && complete && self.changed,
+            on_failure: self.settings.on_failure && !outcome.is_success(),
+            after: self.settings.after && (ran || self.before_ran),
+        };
+        let conclusion = Conclusion {
+            outcome,
+            cause,
+            next: self.settings.repeat.then_some(wait),
+            failures: self.failures,
+            changed: self.changed,
+        };
+        if complete {
+            self.changed = false;
+        }
+        self.phase = Phase::Concluding;
+        Action::Conclude(conclusion)
+    }
+
+    fn wait_after(&mut self, outcome: Outcome) -> Duration {
+        let limits = &self.settings.limits;
+        let pace = outcome.pace();
+        self.backoff_step = if pace == Pace::Interval { 0 } else { self.backoff_step.saturating_add(1) };
+        if std::mem::take(&mut self.fresh) {
+            return self.first_wait();
+        }
+        if self.again {
+            return Duration::ZERO;
+        }
+        let draw = self.rng.draw();
+        match pace {
+            Pace::Interval => limits.interval.saturating_add(fraction(limits.jitter.span(limits.interval), draw)),
+            Pace::Backoff => fraction(ceiling(limits.backoff_initial, limits.backoff_max, self.backoff_step), draw),
+            Pace::LongestBackoff => {
+                limits.backoff_max.saturating_add(fraction(limits.jitter.span(limits.backoff_max), draw))
+            }
+        }
+    }
+
+    pub(super) fn first_wait(&mut self) -> Duration {
+        let limits = &self.settings.limits;
+        fraction(limits.jitter.span(limits.interval), self.rng.draw())
+    }
+
+    pub(super) fn next_hook(&mut self, now: Time) -> Action {
+        let todo = &mut self.todo;
+        if self.stopping {
+            self.finish()
+        } else if std::mem::take(&mut todo.on_change) {
+            self.start(Step::OnChange)
+        } else if std::mem::take(&mut todo.on_failure) {
+            self.start(Step::OnFailure)
+        } else if std::mem::take(&mut todo.after) {
+            self.start(Step::After)
+        } else if self.settings.repeat {
+            if self.again {
+                self.next = now;
+            }
+            self.rest()
+        } else {
+            self.finish()
+        }
+    }
+}
