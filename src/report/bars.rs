@@ -63,8 +63,8 @@ fn time_left(progress: &Progress) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::snapshot::tests::seen;
-    use super::super::status::tests::full;
+    use super::super::tests::full;
+    use super::super::tests::seen;
     use super::*;
 
     fn bars(jobs: &[JobStatus], width: usize) -> Vec<String> {

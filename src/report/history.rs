@@ -199,8 +199,8 @@ fn what(run: &LastRun) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::board::JobStatus;
-    use super::super::snapshot::tests::seen;
-    use super::super::status::tests::{at, full};
+    use super::super::tests::seen;
+    use super::super::tests::{at, full};
     use super::*;
     use std::time::Duration;
 

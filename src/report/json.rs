@@ -115,9 +115,10 @@ mod reader;
 #[cfg(test)]
 mod tests {
     use super::super::board::JobStatus;
-    use super::super::snapshot::tests::{daemon, seen};
     use super::super::snapshot::{Snapshot, Watchdog};
-    use super::super::status::{self, tests::at, tests::full};
+    use super::super::status;
+    use super::super::tests::{at, full};
+    use super::super::tests::{daemon, seen};
     use super::reader::Json;
     use super::*;
     use crate::os::watchdog::Facts;

@@ -153,8 +153,9 @@ fn escaped(c: char) -> impl Iterator<Item = char> {
 #[cfg(test)]
 mod tests {
     use super::super::board::JobStatus;
-    use super::super::snapshot::{tests::seen, Watchdog};
-    use super::super::status::tests::full;
+    use super::super::snapshot::Watchdog;
+    use super::super::tests::full;
+    use super::super::tests::seen;
     use super::*;
     use crate::os::watchdog::Facts;
     use std::path::Path;

@@ -13,7 +13,11 @@ mod log_writer;
 pub(crate) mod logging;
 pub mod metrics;
 pub(crate) mod scribe;
+pub(crate) mod slot;
 pub mod snapshot;
 pub mod status;
 pub(crate) mod table;
 pub(crate) mod utc;
+
+#[cfg(test)]
+mod tests;

@@ -112,29 +112,11 @@ fn facts(job: &JobStatus) -> Facts {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::super::status::tests::{at, full};
+mod tests {
+    use super::super::tests::{at, full, seen};
     use super::*;
     use crate::job::Outcome;
     use std::time::Duration;
-
-    /// An irsync of which as little is known as possible.
-    pub fn daemon() -> Daemon {
-        Daemon {
-            version: "1.2.3".into(),
-            pid: 42,
-            stopping: false,
-            started: at(99).mono,
-            written: at(1000).mono,
-            watchdog: None,
-            boot_cause: None,
-        }
-    }
-
-    /// These jobs, seen so many seconds after the boot.
-    pub fn seen(jobs: &[JobStatus], now: u64) -> Snapshot {
-        Snapshot::new(daemon(), jobs.to_vec(), at(now))
-    }
 
     fn with(outcome: Outcome) -> JobStatus {
         let mut job = full();

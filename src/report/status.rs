@@ -273,58 +273,11 @@ impl Section {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::super::snapshot::tests::{daemon, seen};
+mod tests {
+    use super::super::tests::{at, daemon, full, seen};
     use super::*;
     use crate::os::watchdog::Facts;
     use std::path::Path;
-
-    pub fn at(seconds: u64) -> Stamp {
-        Stamp { mono: Time(Duration::from_secs(seconds)), wall: UNIX_EPOCH }
-    }
-
-    /// A job of which everything is known.
-    pub fn full() -> JobStatus {
-        JobStatus {
-            name: "media".into(),
-            state: State::Syncing,
-            step: Some(Step::Before.name()),
-            since: Some(at(900)),
-            next_run: Some(at(1030)),
-            pid: Some(4711),
-            progress: Some(Progress {
-                bytes: 45 << 20,
-                percent: 45,
-                rate: 3 << 20,
-                seconds: 18,
-                transferred: Some(3),
-                to_check: Some((7, 10)),
-                list_growing: true,
-            }),
-            current_file: Some("films/a = b.mp4".into()),
-            last: Some(LastRun {
-                ended: at(880),
-                outcome: Outcome::Transient,
-                code: Some(10),
-                reason: "RERR_SOCKETIO".into(),
-                why: Some("rsync: failed to connect to server: Connection refused (111)".into()),
-                duration: Duration::from_millis(1250),
-                files: Some(1),
-                bytes: Some(2048),
-            }),
-            last_success: Some(at(700)),
-            started: Some(at(100)),
-            stale_after: Some(Duration::from_secs(90)),
-            failures: 2,
-            runs: 45,
-            outcomes: [1, 2, 3, 10, 4, 5, 6, 7, 8, 9],
-            stalls: 8,
-            kills: 1,
-            files_total: 10,
-            bytes_total: 1 << 40,
-            rsync_version: Some("3.2.7".into()),
-        }
-    }
 
     #[test]
     fn what_is_written_is_read_back() {

@@ -148,8 +148,8 @@ fn age(age: Duration) -> Span {
 
 #[cfg(test)]
 mod tests {
-    use super::super::snapshot::tests::seen;
-    use super::super::status::tests::{at, full};
+    use super::super::tests::seen;
+    use super::super::tests::{at, full};
     use super::*;
     use crate::job::Outcome;
 

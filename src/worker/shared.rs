@@ -5,7 +5,7 @@ use super::versions::Versions;
 use crate::os::guard::Guard;
 use crate::os::reaper::Reaper;
 use crate::os::wake::Waker;
-use crate::report::board::News;
+use crate::report::slot::News;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;

@@ -5,7 +5,8 @@ use super::said::Said;
 use super::sync_report::SyncReport;
 use crate::job::Conclusion;
 use crate::job::{Outcome, Step, Time};
-use crate::report::board::{LastRun, Slot, Stamp, State};
+use crate::report::board::{LastRun, Stamp, State};
+use crate::report::slot::Slot;
 use std::sync::Arc;
 use std::time::Duration;
 
