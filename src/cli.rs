@@ -5,6 +5,7 @@ use crate::commands::{self, EXIT_USAGE};
 use crate::config::keys::Id;
 use crate::config::values::{self, Value};
 use crate::config::{nearest, Config};
+use crate::os::flush::FLUSH;
 use clap::{Arg, ArgAction, ArgMatches};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -105,7 +106,11 @@ Exit codes: 0 success; 1 failure; 2 wrong usage; 78 bad configuration.
 
 /// Runs irsync with this process's arguments.
 pub fn main() -> ExitCode {
-    let command = match parse(std::env::args_os().skip(1).collect()) {
+    let args: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if args.first().is_some_and(|first| first == FLUSH) {
+        return commands::flush::run(args.get(1).map(OsString::as_os_str));
+    }
+    let command = match parse(args) {
         Ok(command) => command,
         Err(Stop::Say(text)) => return commands::say(&text).err().unwrap_or(ExitCode::SUCCESS),
         Err(Stop::Usage(text)) => {

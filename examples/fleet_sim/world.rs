@@ -101,6 +101,7 @@ impl Manners {
                 recover_after: None,
             },
             reboot_after: None,
+            durable: false,
             before: false,
             on_change: false,
             on_failure: false,
@@ -240,7 +241,7 @@ impl World {
     }
 
     fn synced(&self, outcome: Outcome) -> Event {
-        Event::Synced { outcome: self.manners.told(outcome), changed: false, moved: false }
+        Event::Synced { outcome: self.manners.told(outcome), changed: false, moved: false, written: false }
     }
 
     /// What a worker does: perform the action, feed back what came of it, until there is nothing but to wait.

@@ -78,7 +78,12 @@ fn table(text: &mut String, settings: Vec<Setting>) {
 
 /// The command with everything irsync adds for an rsync that knows it.
 fn command(job: &Job) -> String {
-    let additions = Additions { stats: true, progress2: job.progress, password_stdin: job.password.is_some() };
+    let additions = Additions {
+        stats: true,
+        progress2: job.progress,
+        fsync: job.durable && job.arguments.local_destination().is_some(),
+        password_stdin: job.password.is_some(),
+    };
     let words = argv::compose(&job.arguments, &additions);
     let quoted = words.iter().map(|word| values::quote(&word.to_string_lossy()));
     masked(&std::iter::once(values::quote(&job.rsync)).chain(quoted).collect::<Vec<_>>().join(" "))

@@ -3,6 +3,7 @@
 
 pub(crate) mod check;
 mod check_watchdog;
+pub(crate) mod flush;
 pub(crate) mod history;
 pub(crate) mod now;
 pub(crate) mod once;

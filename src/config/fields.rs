@@ -61,6 +61,7 @@ fields! {
     Job {
         rsync,
         enabled,
+        durable,
         progress,
         require_mount,
         min_free,

@@ -131,6 +131,7 @@ table! {
     backoff_initial: Job, AtOnce, Is("5s"), span(false), "first wait after a failed sync; doubles with every further failure";
     backoff_max: Job, AtOnce, Is("5m"), span(false), "longest wait after a failed sync";
     stale_after: Job, AtOnce, Derived("3 × interval + activity_timeout"), span(true), "age of the last success at which the job counts as unhealthy (without an `activity_timeout` 2h is added instead)";
+    durable: Job, NextSync, Is("yes"), Bool, "what a sync has changed is on the disk before it is called a success: syncfs(2) of a local destination, and rsync's `--fsync` where it knows that";
     password_file: Job, NextSync, Nothing, Path { off: true }, "file whose first line is the rsync daemon's password; refused if others can read it";
     password: Job, NextSync, Nothing, Secret, "the rsync daemon's password; an INI file that holds one is refused if others can read it";
     progress: Job, NextSync, Is("yes"), Bool, "add `--info=progress2` where this rsync knows it";

@@ -85,6 +85,8 @@ pub struct Job {
     pub limits: Limits,
     /// `stale_after`, its default already worked out; None (`off`): never
     pub stale_after: Option<Duration>,
+    /// `durable`
+    pub durable: bool,
     /// `password_file` or `password`
     pub password: Option<Password>,
     /// `progress`

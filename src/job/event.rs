@@ -12,6 +12,8 @@ pub enum Step {
     Before,
     /// rsync itself.
     Rsync,
+    /// syncfs(2): what rsync has written goes to the disk.
+    Flush,
     /// `run_on_change`
     OnChange,
     /// `run_on_failure`
@@ -29,6 +31,7 @@ impl Step {
             Step::Probe => "rsync --version",
             Step::Before => "run_before",
             Step::Rsync => "rsync",
+            Step::Flush => "syncfs",
             Step::OnChange => "run_on_change",
             Step::OnFailure => "run_on_failure",
             Step::After => "run_after",
@@ -89,6 +92,8 @@ pub enum Event {
         changed: bool,
         /// It moved file data, although it may not have finished a file.
         moved: bool,
+        /// It may have written something: it changed something, or did not say.
+        written: bool,
     },
     /// Answer to [`Action::Conclude`].
     Concluded,

@@ -4,11 +4,11 @@
 //! [`Action::Wait`]; then it sleeps until [`Job::deadline`] or until something happens.
 //!
 //! ```text
-//!            +-------------------------------- wait over ------------------------------+
-//!            v                                                                         |
-//!  Waiting --> Begin --> [probe] --> [run_before] --> rsync --> Conclude --> [on_change] [on_failure] [after]
-//!     |          | refused              | failed        |           ^
-//!     |          +----------------------+---------------+-----------+ skipped, transient
+//!            +---------------------------------------- wait over ----------------------------------+
+//!            v                                                                                     |
+//!  Waiting --> Begin --> [probe] --> [run_before] --> rsync --> [flush] --> Conclude --> [on_change] [on_failure] [after]
+//!     |          | refused              | failed        |          | failed     ^
+//!     |          +----------------------+---------------+----------+------------+ skipped, transient, disk
 //!     +--> [run_recover] --> Waiting                  (a sync that moves no file data for recover_after is ended for it)
 //!
 //!  any child:  Running --limit or stop--> Terminating --stop_timeout--> Killed --exit--> next step
@@ -86,6 +86,11 @@ pub struct Job {
     ladder: Ladder,
     /// The running sync has been looked at and does not hold the ladder any more.
     let_go: bool,
+    /// Something may have been written that no [`Step::Flush`] has followed. True at first: nobody knows what an irsync
+    /// before this one has left.
+    unflushed: bool,
+    /// What the sync comes to if the flush that runs succeeds.
+    flushing: Outcome,
 }
 
 impl Job {
@@ -113,6 +118,8 @@ impl Job {
             stalls: 0,
             changed: false,
             let_go: false,
+            unflushed: true,
+            flushing: Outcome::Success,
         }
     }
 
@@ -185,9 +192,10 @@ impl Job {
                 Some((Step::Rsync, _)) | None => Action::Wait,
                 Some((step, cause)) => self.after_step(step, ok && cause.is_none(), now),
             },
-            Event::Synced { outcome, changed, moved } => match self.child() {
+            Event::Synced { outcome, changed, moved, written } => match self.child() {
                 Some((Step::Rsync, cause)) => {
                     self.changed |= changed;
+                    self.unflushed |= written;
                     self.count_stall(cause, moved);
                     self.synced(outcome, cause, now)
                 }
@@ -288,6 +296,11 @@ impl Job {
             }
             Step::Before => self.conclude(Outcome::Skipped, None, false, now),
             Step::Recover => self.rest(),
+            Step::Flush if ok => {
+                self.unflushed = false;
+                self.conclude(self.flushing, None, true, now)
+            }
+            Step::Flush => self.conclude(Outcome::Disk, None, true, now),
             Step::Rsync | Step::OnChange | Step::OnFailure | Step::After => {
                 self.phase = Phase::Concluding;
                 self.next_hook(now)

@@ -27,6 +27,7 @@ fn settings() -> Settings {
             recover_after: None,
         },
         reboot_after: None,
+        durable: false,
         before: false,
         on_change: false,
         on_failure: false,
@@ -65,7 +66,7 @@ fn conclusion(actions: &[Action]) -> Conclusion {
 }
 
 fn synced(outcome: Outcome) -> Event {
-    Event::Synced { outcome, changed: false, moved: false }
+    Event::Synced { outcome, changed: false, moved: false, written: false }
 }
 
 /// Runs one whole sync with this outcome, starting at `now`, lasting a second.
@@ -203,7 +204,7 @@ fn limit_grows_only_after_runs_that_moved_no_file_data() {
         drive(job, Event::SyncNow, at(0));
         let why = Cause::NoProgress(secs(expected));
         assert_eq!(job.handle(Event::Sampled(false), at(expected)), Action::Terminate(why));
-        drive(job, Event::Synced { outcome: Outcome::Transient, changed: false, moved }, at(expected));
+        drive(job, Event::Synced { outcome: Outcome::Transient, changed: false, moved, written: true }, at(expected));
     };
     for (moved, limit) in [(true, 100), (true, 100), (false, 100), (false, 200), (true, 400), (false, 100), (true, 200)]
     {
@@ -215,7 +216,7 @@ fn limit_grows_only_after_runs_that_moved_no_file_data() {
     sync(&mut job, Outcome::Transient, at(0));
     assert_eq!(job.activity_limit(), Some(secs(200)), "it moved nothing: the count is kept");
     drive(&mut job, Event::SyncNow, at(0));
-    drive(&mut job, Event::Synced { outcome: Outcome::Transient, changed: false, moved: true }, at(1));
+    drive(&mut job, Event::Synced { outcome: Outcome::Transient, changed: false, moved: true, written: true }, at(1));
     assert_eq!(job.activity_limit(), Some(secs(100)));
 }
 
@@ -285,7 +286,8 @@ fn hooks_run_in_order_and_a_refusing_run_before_skips_the_sync() {
     let mut job = job(all);
     assert!(drive(&mut job, Event::Tick, at(0)).contains(&Action::Start(Step::Before)));
     assert!(drive(&mut job, Event::Exited(true), at(1)).contains(&Action::Start(Step::Rsync)));
-    let actions = drive(&mut job, Event::Synced { outcome: Outcome::Partial, changed: true, moved: false }, at(2));
+    let actions =
+        drive(&mut job, Event::Synced { outcome: Outcome::Partial, changed: true, moved: false, written: true }, at(2));
     assert!(actions.contains(&Action::Start(Step::OnChange)), "{actions:?}");
     assert!(drive(&mut job, Event::Exited(false), at(3)).contains(&Action::Start(Step::OnFailure)));
     assert!(drive(&mut job, Event::Exited(true), at(4)).contains(&Action::Start(Step::After)));
@@ -303,7 +305,11 @@ fn hooks_run_in_order_and_a_refusing_run_before_skips_the_sync() {
 fn change_in_a_failed_sync_is_not_forgotten_by_run_on_change() {
     let mut job = job(Settings { on_change: true, ..settings() });
     drive(&mut job, Event::Tick, at(0));
-    let actions = drive(&mut job, Event::Synced { outcome: Outcome::Transient, changed: true, moved: false }, at(1));
+    let actions = drive(
+        &mut job,
+        Event::Synced { outcome: Outcome::Transient, changed: true, moved: false, written: true },
+        at(1),
+    );
     assert!(!actions.contains(&Action::Start(Step::OnChange)), "the set is half way: {actions:?}");
     drive(&mut job, Event::SyncNow, at(2));
     let actions = drive(&mut job, synced(Outcome::Success), at(3));
@@ -311,6 +317,63 @@ fn change_in_a_failed_sync_is_not_forgotten_by_run_on_change() {
     drive(&mut job, Event::Exited(true), at(4));
     drive(&mut job, Event::SyncNow, at(5));
     assert!(!drive(&mut job, synced(Outcome::Success), at(6)).contains(&Action::Start(Step::OnChange)));
+}
+
+fn durable() -> Settings {
+    Settings { durable: true, on_change: true, ..settings() }
+}
+
+const FLUSH: Action = Action::Start(Step::Flush);
+
+#[test]
+fn a_change_is_flushed_before_it_is_told_and_no_change_is_not_flushed() {
+    let mut job = job(durable());
+    // Nobody knows what an irsync before this one has left.
+    drive(&mut job, Event::Tick, at(0));
+    assert_eq!(drive(&mut job, synced(Outcome::Success), at(1)), [FLUSH, Action::Wait]);
+    assert!(conclusion(&drive(&mut job, Event::Exited(true), at(2))).outcome.is_success());
+
+    drive(&mut job, Event::SyncNow, at(10));
+    assert!(conclusion(&drive(&mut job, synced(Outcome::Success), at(11))).outcome.is_success());
+
+    for outcome in Outcome::ALL {
+        drive(&mut job, Event::SyncNow, at(20));
+        let actions = drive(&mut job, Event::Synced { outcome, changed: true, moved: true, written: true }, at(21));
+        assert_eq!(actions.contains(&FLUSH), outcome.pace() == Pace::Interval, "{outcome}: {actions:?}");
+        let told = if actions.contains(&FLUSH) { drive(&mut job, Event::Exited(true), at(22)) } else { actions };
+        assert_eq!(conclusion(&told).outcome, outcome);
+        drive(&mut job, Event::Exited(true), at(23));
+    }
+}
+
+#[test]
+fn what_a_failed_sync_or_a_failed_flush_has_left_is_flushed_by_the_next_success() {
+    let mut job = job(durable());
+    drive(&mut job, Event::Tick, at(0));
+    drive(&mut job, Event::Synced { outcome: Outcome::Transient, changed: false, moved: false, written: true }, at(1));
+    drive(&mut job, Event::SyncNow, at(2));
+    assert!(drive(&mut job, synced(Outcome::Success), at(3)).contains(&FLUSH));
+    let failed = conclusion(&drive(&mut job, Event::Exited(false), at(4)));
+    assert_eq!((failed.outcome, failed.failures), (Outcome::Disk, 2));
+    drive(&mut job, Event::SyncNow, at(5));
+    assert!(drive(&mut job, synced(Outcome::Success), at(6)).contains(&FLUSH));
+    assert!(conclusion(&drive(&mut job, Event::Exited(true), at(7))).outcome.is_success());
+}
+
+#[test]
+fn flush_that_hangs_has_the_limit_of_activity_and_a_stop_does_not_wait_for_it() {
+    let mut job = job(durable());
+    drive(&mut job, Event::Tick, at(0));
+    drive(&mut job, synced(Outcome::Success), at(10));
+    assert_eq!(job.deadline(), Some(at(110)));
+    assert_eq!(job.handle(Event::Tick, at(109)), Action::Wait);
+    let mut stopped = job.clone();
+    assert_eq!(stopped.handle(Event::Stop, at(20)), Action::Terminate(Cause::Stop));
+    assert_eq!(drive(&mut stopped, Event::Exited(true), at(20)), [Action::Exit], "no success is told");
+    assert_eq!(job.handle(Event::Tick, at(110)), Action::Terminate(Cause::TooLong(secs(100))));
+    assert_eq!(job.handle(Event::Tick, at(115)), Action::Kill);
+    assert_eq!(job.handle(Event::Tick, at(120)), Action::ReportUnkillable);
+    assert_eq!(conclusion(&drive(&mut job, Event::Exited(false), at(900))).outcome, Outcome::Disk);
 }
 
 #[test]
@@ -475,6 +538,8 @@ struct World {
     child: Option<Step>,
     asked: Option<Action>,
     stopped: bool,
+    /// What rsync wrote is not on the disk.
+    unflushed: bool,
 }
 
 impl World {
@@ -489,8 +554,8 @@ impl World {
             Some(Action::Sample) => vec![Event::Sampled(true), Event::Sampled(false)],
             _ => match self.child {
                 Some(Step::Rsync) => vec![
-                    Event::Synced { outcome: Outcome::Success, changed: true, moved: false },
-                    Event::Synced { outcome: Outcome::Transient, changed: false, moved: false },
+                    Event::Synced { outcome: Outcome::Success, changed: true, moved: false, written: true },
+                    Event::Synced { outcome: Outcome::Transient, changed: false, moved: false, written: false },
                     Event::Activity,
                     Event::Moved { files: 1, bytes: 1 },
                 ],
@@ -526,6 +591,11 @@ impl World {
             self.asked = None;
         }
         if ends {
+            match (self.child, &event) {
+                (Some(Step::Rsync), Event::Synced { written, .. }) => self.unflushed |= *written,
+                (Some(Step::Flush), Event::Exited(true)) => self.unflushed = false,
+                _ => {}
+            }
             self.child = None;
         }
         self.stopped |= event == Event::Stop;
@@ -534,6 +604,9 @@ impl World {
         match action {
             Action::Start(_) => assert_eq!(self.child, None, "two children: {path:?}"),
             Action::Terminate(_) | Action::Kill => assert!(self.child.is_some(), "nobody to kill: {path:?}"),
+            Action::Conclude(c) if self.job.settings.durable && c.outcome.pace() == Pace::Interval => {
+                assert!(!self.unflushed && self.child.is_none(), "told before it was true: {path:?}")
+            }
             Action::Begin | Action::Conclude(_) => assert_eq!(self.child, None, "child left: {path:?}"),
             Action::Exit => assert!(
                 self.child.is_none() || matches!(self.job.phase, Phase::Finished) && self.stopped,
@@ -583,7 +656,12 @@ impl World {
                     (_, Some(step)) if killed => {
                         self.child = None;
                         match step {
-                            Step::Rsync => Event::Synced { outcome: Outcome::Transient, changed: false, moved: false },
+                            Step::Rsync => Event::Synced {
+                                outcome: Outcome::Transient,
+                                changed: false,
+                                moved: false,
+                                written: false,
+                            },
                             _ => Event::Exited(false),
                         }
                     }
@@ -624,6 +702,7 @@ fn every_order_of_events_keeps_the_promises() {
     let all = Settings {
         limits: Limits { recover_after: Some(secs(50)), max_runtime: Some(secs(200)), ..limits() },
         reboot_after: Some(secs(70)),
+        durable: true,
         before: true,
         on_change: true,
         after: true,
@@ -631,7 +710,8 @@ fn every_order_of_events_keeps_the_promises() {
     };
     let mut seen = 0;
     for settings in [settings(), all.clone(), Settings { repeat: false, ..all }] {
-        let world = World { job: job(settings), now: at(0), child: None, asked: None, stopped: false };
+        let world =
+            World { job: job(settings), now: at(0), child: None, asked: None, stopped: false, unflushed: false };
         explore(&world, &mut Vec::new(), 7, &mut seen);
     }
     assert!(seen > 100_000, "only {seen} states were visited");
@@ -644,12 +724,19 @@ fn long_random_walks_keep_the_promises() {
         let settings = Settings {
             limits: Limits { recover_after: Some(secs(9)), ..limits() },
             reboot_after: Some(secs(20)),
+            durable: seed % 3 != 0,
             before: seed % 2 == 0,
             on_failure: true,
             ..settings()
         };
-        let mut world =
-            World { job: Job::new(settings, at(0), seed, 0), now: at(0), child: None, asked: None, stopped: false };
+        let mut world = World {
+            job: Job::new(settings, at(0), seed, 0),
+            now: at(0),
+            child: None,
+            asked: None,
+            stopped: false,
+            unflushed: false,
+        };
         let mut path = Vec::new();
         for _ in 0..500 {
             let mut events = world.possible();

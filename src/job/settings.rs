@@ -34,6 +34,8 @@ pub struct Settings {
     pub repeat: bool,
     /// Ask for a reboot after this long without success; None: never.
     pub reboot_after: Option<Duration>,
+    /// What was changed has to be on the disk before a sync is over: `durable`, and the destination is on this machine.
+    pub durable: bool,
     /// `run_before` is set.
     pub before: bool,
     /// `run_on_change` is set.

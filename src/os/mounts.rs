@@ -1,9 +1,10 @@
 //! Mount points and free space: what the preconditions look at before rsync may write.
 #![forbid(unsafe_code)]
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,14 @@ pub fn is_mount_point(path: &Path) -> io::Result<bool> {
         None => Ok(true),
         Some(parent) => Ok(fs::metadata(&real)?.dev() != fs::metadata(parent)?.dev()),
     }
+}
+
+/// Where other file systems are mounted somewhere below `folder`.
+pub fn below(folder: &Path) -> Vec<PathBuf> {
+    let (Ok(real), Ok(text)) = (fs::canonicalize(folder), fs::read("/proc/self/mountinfo")) else { return Vec::new() };
+    let fields = text.split(|&b| b == b'\n').filter_map(|line| line.split(|&b| b == b' ').nth(4));
+    let points = fields.map(|field| PathBuf::from(OsString::from_vec(unescape(field))));
+    points.filter(|point| *point != real && point.starts_with(&real)).collect()
 }
 
 /// mountinfo writes space, tab, newline and backslash as three octal digits, see proc(5).

@@ -28,6 +28,8 @@ pub struct Additions {
     pub stats: bool,
     /// `--info=progress2`: only for an rsync that knows it
     pub progress2: bool,
+    /// `--fsync`: no file gets its right name, size and time before its content is on the disk
+    pub fsync: bool,
     /// `--password-file=-`: the password comes on standard input
     pub password_stdin: bool,
 }
@@ -35,16 +37,30 @@ pub struct Additions {
 impl Additions {
     /// What may be added for an rsync of this version. An rsync whose version is not known gets no optional flag. The
     /// password is the exception: only standard input is safe for it.
-    pub fn known_to(version: Option<&Version>, progress: bool, password: bool) -> Additions {
+    pub fn known_to(version: Option<&Version>, progress: bool, password: bool, fsync: bool) -> Additions {
         Additions {
             stats: version.is_some_and(Version::knows_stats),
             progress2: progress && version.is_some_and(Version::knows_progress2),
+            fsync: fsync && version.is_some_and(Version::knows_fsync),
             password_stdin: password,
         }
     }
 }
 
 impl Arguments {
+    /// Where the files go.
+    pub fn destination(&self) -> Option<String> {
+        match self {
+            Arguments::Ini { destination, .. } => Some(destination.clone()),
+            Arguments::DropIn(words) => Some(analyse(words).destination?.to_string_lossy().into_owned()),
+        }
+    }
+
+    /// Where the files go, if that is on this machine.
+    pub fn local_destination(&self) -> Option<String> {
+        self.destination().filter(|destination| !is_remote(destination))
+    }
+
     /// Whether irsync may add options of its own, or has to hand the owner's arguments on untouched.
     pub fn may_be_added_to(&self) -> bool {
         matches!(self, Arguments::Ini { .. })
@@ -84,6 +100,9 @@ pub fn compose(arguments: &Arguments, additions: &Additions) -> Vec<OsString> {
     if additions.progress2 && !given.mentions("--progress") && !given.has("--quiet") && !given.info("progress") {
         args.push("--info=progress2".into());
     }
+    if additions.fsync && !given.mentions("--fsync") {
+        args.push("--fsync".into());
+    }
     if additions.password_stdin && !given.mentions("--password-file") {
         args.push("--password-file=-".into());
     }
@@ -112,7 +131,7 @@ mod tests {
         }
     }
 
-    const ALL: Additions = Additions { stats: true, progress2: true, password_stdin: true };
+    const ALL: Additions = Additions { stats: true, progress2: true, fsync: true, password_stdin: true };
 
     #[test]
     fn a_remote_shell_is_told_from_a_daemon() {
@@ -139,6 +158,7 @@ mod tests {
         let expected = [
             "--stats",
             "--info=progress2",
+            "--fsync",
             "--password-file=-",
             "-rlt",
             "--",

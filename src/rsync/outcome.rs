@@ -105,7 +105,13 @@ const SIGNS: &[(Sign, &[i32], Option<Outcome>, &str)] = &[
     (Sign::NotRsync, &[5], None, "what answers is not an rsync server: a proxy or captive portal?"),
     (Sign::PasswordFile, &[1], None, "rsync cannot use the password file"),
     (Sign::ShellNotClean, &[2], None, "the remote shell prints something of its own: is its profile silent?"),
-    (Sign::ReadOnly, &[3, 11, 23], None, "the destination is mounted read-only"),
+    (
+        Sign::ReadOnly,
+        &[3, 11, 23],
+        Some(Outcome::Disk),
+        "the destination is read-only; if it was not mounted so, its file system has found errors, as vfat does after a \
+         power cut: have fsck run before it is mounted",
+    ),
     (Sign::DeleteLimit, &[25], None, "--max-delete stopped deletions: is the source empty?"),
 ];
 

@@ -18,7 +18,12 @@ fn cause(cause: Cause, step: Step) -> String {
     match cause {
         Cause::NoProgress(limit) => format!("no progress for {}", Span(limit)),
         Cause::TooLong(limit) => {
-            let key = if step == Step::Rsync { Id::max_runtime } else { Id::hook_timeout }.name();
+            let key = match step {
+                Step::Rsync => Id::max_runtime,
+                Step::Flush => Id::activity_timeout,
+                _ => Id::hook_timeout,
+            };
+            let key = key.name();
             format!("it has run for {} ({key})", Span(limit))
         }
         Cause::NoSuccess(after) => {

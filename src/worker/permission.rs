@@ -4,11 +4,11 @@ use super::claims::{Refused, Turn};
 use super::shared::Shared;
 use super::start::Refusal;
 use crate::config::keys::Id;
-use crate::config::{Arguments, Job};
+use crate::config::Job;
 use crate::os::lock::{self, Holder};
 use crate::os::{mark, mounts};
 use crate::report::human::Bytes;
-use crate::rsync::{operand, options};
+use crate::rsync::operand;
 use std::path::Path;
 
 /// Takes the job's turn at its destination. `Ok(None)`: it has none, or there is nowhere to put locks.
@@ -46,10 +46,7 @@ pub fn lock_key(job: &Job) -> Option<String> {
 
 /// Where the job writes, and whether that is on another machine.
 pub fn destination(job: &Job) -> Option<(String, bool)> {
-    let destination = match &job.arguments {
-        Arguments::Ini { destination, .. } => destination.clone(),
-        Arguments::DropIn(words) => options::analyse(words).destination?.to_string_lossy().into_owned(),
-    };
+    let destination = job.arguments.destination()?;
     let remote = operand::is_remote(&destination);
     Some((destination, remote))
 }

@@ -61,6 +61,11 @@ impl Said {
         }
     }
 
+    /// Whether rsync may have written something: it did, or it did not say that it did not.
+    pub fn may_have_written(&self) -> bool {
+        self.stats.changed() != Some(false) || self.changed()
+    }
+
     /// Whether rsync changed something: by what it counted, else by the files that its progress records saw finished.
     pub fn changed(&self) -> bool {
         let seen = self.progress.as_ref().and_then(|p| p.transferred).unwrap_or(0) > 0;

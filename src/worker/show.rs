@@ -49,7 +49,8 @@ impl Show {
     pub fn running(&self, step: Step, pid: i32) {
         let since = Some(Stamp::now());
         self.slot.update(|s| {
-            s.state = if step == Step::Rsync { State::Syncing } else { State::Hook };
+            // While it is flushed, the sync is not over.
+            s.state = if matches!(step, Step::Rsync | Step::Flush) { State::Syncing } else { State::Hook };
             s.step = (step != Step::Rsync).then_some(step.name());
             s.since = since;
             s.next_run = None;

@@ -9,6 +9,7 @@ use crate::config::keys::Id;
 use crate::config::{Job, RunAs};
 use crate::job::{Outcome, Step};
 use crate::os::child::{Child, Spec};
+use crate::os::flush::FLUSH;
 use crate::os::mark;
 use crate::os::sys::Setup;
 use crate::report::logging::ChildLog;
@@ -18,6 +19,8 @@ use std::ffi::{OsStr, OsString};
 
 /// When memory runs out, the kernel kills a process with a high score first: rsync, and not irsync.
 const OOM_SCORE_OF_CHILDREN: i16 = 500;
+/// This program, also after its file was replaced.
+const SELF: &str = "/proc/self/exe";
 /// Variables by which the service manager speaks to irsync alone.
 const HIDDEN: &[&str] = &["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
 /// The same for hooks, which have no need of the password either.
@@ -116,8 +119,17 @@ fn words(step: Step, job: &Job, shared: &Shared) -> (String, Vec<OsString>) {
         Step::Probe => return (job.rsync.clone(), vec!["--version".into()]),
         Step::Rsync => {
             let version = shared.versions.get(&job.rsync);
-            let additions = Additions::known_to(version.as_ref(), job.progress, job.password.is_some());
+            let additions = Additions::known_to(
+                version.as_ref(),
+                job.progress,
+                job.password.is_some(),
+                job.durable && job.arguments.local_destination().is_some(),
+            );
             return (job.rsync.clone(), argv::compose(&job.arguments, &additions));
+        }
+        Step::Flush => {
+            let destination = job.arguments.local_destination().unwrap_or_default();
+            return (SELF.into(), vec![FLUSH.into(), destination.into()]);
         }
         Step::Before => &job.hooks.before,
         Step::OnChange => &job.hooks.on_change,

@@ -1,5 +1,6 @@
 //! What is known of a sync before the state machine has judged it.
 
+use crate::job::Step;
 use crate::rsync::outcome::{Evidence, Exit, Verdict};
 use crate::rsync::stats::Stats;
 use std::time::Duration;
@@ -41,6 +42,13 @@ impl SyncReport {
             files: stats.files,
             bytes: stats.bytes(),
         }
+    }
+
+    /// What rsync has brought is not on the disk: so it is not there yet.
+    pub fn spoil_by_flush(&mut self, why: &str) {
+        self.code = None;
+        self.reason = Step::Flush.name().to_owned();
+        self.note = Some(format!("{why}: what rsync has brought may not survive a power cut"));
     }
 
     /// rsync was not started.

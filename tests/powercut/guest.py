@@ -63,7 +63,8 @@ class Recording:
            else f"mkdir -p {self.tree} && cp -r --preserve=timestamps {self.source}/v1/. {self.tree}/")
         self.umount()
         self.disk.switch(self.disk.blocks)
-        self.base = dict(self.disk.blocks)
+        self.mount()
+        sh(f"sync -f {self.root}; sync -f {self.root}")
 
     def write_ini(self, word, options, hook):
         ini = RUN / f"{self.name}.{word}.ini"
@@ -87,9 +88,8 @@ class Recording:
 
     def record(self):
         """The sync itself."""
-        self.mount()
-        sh(f"sync -f {self.root}; sleep 0.5; sync -f {self.root}")
         self.disk.log, self.disk.rate = [], CARD
+        self.base = dict(self.disk.blocks)
         self.begin = time.time()
         said = self.irsync(self.slow)
         if not self.mark.exists():
@@ -160,6 +160,10 @@ def main():
     for key, value in plan["vm"].items():
         Path("/proc/sys/vm", key).write_text(str(value))
     recordings = [Recording(n, name, plan) for n, name in enumerate(plan["cases"])]
+    # f2fs makes a checkpoint a minute after the last one, whatever a sync has just begun: wait until that is due.
+    for interval in Path("/sys/fs/f2fs").glob("*/cp_interval"):
+        interval.write_text(str(plan["checkpoint"]))
+    time.sleep(plan["checkpoint"] + 1)
     for recording in recordings:
         recording.record()
     time.sleep(plan["tail"])

@@ -485,7 +485,7 @@ fn every_key_reaches_the_configuration() {
         "log_level" => "debug",
         "reboot_limit" | "nice" => "3",
         "lock_memory" => "yes",
-        "progress" | "enabled" => "no",
+        "progress" | "enabled" | "durable" => "no",
         "source" => "h::m",
         "jitter" => "33%",
         "min_free" => "7M",

@@ -10,9 +10,20 @@ impl Job {
         match cause {
             Some(Cause::Stop) => self.finish(),
             // rsync may have succeeded in the very moment in which it got SIGTERM: a success is a success.
-            Some(_) if outcome.is_success() => self.conclude(outcome, None, true, now),
+            Some(_) if outcome.is_success() => self.settle(outcome, now),
             Some(cause) => self.conclude(Outcome::Stalled, Some(cause), true, now),
-            None => self.conclude(outcome, None, true, now),
+            None => self.settle(outcome, now),
+        }
+    }
+
+    /// rsync has brought the set as far as it could. Before anybody hears of that, it has to be on the disk.
+    fn settle(&mut self, outcome: Outcome, now: Time) -> Action {
+        let complete = outcome.pace() == Pace::Interval;
+        if complete && self.settings.durable && self.unflushed && !self.stopping {
+            self.flushing = outcome;
+            self.start(Step::Flush)
+        } else {
+            self.conclude(outcome, None, true, now)
         }
     }
 

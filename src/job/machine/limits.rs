@@ -25,7 +25,7 @@ impl Job {
                 });
                 [runtime, progress, self.let_go_at(), self.ladder.recover_at()].into_iter().flatten().min()
             }
-            Phase::Running { since, .. } => Some(since + self.settings.limits.hook_timeout),
+            Phase::Running { step, since, .. } => self.step_limit(step).map(|limit| since + limit),
             Phase::Terminating { kill_at, .. } => Some(kill_at),
             Phase::Killed { report_at, .. } => report_at,
             Phase::Beginning | Phase::Starting(_) | Phase::Concluding | Phase::Finished => None,
@@ -42,6 +42,15 @@ impl Job {
     pub fn activity_limit(&self) -> Option<Duration> {
         let configured = self.settings.limits.activity_timeout?;
         Some(ceiling(configured, configured.max(LIMIT_CAP), self.stalls.saturating_add(1)))
+    }
+
+    /// How long a child that is not rsync may run. Only of a flush may that be long: a slow card takes minutes for a
+    /// gigabyte, and whether it still makes progress nobody can see.
+    fn step_limit(&self, step: Step) -> Option<Duration> {
+        match step {
+            Step::Flush => self.settings.limits.activity_timeout,
+            _ => Some(self.settings.limits.hook_timeout),
+        }
     }
 
     pub(super) fn tick(&mut self, now: Time) -> Action {
@@ -68,9 +77,10 @@ impl Job {
                     _ => Action::Wait,
                 }
             }
-            Phase::Running { step, since, .. } if now >= since + self.settings.limits.hook_timeout => {
-                self.terminate(step, Cause::TooLong(self.settings.limits.hook_timeout), now)
-            }
+            Phase::Running { step, since, .. } => match self.step_limit(step) {
+                Some(limit) if now >= since + limit => self.terminate(step, Cause::TooLong(limit), now),
+                _ => Action::Wait,
+            },
             Phase::Terminating { step, cause, kill_at } if now >= kill_at => self.kill(step, cause, now),
             Phase::Killed { step, cause, report_at: Some(at) } if now >= at => {
                 self.phase = Phase::Killed { step, cause, report_at: None };

@@ -133,8 +133,10 @@ impl Worker {
                     Step::Probe => {}
                     _ => {
                         log::error!("{}: {message}", self.job.name);
-                        if step == Step::Before {
-                            self.report = SyncReport::of_refusal(step.name(), message);
+                        match step {
+                            Step::Before => self.report = SyncReport::of_refusal(step.name(), message),
+                            Step::Flush => self.report.spoil_by_flush(&message),
+                            _ => {}
                         }
                     }
                 }
@@ -175,7 +177,12 @@ impl Worker {
         let duration = clock::now().since(self.child_since);
         self.report = SyncReport::of_rsync(exit, &verdict, &child.said.evidence, duration, &child.said.stats);
         self.hook_facts.code = self.report.code;
-        Event::Synced { outcome: verdict.outcome, changed: child.said.changed(), moved: child.has_moved_data() }
+        Event::Synced {
+            outcome: verdict.outcome,
+            changed: child.said.changed(),
+            moved: child.has_moved_data(),
+            written: child.said.may_have_written(),
+        }
     }
 
     fn probe_exited(&mut self, child: &Running) -> Event {
@@ -190,11 +197,17 @@ impl Worker {
 
     fn hook_exited(&mut self, hook: Step, exit: Exit) -> Event {
         let ok = exit == Exit::Code(0);
+        if ok && hook == Step::Flush {
+            let took = Span(clock::now().since(self.child_since));
+            log::debug!("{}: what was written is on the disk, after {took}", self.job.name);
+        }
         if !ok {
             let note = format!("{} {}", hook.name(), log_lines::exit(exit));
             log::warn!("{}: {note}", self.job.name);
-            if hook == Step::Before {
-                self.report = SyncReport::of_refusal(hook.name(), note);
+            match hook {
+                Step::Before => self.report = SyncReport::of_refusal(hook.name(), note),
+                Step::Flush => self.report.spoil_by_flush(&note),
+                _ => {}
             }
         }
         Event::Exited(ok)

@@ -25,8 +25,8 @@ fn full_destination_is_disk_until_there_is_room() {
 }
 
 #[test]
-fn read_only_destination_is_partial_until_it_is_writable() {
-    if !is_root("read_only_destination_is_partial_until_it_is_writable") {
+fn read_only_destination_is_disk_until_it_is_writable() {
+    if !is_root("read_only_destination_is_disk_until_it_is_writable") {
         return;
     }
     let Some(rig) = real("disk-read-only") else { return };
@@ -36,7 +36,8 @@ fn read_only_destination_is_partial_until_it_is_writable() {
     tmpfs.remount("ro");
     media(&rig, &daemon.url(), "DIR/card/", "interval = 100ms");
     let mut irsync = rig.start(&["run"]);
-    irsync.wait_count("sync partial: code 23", 2);
+    irsync.wait_count("sync disk: code 23", 2);
+    assert!(irsync.log().contains("have fsck run before it is mounted"), "{}", irsync.log());
     tmpfs.remount("rw");
     irsync.wait_log("sync success");
     assert!(same(&rig, "served/one.txt", "card/one.txt"));

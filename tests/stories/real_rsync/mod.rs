@@ -3,6 +3,7 @@
 
 mod credentials;
 mod disk;
+mod durable;
 mod ends;
 mod freeze;
 mod server;
