@@ -19,12 +19,14 @@ pub struct Show {
     slot: Arc<Slot>,
     /// When progress was shown last.
     shown: Time,
+    /// The version of rsync that is shown.
+    version: Option<String>,
 }
 
 impl Show {
     /// Nothing is shown yet.
     pub fn new(slot: Arc<Slot>, now: Time) -> Show {
-        Show { slot, shown: now }
+        Show { slot, shown: now, version: None }
     }
 
     /// The job waits for its next sync.
@@ -119,9 +121,12 @@ impl Show {
         });
     }
 
-    /// Which rsync it is.
-    pub fn version(&self, version: Option<String>) {
-        self.slot.update(|s| s.rsync_version = version);
+    /// Which rsync it is. Each sync says so, and nearly always it is the one that is shown.
+    pub fn version(&mut self, version: Option<&str>) {
+        if self.version.as_deref() != version {
+            self.version = version.map(str::to_owned);
+            self.slot.update(|s| s.rsync_version.clone_from(&self.version));
+        }
     }
 
     /// `stale_after` has changed.

@@ -100,9 +100,9 @@ impl Worker {
         probe
     }
 
-    fn show_version(&self) {
+    fn show_version(&mut self) {
         let version = self.shared.versions.get(&self.job.rsync);
-        self.show.version(version.map(|version| version.text().to_owned()));
+        self.show.version(version.as_ref().map(|version| version.text()));
     }
 
     fn start(&mut self, step: Step) -> Event {
