@@ -7,15 +7,16 @@ use crate::config::mask::masked;
 use crate::config::show::{self, Setting};
 use crate::config::values::{self, Kind, Value};
 use crate::config::{self, Arguments, Config, Job, Loaded, Password};
-use crate::os::program;
+use crate::os::{paths, program};
 use crate::rsync::argv::{self, Additions};
 use crate::rsync::operand;
 use crate::rsync::options::{self, Analysis};
+use crate::worker;
 use nix::unistd::{Group, User};
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Validates a configuration, shows each job's effective settings and rsync command, and warns. Errors give 78.
@@ -32,6 +33,13 @@ pub fn check(path: &Path) -> ExitCode {
     for job in &config.jobs {
         let mut hints = Vec::new();
         refused.extend(password_fault(job).map(|fault| format!("{}: [{}] {fault}", path.display(), job.name)));
+        for finding in worker::order_findings(job) {
+            let text = masked(&format!("{}: {}", finding.key, finding.text));
+            match finding.refused {
+                true => refused.push(format!("{}: [{}] {text}", path.display(), job.name)),
+                false => hints.push(text),
+            }
+        }
         option_hints(job, &mut hints);
         place_hints(job, &mut hints);
         warnings.extend(hints.iter().map(|hint| format!("{}: warning: [{}] {hint}", path.display(), job.name)));
@@ -103,12 +111,10 @@ fn option_hints(job: &Job, hints: &mut Vec<String>) {
     for (option, why) in [
         ("--inplace", "an interrupted sync leaves files that are half old, half new"),
         ("--append", "an interrupted sync leaves half files, and a changed file is never mended"),
-        ("--daemon", "rsync would serve files instead of copying any"),
         (
             "--quiet",
             "no output is left to see progress by: where /proc cannot tell, activity_timeout kills a healthy rsync",
         ),
-        ("--dry-run", "nothing is ever copied"),
     ] {
         if analysis.has(option) {
             hints.push(format!("options: {option}: {why}"));
@@ -147,7 +153,7 @@ fn shell_hint(job: &Job, analysis: &Analysis, hints: &mut Vec<String>) {
 }
 
 fn place_hints(job: &Job, hints: &mut Vec<String>) {
-    let Arguments::Ini { source, destination, .. } = &job.arguments else { return };
+    let Arguments::Ini { destination, .. } = &job.arguments else { return };
     if program::find(&job.rsync).is_none() {
         hints.push(format!("rsync: cannot find {}: every sync would fail", job.rsync));
     }
@@ -176,24 +182,19 @@ fn place_hints(job: &Job, hints: &mut Vec<String>) {
     if operand::is_remote(destination) {
         return;
     }
-    let target = plain(destination);
+    let target = paths::resolved(Path::new(destination));
     if !target.exists() && !target.parent().map_or(true, Path::exists) {
         hints.push(format!(
             "destination: {} has no parent directory: rsync makes one directory, not two",
             target.display()
         ));
     }
-    for word in source.iter().filter(|word| !operand::is_remote(word)) {
-        if target.starts_with(plain(word)) {
-            hints.push(format!("destination: lies inside its own source {word}: every sync copies the copies"));
-        }
-    }
 }
 
 fn overlap_hints(config: &Config, warnings: &mut Vec<String>, path: &Path) {
     let local = |job: &Job| match &job.arguments {
         Arguments::Ini { destination, .. } if job.enabled && !operand::is_remote(destination) => {
-            Some(plain(destination))
+            Some(paths::resolved(Path::new(destination)))
         }
         _ => None,
     };
@@ -209,22 +210,4 @@ fn overlap_hints(config: &Config, warnings: &mut Vec<String>, path: &Path) {
             }
         }
     }
-}
-
-/// The path without `.`, `..` and doubled slashes; what exists, without symbolic links.
-fn plain(path: &str) -> PathBuf {
-    if let Ok(real) = fs::canonicalize(path) {
-        return real;
-    }
-    let mut plain = PathBuf::from("/");
-    for part in Path::new(path).components() {
-        match part {
-            Component::Normal(name) => plain.push(name),
-            Component::ParentDir => {
-                plain.pop();
-            }
-            _ => {}
-        }
-    }
-    plain
 }

@@ -4,9 +4,9 @@
 //! killed: a new irsync cannot start a second rsync beside one that the old irsync left behind.
 #![forbid(unsafe_code)]
 
-use super::procfs;
+use super::{paths, procfs};
 use nix::fcntl::{Flock, FlockArg};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
@@ -115,29 +115,13 @@ pub fn key(destination: &str, remote: bool) -> String {
     if remote {
         return trimmed.to_owned();
     }
-    // std::path::absolute is younger than our Rust, and without a working directory there is nothing to resolve.
-    let absolute = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")).join(trimmed);
-    let mut missing = Vec::new();
-    let mut existing = absolute.as_path();
-    loop {
-        if let Ok(real) = fs::canonicalize(existing) {
-            let mut real = real;
-            real.extend(missing.iter().rev());
-            return real.to_string_lossy().into_owned();
-        }
-        match (existing.parent(), existing.file_name()) {
-            (Some(parent), Some(name)) => {
-                missing.push(name);
-                existing = parent;
-            }
-            _ => return absolute.to_string_lossy().into_owned(),
-        }
-    }
+    paths::resolved(Path::new(trimmed)).to_string_lossy().into_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn holder() -> Holder {
         Holder { pid: 7, run: "7.1.1".into(), job: "a job".into() }

@@ -4,6 +4,7 @@
 pub(crate) mod argv;
 pub(crate) mod operand;
 pub(crate) mod options;
+pub(crate) mod orders;
 pub(crate) mod outcome;
 pub(crate) mod progress;
 pub(crate) mod stats;

@@ -10,7 +10,7 @@ struct Remote<'a> {
 const URL: &str = "rsync://";
 
 /// What is behind `rsync://`, in whatever case it is written.
-fn url_rest(operand: &str) -> Option<&str> {
+pub(crate) fn url_rest(operand: &str) -> Option<&str> {
     operand.get(..URL.len()).filter(|scheme| scheme.eq_ignore_ascii_case(URL))?;
     operand.get(URL.len()..)
 }
@@ -64,6 +64,25 @@ pub fn host(operand: &str) -> &str {
 pub fn url_password(operand: &str) -> Option<&str> {
     let (user, _) = url_rest(operand)?.split('/').next()?.rsplit_once('@')?;
     user.split_once(':').map(|(_, password)| password)
+}
+
+/// What is behind the host of a daemon's operand: `MODULE/PATH`, without slashes before it.
+fn module(operand: &str) -> Option<&str> {
+    match url_rest(operand) {
+        Some(rest) => Some(rest.split_once('/').map_or("", |(_, module)| module).trim_start_matches('/')),
+        None if is_daemon(operand) => operand.split_once("::").map(|(_, module)| module.trim_start_matches('/')),
+        None => None,
+    }
+}
+
+/// A daemon's operand without a module: rsync answers it with the list of modules and code 0.
+pub(crate) fn names_no_module(operand: &str) -> bool {
+    module(operand).is_some_and(str::is_empty)
+}
+
+/// A daemon's module with no path behind it, which is always a folder.
+pub(crate) fn is_module_root(operand: &str) -> bool {
+    module(operand).is_some_and(|module| !module.is_empty() && !module.trim_end_matches('/').contains('/'))
 }
 
 #[cfg(test)]

@@ -32,4 +32,5 @@ mod thread;
 mod versions;
 
 pub use handle::{Handle, Terms};
+pub(crate) use permission::order_findings;
 pub use shared::Shared;

@@ -1,14 +1,17 @@
-//! Whether a job may write to its destination now: its turn among the jobs, and the owner's preconditions.
+//! Whether a job may write to its destination now: its turn among the jobs, the order itself, and the owner's preconditions.
 
 use super::claims::{Refused, Turn};
 use super::shared::Shared;
 use super::start::Refusal;
 use crate::config::keys::Id;
-use crate::config::Job;
+use crate::config::{Arguments, Job};
+use crate::job::Outcome;
 use crate::os::lock::{self, Holder};
-use crate::os::{mark, mounts};
+use crate::os::{mark, mounts, paths};
 use crate::report::human::Bytes;
-use crate::rsync::operand;
+use crate::rsync::orders::{self, Finding, Place, Places};
+use crate::rsync::{operand, options};
+use std::ffi::OsString;
 use std::path::Path;
 
 /// Takes the job's turn at its destination. `Ok(None)`: it has none, or there is nowhere to put locks.
@@ -49,6 +52,49 @@ pub fn destination(job: &Job) -> Option<(String, bool)> {
     let destination = job.arguments.destination()?;
     let remote = operand::is_remote(&destination);
     Some((destination, remote))
+}
+
+/// What is wrong with a job's order as the file system is now: links and folders come and go, so it is asked anew at
+/// each sync. Of a drop-in command line only what is dangerous: the rest is handed on untouched.
+pub fn order_findings(job: &Job) -> Vec<Finding> {
+    let place = |word: &str| {
+        let path = Path::new(word);
+        let real = paths::resolved(path);
+        Place { word: word.to_owned(), exists: real.exists(), is_folder: real.is_dir(), real }
+    };
+    let places = |source: &[String], destination: &str| Places {
+        sources: source.iter().filter(|word| !operand::is_remote(word)).map(|word| place(word)).collect(),
+        destination: (!operand::is_remote(destination)).then(|| place(destination)),
+    };
+    match &job.arguments {
+        Arguments::Ini { options: words, source, destination } => {
+            let given = options::analyse(&words.iter().map(OsString::from).collect::<Vec<_>>());
+            orders::judge(words, &given, source, destination, &places(source, destination))
+        }
+        Arguments::DropIn(words) => {
+            let given = options::analyse(words);
+            let mut operands: Vec<String> =
+                given.operands.iter().map(|at| words[*at].to_string_lossy().into_owned()).collect();
+            let Some(destination) = operands.pop().filter(|_| !operands.is_empty()) else { return Vec::new() };
+            orders::dangers(&given, &places(&operands, &destination))
+        }
+    }
+}
+
+/// Refuses an order that must not be carried out.
+///
+/// # Errors
+/// [`Refusal::Failed`], permanent: only the owner can mend it.
+pub fn check_order(job: &Job) -> Result<(), Refusal> {
+    let refused: Vec<String> = order_findings(job)
+        .into_iter()
+        .filter(|finding| finding.refused)
+        .map(|finding| format!("{}: {}", finding.key, finding.text))
+        .collect();
+    match refused.is_empty() {
+        true => Ok(()),
+        false => Err(Refusal::Failed(format!("refused: {}", refused.join("; ")), Outcome::Permanent)),
+    }
 }
 
 /// Whether what the owner demands of the destination holds: `require_mount`, `min_free`.

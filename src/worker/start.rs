@@ -1,8 +1,8 @@
 //! Starting a job's children: with which arguments and environment, as whom, and with which secret.
 
 use super::claims::Turn;
-use super::permission::{check_preconditions, destination};
-use super::running::{Running, Ways};
+use super::permission::{check_order, check_preconditions, destination};
+use super::running::Running;
 use super::shared::Shared;
 use super::{run_as, secret};
 use crate::config::keys::Id;
@@ -61,6 +61,7 @@ pub fn start(
 ) -> Result<Running, Refusal> {
     let is_rsync = matches!(step, Step::Rsync | Step::Probe);
     if step == Step::Rsync {
+        check_order(job)?;
         check_preconditions(job)?;
     }
     let (program, arguments) = words(step, job, shared);
@@ -109,8 +110,8 @@ pub fn start(
     };
     let out = ChildLog::new(stdout, &job.name, step.name());
     let err = ChildLog::new(log::Level::Warn, &job.name, step.name());
-    let ways = Ways { remote: job.arguments.is_remote(), sends: destination(job).is_some_and(|(_, remote)| remote) };
-    Ok(Running::new(step, child, run, &program, ways, out, err))
+    let sends = destination(job).is_some_and(|(_, remote)| remote);
+    Ok(Running::new(step, child, run, &program, sends, out, err))
 }
 
 /// Program and arguments of a step.

@@ -17,6 +17,8 @@ mod faults;
 mod hooks;
 /// The life of a job: waits, stalls, stops, signals, reloads, locks, told with the fake rsync.
 mod lifecycle;
+/// Orders that would destroy something or copy nothing.
+mod orders;
 /// The same life with the installed rsync and a real rsync daemon on loopback.
 mod real_rsync;
 /// Defects that were found and mended, each with the story that failed before.
