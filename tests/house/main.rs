@@ -1,6 +1,8 @@
 //! What the repository promises about itself, told from its files: no story is run here, so it is quick.
 //! `IRSYNC_BLESS=1 cargo test --test house` writes anew whatever is made of what the program knows.
 
+/// ARCHITECTURE.md and CONTRIBUTING.md name only what exists.
+mod architecture;
 /// The sample INI and the README's table of keys are made of the key table.
 mod documents;
 /// A room of `src` imports only from lower floors, and a few words belong to a few files.
