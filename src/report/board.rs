@@ -80,6 +80,10 @@ pub struct LastRun {
     pub files: Option<u64>,
     /// Bytes sent and received, where rsync said.
     pub bytes: Option<u64>,
+    /// Bytes of file data that had to come over the link, where rsync said.
+    pub fetched: Option<u64>,
+    /// Bytes of file data that an interrupted sync had left here.
+    pub resumed: Option<u64>,
 }
 
 /// One job as seen from outside.

@@ -98,6 +98,8 @@ pub fn run(run: &LastRun, put: &mut Put<'_>) {
     put("duration", Value::Seconds(run.duration));
     maybe(put, "files", run.files.map(Value::Number));
     maybe(put, "bytes", run.bytes.map(Value::Number));
+    maybe(put, "fetched", run.fetched.map(Value::Number));
+    maybe(put, "resumed", run.resumed.map(Value::Number));
 }
 
 fn progress(progress: &Progress, put: &mut Put<'_>) {

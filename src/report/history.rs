@@ -107,6 +107,8 @@ fn encode(run: &LastRun) -> String {
         seconds(run.duration),
         known(run.files),
         known(run.bytes),
+        known(run.fetched),
+        known(run.resumed),
         safe(&run.reason, VALUE_LIMIT),
         safe(run.why.as_deref().unwrap_or_default(), VALUE_LIMIT),
     ];
@@ -122,7 +124,7 @@ fn decode(text: &str) -> Option<LastRun> {
         }
     }
     let parts: Vec<&str> = text.split('\t').collect();
-    let [ended, outcome, code, duration, files, bytes, reason, why] = parts[..] else { return None };
+    let [ended, outcome, code, duration, files, bytes, fetched, resumed, reason, why] = parts[..] else { return None };
     let clean = |text: &str| safe(text, VALUE_LIMIT * 2);
     Some(LastRun {
         ended: Stamp { mono: Time(parse_seconds(ended)?), wall: UNIX_EPOCH },
@@ -133,6 +135,8 @@ fn decode(text: &str) -> Option<LastRun> {
         duration: parse_seconds(duration)?,
         files: known(files)?,
         bytes: known(bytes)?,
+        fetched: known(fetched)?,
+        resumed: known(resumed)?,
     })
 }
 

@@ -254,6 +254,8 @@ impl Section {
             duration: self.must("last_duration", self.duration("last_duration")?)?,
             files: self.number("last_files", u64::MAX)?,
             bytes: self.number("last_bytes", u64::MAX)?,
+            fetched: self.number("last_fetched", u64::MAX)?,
+            resumed: self.number("last_resumed", u64::MAX)?,
         }))
     }
 

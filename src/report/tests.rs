@@ -38,6 +38,8 @@ pub fn full() -> JobStatus {
             duration: Duration::from_millis(1250),
             files: Some(1),
             bytes: Some(2048),
+            fetched: Some(1024),
+            resumed: Some(512),
         }),
         last_success: Some(at(700)),
         started: Some(at(100)),

@@ -66,19 +66,33 @@ impl Arguments {
         matches!(self, Arguments::Ini { .. })
     }
 
+    /// Whether another machine takes part.
+    pub fn is_remote(&self) -> bool {
+        self.operands().iter().any(|operand| is_remote(operand))
+    }
+
     /// Whether another machine is reached by a remote shell such as ssh, be it to an rsync daemon behind that.
     pub fn by_shell(&self) -> bool {
-        let (options, operands): (Vec<OsString>, Vec<String>) = match self {
-            Arguments::DropIn(args) => {
-                let operands = analyse(args).operands.into_iter().map(|at| args[at].to_string_lossy().into_owned());
-                (args.clone(), operands.collect())
-            }
-            Arguments::Ini { options, source, destination } => {
-                (options.iter().map(OsString::from).collect(), source.iter().chain([destination]).cloned().collect())
-            }
+        let names_shell = self.remote_shell().is_some();
+        self.operands().iter().any(|operand| is_remote(operand) && (names_shell || !is_daemon(operand)))
+    }
+
+    /// What `--rsh` says.
+    pub fn remote_shell(&self) -> Option<OsString> {
+        let options = match self {
+            Arguments::DropIn(args) => analyse(args),
+            Arguments::Ini { options, .. } => analyse(&options.iter().map(OsString::from).collect::<Vec<_>>()),
         };
-        let names_shell = analyse(&options).value("--rsh").is_some();
-        operands.iter().any(|operand| is_remote(operand) && (names_shell || !is_daemon(operand)))
+        options.value("--rsh").map(OsString::from)
+    }
+
+    fn operands(&self) -> Vec<String> {
+        match self {
+            Arguments::DropIn(args) => {
+                analyse(args).operands.into_iter().map(|at| args[at].to_string_lossy().into_owned()).collect()
+            }
+            Arguments::Ini { source, destination, .. } => source.iter().chain([destination]).cloned().collect(),
+        }
     }
 }
 
@@ -139,7 +153,9 @@ mod tests {
             let options = options.iter().map(|option| option.to_string()).collect();
             let ini = Arguments::Ini { options, source: vec![source.into()], destination: "/data/".into() };
             let args = ini_words(&ini);
-            assert_eq!(ini.by_shell(), Arguments::DropIn(args).by_shell(), "{source}");
+            let drop_in = Arguments::DropIn(args);
+            assert_eq!((ini.by_shell(), ini.is_remote()), (drop_in.by_shell(), drop_in.is_remote()), "{source}");
+            assert_eq!(ini.is_remote(), !source.starts_with('/'));
             ini.by_shell()
         };
         assert!(by_shell(&["-a"], "pi@server:/media/"));

@@ -15,6 +15,10 @@ pub struct Stats {
     pub sent: Option<u64>,
     /// Bytes received.
     pub received: Option<u64>,
+    /// Bytes of file data that had to come over the link.
+    pub literal: Option<u64>,
+    /// Bytes of file data that were here already: in the old file, or in the partial one of an interrupted sync.
+    pub matched: Option<u64>,
     /// Size of the transferred files, bytes.
     pub transferred_size: Option<u64>,
     /// A line named a change: itemised, or `deleting`.
@@ -25,7 +29,7 @@ impl Stats {
     /// Takes note of one line of stdout.
     pub fn scan(&mut self, line: &[u8]) {
         match line {
-            [b'N' | b'T' | b's', ..] => self.scan_numbers(line),
+            [b'L' | b'M' | b'N' | b'T' | b's', ..] => self.scan_numbers(line),
             [b'd' | b'*', ..] => self.named_change |= line.starts_with(b"deleting ") || line.starts_with(b"*deleting "),
             [b'<' | b'>' | b'c' | b'h', ..] => self.named_change |= is_itemised(line),
             _ => {}
@@ -53,6 +57,8 @@ impl Stats {
             "Number of created files" => &mut self.created,
             "Number of deleted files" => &mut self.deleted,
             "Total transferred file size" => &mut self.transferred_size,
+            "Literal data" => &mut self.literal,
+            "Matched data" => &mut self.matched,
             "Total bytes sent" => &mut self.sent,
             "Total bytes received" => &mut self.received,
             _ => return,
@@ -109,6 +115,7 @@ mod tests {
         assert_eq!((s.files, s.created, s.deleted), (Some(4), Some(5), Some(3)));
         assert_eq!((s.sent, s.received, s.transferred_size), (Some(2_100_814), Some(153), Some(2_100_002)));
         assert_eq!((s.bytes(), s.changed()), (Some(2_100_967), Some(true)));
+        assert_eq!((s.literal, s.matched), (Some(2_100_002), Some(0)));
         let dots = stats("Total bytes sent: 2.100.814\nTotal bytes received: 153\n");
         assert_eq!(dots.bytes(), Some(2_100_967));
         let human =

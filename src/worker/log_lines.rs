@@ -13,10 +13,13 @@ use std::time::Duration;
 /// As much of a name as a status line shows.
 const NAME_LIMIT: usize = 256;
 
-/// Why irsync told a child to end.
-fn cause(cause: Cause, step: Step) -> String {
+/// Why irsync told a child to end. `stalled` is what it was doing.
+fn cause(cause: Cause, step: Step, stalled: Option<&str>) -> String {
     match cause {
-        Cause::NoProgress(limit) => format!("no progress for {}", Span(limit)),
+        Cause::NoProgress(limit) => {
+            let phase = stalled.map(|phase| format!(" {phase}")).unwrap_or_default();
+            format!("no progress for {}{phase}", Span(limit))
+        }
         Cause::TooLong(limit) => {
             let key = match step {
                 Step::Rsync => Id::max_runtime,
@@ -34,9 +37,9 @@ fn cause(cause: Cause, step: Step) -> String {
 }
 
 /// Says why a child gets SIGTERM. That irsync is stopping was said already.
-pub fn log_termination(job: &str, step: Step, why: Cause) {
+pub fn log_termination(job: &str, step: Step, why: Cause, stalled: Option<&str>) {
     let level = if why == Cause::Stop { log::Level::Debug } else { log::Level::Warn };
-    log::log!(level, "{job}: {}: {}; ending it", step.name(), cause(why, step));
+    log::log!(level, "{job}: {}: {}; ending it", step.name(), cause(why, step, stalled));
 }
 
 /// How a process has ended, as the end of a sentence.
@@ -67,7 +70,7 @@ pub fn log_conclusion(job: &str, report: &SyncReport, conclusion: &Conclusion) {
 fn sentence(report: &SyncReport, conclusion: &Conclusion) -> String {
     let mut text = format!("sync {}: ", conclusion.outcome);
     if let Some(why) = conclusion.cause {
-        let _ = write!(text, "{}, ended by irsync; ", cause(why, Step::Rsync));
+        let _ = write!(text, "{}, ended by irsync; ", cause(why, Step::Rsync, report.stalled.as_deref()));
     }
     match (report.code, report.reason.as_str()) {
         (Some(code), name) => {
@@ -89,6 +92,9 @@ fn sentence(report: &SyncReport, conclusion: &Conclusion) -> String {
     if let Some(bytes) = report.bytes {
         let _ = write!(text, ", {bytes} bytes");
     }
+    if let Some(resumed) = report.resumed {
+        let _ = write!(text, ", resumed from {resumed} bytes");
+    }
     if conclusion.failures > 1 {
         let _ = write!(text, ", {} in a row without success", conclusion.failures);
     }
@@ -103,7 +109,8 @@ pub fn why(report: &SyncReport, conclusion: &Conclusion) -> Option<String> {
     if conclusion.outcome.is_success() {
         return None;
     }
-    let ended = conclusion.cause.map(|why| format!("{}, ended by irsync", cause(why, Step::Rsync)));
+    let ended =
+        conclusion.cause.map(|why| format!("{}, ended by irsync", cause(why, Step::Rsync, report.stalled.as_deref())));
     ended.or_else(|| report.telling.clone()).or_else(|| report.note.clone())
 }
 
@@ -139,6 +146,16 @@ mod tests {
         assert_eq!(
             sentence(&stalled, &conclusion(Outcome::Stalled, why, Some(2000), 2)),
             "sync stalled: no progress for 5s, ended by irsync; code 20 (RERR_SIGNAL), took 7s, 2 in a row without success; next in 2s"
+        );
+        let while_connecting = SyncReport { stalled: Some("while connecting".into()), ..stalled };
+        assert_eq!(
+            sentence(&while_connecting, &conclusion(Outcome::Stalled, why, None, 1)),
+            "sync stalled: no progress for 5s while connecting, ended by irsync; code 20 (RERR_SIGNAL), took 7s"
+        );
+        let resumed = SyncReport { fetched: Some(10), resumed: Some(4096), ..ok };
+        assert_eq!(
+            sentence(&resumed, &conclusion(Outcome::Success, None, None, 0)),
+            "sync success: code 0 (RERR_OK), took 400ms, 3 files, 10240 bytes, resumed from 4096 bytes"
         );
         let killed =
             SyncReport { reason: "SIGKILL".into(), note: Some("out of memory?".into()), ..SyncReport::default() };

@@ -6,7 +6,7 @@ use crate::os::child::{self, Child};
 use crate::os::clock;
 use crate::os::mark;
 use crate::os::reaper;
-use crate::os::sampler::Sampler;
+use crate::os::sampler::{Connection, Sampler};
 use crate::report::logging::ChildLog;
 use crate::rsync::outcome::Exit;
 use crate::text::{LineSplitter, Record};
@@ -49,6 +49,10 @@ pub struct Running {
     /// in a session of its own may outlive the hook.
     run: Option<String>,
     sampler: Sampler,
+    /// Source or destination is on another machine.
+    remote: bool,
+    /// What it was doing when nothing moved any more and it was told to end.
+    pub stalled: Option<String>,
     stdout: Pipe,
     stderr: Pipe,
     /// Of [`CHUNK`] bytes for a child that says much; empty for every other.
@@ -63,6 +67,15 @@ pub struct Running {
     killed: bool,
 }
 
+/// Between which machines a sync copies.
+#[derive(Clone, Copy, Debug)]
+pub struct Ways {
+    /// Source or destination is on another machine.
+    pub remote: bool,
+    /// It is the destination.
+    pub sends: bool,
+}
+
 #[derive(Debug)]
 struct Pipe {
     fd: Option<OwnedFd>,
@@ -71,14 +84,13 @@ struct Pipe {
 }
 
 impl Running {
-    /// Takes care of a child that was just started. `sends`: its destination is on another
-    /// machine. `out` and `err` log its lines.
+    /// Takes care of a child that was just started. `out` and `err` log its lines.
     pub fn new(
         step: Step,
         mut child: Child,
         run: Option<String>,
         program: &str,
-        sends: bool,
+        ways: Ways,
         out: ChildLog,
         err: ChildLog,
     ) -> Running {
@@ -89,7 +101,9 @@ impl Running {
             exit: None,
             said: Said::default(),
             run,
-            sampler: Sampler::new(pid, program, sends),
+            sampler: Sampler::new(pid, program, ways.sends),
+            remote: ways.remote,
+            stalled: None,
             stdout: Pipe { fd: child.stdout.take(), lines: LineSplitter::default(), log: out },
             stderr: Pipe { fd: child.stderr.take(), lines: LineSplitter::default(), log: err },
             buffer: Vec::new(),
@@ -219,6 +233,16 @@ impl Running {
     /// Whether anything has moved since the last call.
     pub fn makes_progress(&mut self) -> bool {
         self.sampler.moved()
+    }
+
+    /// How far it has come, as the end of a sentence: what it does while nothing moves.
+    pub fn phase(&self) -> String {
+        match (&self.said.progress, self.sampler.connection()) {
+            (Some(progress), _) if progress.bytes > 0 => format!("after {} bytes of data", progress.bytes),
+            (_, Connection::LookingUp) => "while connecting: the name server does not answer".into(),
+            (_, Connection::None) if self.remote => "while connecting".into(),
+            _ => "while building the list".into(),
+        }
     }
 
     /// Whether it has moved file data: by its progress records, else by what it finished, else by what it has read.

@@ -104,6 +104,8 @@ impl Show {
             duration: report.duration,
             files: report.files,
             bytes: report.bytes,
+            fetched: report.fetched,
+            resumed: report.resumed,
         };
         self.slot.keep(&run, conclusion.changed || !conclusion.outcome.is_success());
         self.slot.update(|s| {

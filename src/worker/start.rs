@@ -2,7 +2,7 @@
 
 use super::claims::Turn;
 use super::permission::{check_order, check_preconditions, destination};
-use super::running::Running;
+use super::running::{Running, Ways};
 use super::shared::Shared;
 use super::{run_as, secret};
 use crate::config::keys::Id;
@@ -110,8 +110,8 @@ pub fn start(
     };
     let out = ChildLog::new(stdout, &job.name, step.name());
     let err = ChildLog::new(log::Level::Warn, &job.name, step.name());
-    let sends = destination(job).is_some_and(|(_, remote)| remote);
-    Ok(Running::new(step, child, run, &program, sends, out, err))
+    let ways = Ways { remote: job.arguments.is_remote(), sends: destination(job).is_some_and(|(_, remote)| remote) };
+    Ok(Running::new(step, child, run, &program, ways, out, err))
 }
 
 /// Program and arguments of a step.

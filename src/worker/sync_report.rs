@@ -22,6 +22,12 @@ pub struct SyncReport {
     pub files: Option<u64>,
     /// Bytes sent and received, where rsync said.
     pub bytes: Option<u64>,
+    /// Bytes of file data that came over the link, where rsync said.
+    pub fetched: Option<u64>,
+    /// Bytes of file data that an interrupted sync had left here.
+    pub resumed: Option<u64>,
+    /// What rsync was doing when nothing moved any more.
+    pub stalled: Option<String>,
 }
 
 impl SyncReport {
@@ -41,6 +47,7 @@ impl SyncReport {
             duration,
             files: stats.files,
             bytes: stats.bytes(),
+            ..SyncReport::default()
         }
     }
 

@@ -43,6 +43,8 @@ pub struct Worker {
     /// When the child was started.
     child_since: Time,
     masters: Masters,
+    /// The sync before was interrupted after it had moved file data.
+    interrupted: bool,
     /// The job's turn to write to its destination, from the beginning of a sync until rsync is over.
     turn: Option<Turn>,
     /// What rsync was when this sync began.
@@ -91,6 +93,7 @@ impl Worker {
             child: None,
             child_since: now,
             masters: Masters::default(),
+            interrupted: false,
             turn: None,
             rsync_file: None,
             report: SyncReport::default(),

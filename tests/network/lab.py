@@ -130,7 +130,7 @@ class Instance:
     def status(self):
         """The keys of the job's section of the status file."""
         try:
-            text = self.status_file.read_text().partition("[j]\n")[2]
+            text = self.status_file.read_text().partition("[job:j]\n")[2]
         except OSError:
             return {}
         return dict(line.split(" = ", 1) for line in text.splitlines() if " = " in line)

@@ -38,10 +38,15 @@ def a_pull_into_a_black_hole_is_ended_and_resumed(lab):
     irsync = lab.irsync(activity_timeout="4s")
     wait("half of it", 30, lambda: partial(lab) > 2 * MB)
     lab.link.silent = True
-    irsync.wait_line(12, "no progress for 4s")
+    irsync.wait_line(12, "no progress for 4s after", "bytes of data")
     irsync.wait_line(8, "sync stalled")
     lab.link.silent = False
-    return arrives(lab, 40, 1.15, 4 * MB)
+    said = arrives(lab, 40, 1.15, 4 * MB)
+    resumed = int(irsync.wait_line(10, "sync success", "resumed from").split("resumed from ")[1].split()[0])
+    assert 1.8 * MB < resumed < 4 * MB, resumed
+    wait("the status", 5, lambda: irsync.status().get("last_resumed") == str(resumed))
+    assert int(irsync.status()["last_fetched"]) == 4 * MB - resumed, irsync.status()
+    return said
 
 
 @story(short=True)
@@ -101,7 +106,7 @@ def a_list_that_is_silent_for_longer_than_the_limit_is_waited_for_in_the_end(lab
     irsync = lab.irsync(activity_timeout="3s")
     wait("it arrives", 60, lab.arrived)
     limits = [line.split("no progress for ")[1].split(";")[0] for line in irsync.lines("ending it")]
-    assert limits == ["3s", "6s"], limits
+    assert limits == ["3s while building the list", "6s while building the list"], limits
 
 
 @story(short=True)

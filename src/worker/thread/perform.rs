@@ -7,7 +7,7 @@ use super::super::start::{self, HookFacts, Refusal};
 use super::super::sync_report::SyncReport;
 use super::Worker;
 use crate::job::Conclusion;
-use crate::job::{Action, Event, Step};
+use crate::job::{Action, Cause, Event, Step};
 use crate::os::clock;
 use crate::os::program::Identity;
 use crate::report::human::Span;
@@ -33,7 +33,10 @@ impl Worker {
             Action::Terminate(cause) => {
                 debug_assert!(self.child.is_some(), "nothing runs that could be terminated");
                 if let Some(child) = &mut self.child {
-                    log_lines::log_termination(&self.job.name, child.step, cause);
+                    if let (Step::Rsync, Cause::NoProgress(_)) = (child.step, cause) {
+                        child.stalled = Some(child.phase());
+                    }
+                    log_lines::log_termination(&self.job.name, child.step, cause, child.stalled.as_deref());
                     child.terminate();
                 }
                 self.show.stopping();
@@ -176,6 +179,12 @@ impl Worker {
         }
         let duration = clock::now().since(self.child_since);
         self.report = SyncReport::of_rsync(exit, &verdict, &child.said.evidence, duration, &child.said.stats);
+        self.report.stalled = child.stalled.clone();
+        let stats = &child.said.stats;
+        self.report.fetched = stats.literal;
+        self.report.resumed = stats.matched.filter(|matched| self.interrupted && *matched > 0);
+        // What was moved and not finished lies in the partial folder; the next sync resumes from it.
+        self.interrupted = !child.went_well() && (self.interrupted || child.has_moved_data());
         self.hook_facts.code = self.report.code;
         Event::Synced {
             outcome: verdict.outcome,
