@@ -1,9 +1,11 @@
 //! Devices, a server, and a queue of what happens next.
 
-use irsync::job::backoff::Rng;
-use irsync::job::{Action, Event, Jitter, Job, Limits, Outcome, Settings, Step, Time};
+use crate::device::{Manners, Waits};
+use crate::scenario::{Scenario, Trouble};
+use irsync::job::backoff::{fraction, Rng};
+use irsync::job::{Outcome, Time};
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
 /// Milliseconds at evenly spaced ranks; between them it is linear. Integers only, so that every machine draws the same.
@@ -13,192 +15,107 @@ const CATCHING_UP: Distribution = [2_000, 3_500, 5_000, 6_500, 8_000, 10_000, 12
 const BOOT: Distribution = [15_000, 17_000, 17_600, 18_100, 18_500, 19_000, 19_500, 20_100, 21_000, 22_500, 26_000];
 const REFUSAL: Distribution = [20, 25, 30, 35, 40, 45, 50, 55, 60, 80, 100];
 
-/// How long everything goes well before the server goes down.
-const GOOD_TIME: Duration = Duration::from_secs(30 * 60);
-const OUTAGE: Duration = Duration::from_secs(60 * 60);
-
-#[derive(Clone, Copy)]
-pub struct Fleet {
-    pub devices: usize,
-    pub interval: Duration,
-    /// `max connections` of the server.
-    pub limit: usize,
-    /// What is watched from the moment the trouble is over.
-    pub watched: Duration,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
-    PowerCut,
-    Outage,
-}
-
-impl Trouble {
-    pub fn name(self) -> &'static str {
-        match self {
-            Trouble::PowerCut => "a power cut of the whole fleet",
-            Trouble::Outage => "an outage of the server of one hour",
-        }
-    }
-
-    /// When the devices have power again, or the server answers again: the zero of all results.
-    pub fn server_is_back(self) -> Time {
-        match self {
-            Trouble::PowerCut => Time::default(),
-            Trouble::Outage => Time::default() + GOOD_TIME + OUTAGE,
-        }
-    }
-
-    fn server_is_down(self, now: Time) -> bool {
-        self == Trouble::Outage && now >= Time::default() + GOOD_TIME && now < self.server_is_back()
-    }
-}
-
-/// How a device waits.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Manners {
-    /// The same wait after whatever happened.
-    Loop,
-    /// irsync with `jitter = 0` and `backoff_initial = backoff_max = interval`.
-    Flat,
-    /// irsync as it comes.
-    Defaults,
-    /// irsync with `jitter = 100%` and `backoff_initial = 30s`.
-    Spread,
-}
-
-impl Manners {
-    pub const ALL: [Manners; 4] = [Manners::Loop, Manners::Flat, Manners::Defaults, Manners::Spread];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Manners::Loop => "plain loop",
-            Manners::Flat => "both off",
-            Manners::Defaults => "irsync",
-            Manners::Spread => "irsync 100 %/30 s",
-        }
-    }
-
-    fn settings(self, interval: Duration) -> Settings {
-        let (initial, max) = (Duration::from_secs(5), Duration::from_secs(300));
-        let (jitter, backoff_initial, backoff_max) = match self {
-            Manners::Loop | Manners::Flat => (0, interval, interval),
-            Manners::Defaults => (10, initial, max),
-            Manners::Spread => (100, Duration::from_secs(30), max),
-        };
-        Settings {
-            repeat: true,
-            limits: Limits {
-                interval,
-                jitter: Jitter::Percent(jitter),
-                // Nothing stalls here, and looking for progress would only cost simulated events.
-                activity_timeout: None,
-                max_runtime: None,
-                stop_timeout: Duration::from_secs(5),
-                backoff_initial,
-                backoff_max,
-                hook_timeout: Duration::from_secs(60),
-                recover_after: None,
-            },
-            reboot_after: None,
-            durable: false,
-            before: false,
-            on_change: false,
-            on_failure: false,
-            after: false,
-        }
-    }
-
-    /// A plain loop does not care how rsync ended: what it waits is what irsync waits after a partial transfer.
-    fn told(self, outcome: Outcome) -> Outcome {
-        match (self, outcome) {
-            (Manners::Loop, Outcome::Busy | Outcome::Transient) => Outcome::Partial,
-            _ => outcome,
-        }
-    }
-}
-
 /// What came of it, counted from the moment the trouble is over.
+#[derive(Default)]
 pub struct Result {
     pub peak: usize,
     pub percentile_99: usize,
-    pub attempts_peak: usize,
+    pub calls_peak: usize,
+    pub calls: u64,
     pub refused: u64,
     pub failed: u64,
     pub half: Option<Duration>,
     pub most: Option<Duration>,
     pub all: Option<Duration>,
+    /// How long the syncs took that brought a device in step, on average.
+    pub catching_up: Duration,
     /// The highest number of connections in each second.
     pub connections: Vec<usize>,
 }
 
 struct Device {
-    job: Job,
+    waits: Waits,
     rng: Rng,
     behind: bool,
+    /// Counts its boots: what was queued before the last one is void.
+    boot: u32,
+    called: Time,
+    connected: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Happening {
     Boot,
+    PowerLoss,
     Tick,
-    Refused,
-    Unreachable,
-    Synced,
+    /// A call came to nothing: the server is full, or (true) down.
+    Failed(bool),
 }
 
+/// When, in which order, to which device in which of its boots.
+type Queued = Reverse<(Time, u64, usize, u32, Happening)>;
+
 struct World {
-    fleet: Fleet,
-    trouble: Trouble,
+    scenario: Scenario,
     manners: Manners,
-    devices: Vec<Option<Device>>,
-    queue: BinaryHeap<Reverse<(Time, u64, usize, Happening)>>,
+    devices: Vec<Device>,
+    queue: BinaryHeap<Queued>,
     queued: u64,
+    /// Those who stand in line, with [`Manners::Queue`].
+    line: VecDeque<(usize, u32)>,
     open: usize,
+    /// Syncs that run, by the work done for each connection when they are finished (ns).
+    working: BinaryHeap<Reverse<(u128, u64, usize, u32)>>,
+    /// The work that has been done for a connection that was open all the time (ns).
+    work: u128,
+    worked: Time,
     result: Result,
     in_step_at: Vec<Duration>,
+    caught_up: Duration,
     /// In each second.
-    attempts: Vec<usize>,
+    calls: Vec<usize>,
     /// How long so many connections were open.
     held: Vec<Duration>,
     counted: Time,
 }
 
 /// Simulates one fleet through one trouble.
-pub fn run(fleet: Fleet, trouble: Trouble, manners: Manners) -> Result {
-    let seconds = fleet.watched.as_secs() as usize + 1;
+pub fn run(scenario: Scenario, manners: Manners) -> Result {
+    let seconds = scenario.watched.as_secs() as usize + 1;
     let mut world = World {
-        fleet,
-        trouble,
+        scenario,
         manners,
         devices: Vec::new(),
         queue: BinaryHeap::new(),
         queued: 0,
+        line: VecDeque::new(),
         open: 0,
-        result: Result {
-            peak: 0,
-            percentile_99: 0,
-            attempts_peak: 0,
-            refused: 0,
-            failed: 0,
-            half: None,
-            most: None,
-            all: None,
-            connections: vec![0; seconds],
-        },
+        working: BinaryHeap::new(),
+        work: 0,
+        worked: Time::default(),
+        result: Result { connections: vec![0; seconds], ..Result::default() },
         in_step_at: Vec::new(),
-        attempts: vec![0; seconds],
-        held: vec![Duration::ZERO; fleet.devices + 1],
-        counted: trouble.server_is_back(),
+        caught_up: Duration::ZERO,
+        calls: vec![0; seconds],
+        held: vec![Duration::ZERO; scenario.devices + 1],
+        counted: scenario.trouble.is_over(),
     };
     let mut rng = Rng::new(2026);
-    for id in 0..fleet.devices {
-        world.devices.push(None);
-        let at = match trouble {
+    for id in 0..scenario.devices {
+        let at = match scenario.trouble {
             Trouble::PowerCut => draw(&BOOT, &mut rng),
             // A fleet that was switched on one by one over the years.
-            Trouble::Outage => irsync::job::backoff::fraction(fleet.interval, rng.draw()),
+            Trouble::Outage | Trouble::NoName | Trouble::Reboots(_) => fraction(scenario.interval_of(id), rng.draw()),
         };
+        let seed = Rng::new(id as u64).draw();
+        world.devices.push(Device {
+            waits: Waits::new(manners, scenario.interval_of(id), seed, Time::default()),
+            rng: Rng::new(seed ^ 1),
+            behind: false,
+            boot: 0,
+            called: Time::default(),
+            connected: false,
+        });
         world.push(Time::default() + at, id, Happening::Boot);
     }
     world.go();
@@ -208,101 +125,159 @@ pub fn run(fleet: Fleet, trouble: Trouble, manners: Manners) -> Result {
 impl World {
     fn push(&mut self, at: Time, id: usize, what: Happening) {
         self.queued += 1;
-        self.queue.push(Reverse((at, self.queued, id, what)));
+        self.queue.push(Reverse((at, self.queued, id, self.devices[id].boot, what)));
     }
 
     fn go(&mut self) {
-        let end = self.trouble.server_is_back() + self.fleet.watched;
-        while let Some(Reverse((now, _, id, what))) = self.queue.pop() {
-            if now > end {
+        let end = self.scenario.trouble.is_over() + self.scenario.watched;
+        loop {
+            let finished = self.next_finished();
+            let next = self.queue.peek().map(|Reverse((at, ..))| *at);
+            let now = match (finished, next) {
+                (Some(at), Some(other)) => at.min(other),
+                (at, other) => at.or(other).unwrap_or(end),
+            };
+            if now >= end {
                 break;
             }
-            let event = match what {
-                Happening::Boot => {
-                    let seed = Rng::new(id as u64).draw();
-                    let mut rng = Rng::new(seed ^ 1);
-                    let job = Job::new(self.manners.settings(self.fleet.interval), now, seed, rng.draw());
-                    self.devices[id] = Some(Device { job, rng, behind: self.trouble == Trouble::PowerCut });
-                    Event::Tick
+            self.work_until(now);
+            if finished == Some(now) {
+                let Some(Reverse((_, _, id, _))) = self.working.pop() else { break };
+                self.synced(id, now);
+            } else if let Some(Reverse((_, _, id, boot, what))) = self.queue.pop() {
+                if boot == self.devices[id].boot {
+                    self.happen(id, what, now);
                 }
-                Happening::Tick => Event::Tick,
-                Happening::Refused => self.synced(Outcome::Busy),
-                Happening::Unreachable => self.synced(Outcome::Transient),
-                Happening::Synced => {
-                    self.count(now);
-                    self.open -= 1;
-                    self.in_step(id, now);
-                    self.synced(Outcome::Success)
-                }
-            };
-            self.feed(id, event, now);
+            }
         }
         self.count(end);
     }
 
-    fn synced(&self, outcome: Outcome) -> Event {
-        Event::Synced { outcome: self.manners.told(outcome), changed: false, moved: false, written: false }
+    fn happen(&mut self, id: usize, what: Happening, now: Time) {
+        let device = &mut self.devices[id];
+        match what {
+            Happening::Boot => {
+                let seed = Rng::new(id as u64).draw();
+                // The phase is the device's own; everything else is drawn anew with each boot.
+                device.waits = Waits::new(self.manners, self.scenario.interval_of(id), seed, now);
+                device.behind = self.scenario.trouble == Trouble::PowerCut || device.boot > 0;
+                if let Some(up) = self.scenario.reboots(id) {
+                    self.push(now + up, id, Happening::PowerLoss);
+                }
+            }
+            Happening::PowerLoss => {
+                device.boot += 1;
+                let boot = draw(&BOOT, &mut device.rng);
+                if std::mem::take(&mut device.connected) {
+                    self.hang_up(now);
+                }
+                self.push(now + boot, id, Happening::Boot);
+                return;
+            }
+            Happening::Tick if device.waits.calls(now) => return self.call(id, now),
+            Happening::Tick => return,
+            Happening::Failed(down) => {
+                let outcome = if down { Outcome::Transient } else { self.scenario.server.refusal() };
+                let reached = !(down && self.scenario.trouble == Trouble::NoName);
+                device.waits.ended(outcome, reached, now);
+            }
+        }
+        self.wait(id);
     }
 
-    /// What a worker does: perform the action, feed back what came of it, until there is nothing but to wait.
-    fn feed(&mut self, id: usize, event: Event, now: Time) {
-        let mut event = Some(event);
-        while let Some(happened) = event.take() {
-            let Some(device) = &mut self.devices[id] else { return };
-            event = match device.job.handle(happened, now) {
-                Action::Begin => Some(Event::Began { probe: false }),
-                Action::Start(Step::Rsync) => {
-                    self.attempt(id, now);
-                    Some(Event::Started)
-                }
-                Action::Conclude(_) => Some(Event::Concluded),
-                Action::Wait => {
-                    if let Some(at) = device.job.next_sync() {
-                        self.push(at, id, Happening::Tick);
-                    }
-                    None
-                }
-                other => unreachable!("{other:?} is not asked for with these settings"),
-            };
+    fn wait(&mut self, id: usize) {
+        if let Some(at) = self.devices[id].waits.next() {
+            self.push(at, id, Happening::Tick);
         }
     }
 
-    fn attempt(&mut self, id: usize, now: Time) {
-        self.count(now);
-        let zero = self.trouble.server_is_back();
+    fn call(&mut self, id: usize, now: Time) {
+        let zero = self.scenario.trouble.is_over();
         let over = now >= zero;
         if over {
-            self.attempts[now.since(zero).as_secs() as usize] += 1;
+            self.calls[now.since(zero).as_secs() as usize] += 1;
+            self.result.calls += 1;
         }
-        let Some(device) = &mut self.devices[id] else { return };
-        let (what, takes) = if self.trouble.server_is_down(now) {
-            self.result.failed += 1;
-            device.behind = true;
-            (Happening::Unreachable, &REFUSAL)
-        } else if self.open >= self.fleet.limit {
-            self.result.refused += u64::from(over);
-            (Happening::Refused, &REFUSAL)
+        let device = &mut self.devices[id];
+        let down = self.scenario.trouble.server_is_down(now);
+        if !down && self.open < self.scenario.server.limit() {
+            return self.let_in(id, now);
+        }
+        device.behind |= down;
+        if down {
+            // What never reaches the server is no burden to it.
+            self.result.failed += u64::from(self.scenario.trouble == Trouble::Outage);
+        } else if self.manners == Manners::Queue {
+            self.line.push_back((id, device.boot));
+            return;
         } else {
-            self.open += 1;
-            (Happening::Synced, if device.behind { &CATCHING_UP } else { &NOTHING_TO_DO })
-        };
-        let at = now + draw(takes, &mut device.rng);
-        self.push(at, id, what);
+            self.result.refused += u64::from(over);
+        }
+        let at = now + draw(&REFUSAL, &mut device.rng);
+        self.push(at, id, Happening::Failed(down));
+    }
+
+    fn let_in(&mut self, id: usize, now: Time) {
+        self.count(now);
+        self.open += 1;
+        let device = &mut self.devices[id];
+        device.connected = true;
+        device.called = now;
+        let takes = draw(if device.behind { &CATCHING_UP } else { &NOTHING_TO_DO }, &mut device.rng);
+        self.queued += 1;
+        self.working.push(Reverse((self.work + takes.as_nanos(), self.queued, id, device.boot)));
         self.count(now);
     }
 
-    fn in_step(&mut self, id: usize, now: Time) {
-        let zero = self.trouble.server_is_back();
-        if let Some(device) = &mut self.devices[id] {
-            if now >= zero && std::mem::take(&mut device.behind) {
-                self.in_step_at.push(now.since(zero));
+    fn hang_up(&mut self, now: Time) {
+        self.count(now);
+        self.open -= 1;
+        while let Some((id, boot)) = self.line.pop_front() {
+            if self.devices[id].boot == boot {
+                return self.let_in(id, now);
             }
         }
     }
 
+    fn synced(&mut self, id: usize, now: Time) {
+        let zero = self.scenario.trouble.is_over();
+        let device = &mut self.devices[id];
+        device.connected = false;
+        if std::mem::take(&mut device.behind) && now >= zero {
+            self.caught_up += now.since(device.called);
+            self.in_step_at.push(now.since(zero));
+        }
+        device.waits.ended(Outcome::Success, true, now);
+        self.hang_up(now);
+        self.wait(id);
+    }
+
+    /// When the next sync that runs will have had its work done, if nobody comes or goes before.
+    fn next_finished(&mut self) -> Option<Time> {
+        while let Some(Reverse((work, _, id, boot))) = self.working.peek() {
+            if *boot != self.devices[*id].boot {
+                self.working.pop();
+                continue;
+            }
+            let left = work.saturating_sub(self.work);
+            let capacity = self.scenario.server.capacity().min(self.open) as u128;
+            let takes = (left * self.open as u128).div_ceil(capacity);
+            return Some(self.worked + Duration::from_nanos(takes as u64));
+        }
+        None
+    }
+
+    fn work_until(&mut self, now: Time) {
+        if self.open > 0 {
+            let capacity = self.scenario.server.capacity().min(self.open) as u128;
+            self.work += now.since(self.worked).as_nanos() * capacity / self.open as u128;
+        }
+        self.worked = now;
+    }
+
     /// Takes note of the open connections since it was last called.
     fn count(&mut self, now: Time) {
-        let zero = self.trouble.server_is_back();
+        let zero = self.scenario.trouble.is_over();
         if now < zero {
             return;
         }
@@ -316,18 +291,20 @@ impl World {
     }
 
     fn finish(mut self) -> Result {
-        let all = self.devices.len();
-        let behind = self.devices.iter().flatten().filter(|d| d.behind).count();
+        let behind = self.devices.iter().filter(|device| device.behind).count();
         let count = self.in_step_at.len() + behind;
         let after = |part: usize| part.checked_sub(1).and_then(|i| self.in_step_at.get(i).copied());
-        self.result.half = after(count / 2);
-        self.result.most = after(count * 99 / 100);
-        self.result.all = after(count);
-        self.result.attempts_peak = self.attempts.iter().copied().max().unwrap_or(0);
+        if !matches!(self.scenario.trouble, Trouble::Reboots(_)) {
+            self.result.half = after(count / 2);
+            self.result.most = after(count * 99 / 100);
+            self.result.all = after(count);
+        }
+        self.result.catching_up = self.caught_up / self.in_step_at.len().max(1) as u32;
+        self.result.calls_peak = self.calls.iter().copied().max().unwrap_or(0);
         let mut above = Duration::ZERO;
-        for open in (0..=all).rev() {
+        for open in (0..self.held.len()).rev() {
             above += self.held[open];
-            if above * 100 > self.fleet.watched {
+            if above * 100 > self.scenario.watched {
                 self.result.percentile_99 = open;
                 break;
             }

@@ -122,7 +122,7 @@ class Bench:
         folder = self.new_folder()
         text = f"status_file = {folder}/status\n{glob}\n"
         for n in range(jobs):
-            text += f"[job{n}]\nsource = /nowhere/\ndestination = {folder}/d{n}/\njitter = 0\n{job}\n"
+            text += f"[job{n}]\nsource = /nowhere/\ndestination = {folder}/d{n}/\njitter = 0\nspread = 0\n{job}\n"
         path = os.path.join(folder, "irsync.ini")
         with open(path, "w") as file:
             file.write(text)

@@ -3,6 +3,7 @@
 use super::{complain, EXIT_CONFIG};
 use crate::config::expand::Variables;
 use crate::config::{Config, Loaded, Loader, Warning};
+use crate::os::terminal;
 use crate::supervisor::{supervise, Finish, Manner, Reload};
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,7 +14,8 @@ pub fn run(path: &Path) -> ExitCode {
     match read(&mut loader) {
         Ok(Loaded { config, warnings, left_out }) => {
             show_warnings(&warnings);
-            exit_code(supervise(config, Manner::RUN, &left_out, Some(reload(loader))))
+            let manner = Manner { spread: !terminal::was_typed(), ..Manner::RUN };
+            exit_code(supervise(config, manner, &left_out, Some(reload(loader))))
         }
         Err(code) => code,
     }

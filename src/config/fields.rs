@@ -4,6 +4,7 @@ use super::keys::Id;
 use super::values::Value;
 use super::view::View;
 use super::{Arguments, Global, Hooks, Job, Limits, Password, RunAs};
+use crate::job::backoff;
 use std::time::Duration;
 
 /// The key of a field: of the same name, unless another follows it.
@@ -88,6 +89,8 @@ fields! {
         backoff_max,
         hook_timeout,
         recover_after,
+    } and |view| {
+        spread: spread(view),
     }
 }
 
@@ -118,6 +121,18 @@ pub(super) fn default_stale_after(interval: Duration, activity_timeout: Option<D
     interval.saturating_mul(3).saturating_add(activity_timeout.unwrap_or(NO_ACTIVITY_TIMEOUT))
 }
 
+/// The interval, at most 15 minutes: nobody wants to wait an hour for the first sync of a device that was switched on.
+pub(super) fn default_spread(interval: Duration) -> Duration {
+    interval.min(Duration::from_secs(15 * 60))
+}
+
+fn spread(view: &View) -> Duration {
+    match view.place(Id::spread) {
+        Some(_) => view.get::<Option<Duration>>(Id::spread).unwrap_or_default(),
+        None => default_spread(view.get(Id::interval)),
+    }
+}
+
 fn stale_after(view: &View) -> Option<Duration> {
     match view.place(Id::stale_after) {
         Some(_) => view.get(Id::stale_after),
@@ -143,6 +158,9 @@ pub(super) fn of_job(job: &Job, id: Id) -> Option<Value> {
         Id::source => Some(Value::Words(source)),
         Id::destination => Some(Value::Words(destination)),
         Id::options => Some(Value::Words(options)),
+        Id::spread => Some(if job.limits.spread.is_zero() { Value::Off } else { Value::Duration(job.limits.spread) }),
+        Id::backoff_initial => Some(Value::Duration(job.limits.backoff_initial.unwrap_or(backoff::FIRST))),
+        Id::backoff_max => Some(Value::Duration(job.limits.longest_backoff())),
         Id::stale_after => Some(job.stale_after.map_or(Value::Off, Value::Duration)),
         Id::password_file => Some(match &job.password {
             Some(Password::File(file)) => Value::Path(file.clone()),

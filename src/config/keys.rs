@@ -124,12 +124,13 @@ table! {
     rsync: Job, NextSync, Is("rsync"), Program, "the rsync program, looked up in `PATH`";
     enabled: Job, AtOnce, Is("yes"), Bool, "whether the job runs at all";
     interval: Job, AtOnce, Is("30s"), Interval { min: MIN, max: MAX }, "wait from the end of one sync to the start of the next";
-    jitter: Job, AtOnce, Is("10%"), Jitter { max: MAX }, "uniform random addition to the first wait, to every interval and to the wait after permanent errors; back-off has its own";
+    spread: Job, AtOnce, Derived("the interval, at most 15m"), span(true), "the first sync after a start comes at this device's own fixed moment within so much time; at once where somebody starts irsync at a terminal";
+    jitter: Job, AtOnce, Is("10%"), Jitter { max: MAX }, "uniform random addition to every interval and to the wait after permanent errors; back-off has its own";
     activity_timeout: Job, AtOnce, Is("2h"), span(true), "an rsync that makes no progress for so long is killed and started again";
     max_runtime: Job, AtOnce, Is("off"), span(true), "hard limit of one sync";
     stop_timeout: Job, AtOnce, Is("5s"), Duration { min: MIN, max: 3_600_000, off: false }, "from SIGTERM to SIGKILL";
-    backoff_initial: Job, AtOnce, Is("5s"), span(false), "first wait after a failed sync; doubles with every further failure";
-    backoff_max: Job, AtOnce, Is("5m"), span(false), "longest wait after a failed sync";
+    backoff_initial: Job, AtOnce, Derived("5s; where the server was asked, the interval"), span(false), "longest wait after the first failed sync, drawn at random from 0 on; doubles with every further failure";
+    backoff_max: Job, AtOnce, Derived("the larger of 5m and interval"), span(false), "longest wait after a failed sync, and the one after permanent errors; with neither of the two keys a server in trouble is asked every 1 to 1.5 intervals";
     stale_after: Job, AtOnce, Derived("3 × interval + activity_timeout"), span(true), "age of the last success at which the job counts as unhealthy (without an `activity_timeout` 2h is added instead)";
     durable: Job, NextSync, Is("yes"), Bool, "what a sync has changed is on the disk before it is called a success: syncfs(2) of a local destination, and rsync's `--fsync` where it knows that";
     password_file: Job, NextSync, Nothing, Path { off: true }, "file whose first line is the rsync daemon's password; refused if others can read it";

@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use super::expand::Variables;
-use super::fields::default_stale_after;
+use super::fields::{default_spread, default_stale_after};
 use super::keys::Id;
 use super::mask::masked;
 use super::rules;
@@ -21,6 +21,7 @@ impl Config {
         for job in &mut config.jobs {
             job.arguments = Arguments::DropIn(args.clone());
             job.limits.interval = interval;
+            job.limits.spread = default_spread(interval);
             job.limits.activity_timeout = activity_timeout;
             job.stale_after = Some(default_stale_after(interval, activity_timeout));
             job.progress = false;

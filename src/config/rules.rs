@@ -5,6 +5,7 @@ use super::keys::Id;
 use super::values::Value;
 use super::view::View;
 use super::{Arguments, Job, Password};
+use crate::job::backoff;
 use crate::rsync::operand;
 
 /// Adds what is wrong with a job as a whole.
@@ -43,7 +44,8 @@ pub(super) fn check(view: &View, job: &Job, errors: &mut Vec<Error>) {
             refuse(Id::options, "--password-file is given as well as password or password_file: keep one");
         }
     }
-    if job.limits.backoff_initial > job.limits.backoff_max && !job.limits.backoff_max.is_zero() {
+    let longest = job.limits.longest_backoff();
+    if job.limits.backoff_initial.unwrap_or(backoff::FIRST) > longest && !longest.is_zero() {
         // Whichever the owner gave is the one to mend.
         let key = if view.place(Id::backoff_max).is_some() { Id::backoff_max } else { Id::backoff_initial };
         refuse(key, "backoff_initial is longer than backoff_max");

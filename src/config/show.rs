@@ -1,6 +1,6 @@
 //! A [`Config`] back to the values of its keys, for `irsync check`.
 
-use super::fields::{default_stale_after, of_job};
+use super::fields::{default_spread, default_stale_after, of_job};
 use super::keys::{Effect, Id, Key, Preset, Scope, KEYS};
 use super::values::Value;
 use super::{Global, Job};
@@ -24,9 +24,15 @@ pub fn global(global: &Global) -> Vec<Setting> {
 /// A job's keys.
 pub fn job(job: &Job) -> Vec<Setting> {
     let mut settings = settings(Scope::Job, |id| of_job(job, id));
-    let derived = Value::Duration(default_stale_after(job.limits.interval, job.limits.activity_timeout));
+    let limits = &job.limits;
+    let stale_after = Some(default_stale_after(limits.interval, limits.activity_timeout));
     for setting in settings.iter_mut().filter(|setting| matches!(setting.key.preset, Preset::Derived(_))) {
-        setting.is_default = setting.value == derived;
+        setting.is_default = match setting.key.id {
+            Id::spread => limits.spread == default_spread(limits.interval),
+            Id::backoff_initial => limits.backoff_initial.is_none(),
+            Id::backoff_max => limits.backoff_max.is_none(),
+            _ => job.stale_after == stale_after,
+        };
     }
     settings
 }

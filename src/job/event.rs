@@ -82,6 +82,8 @@ pub enum Event {
     /// Answer to [`Action::Sample`]: whether rsync has read anything since the last sample. Where file data can be told
     /// only by what rsync reads, [`Event::Moved`] goes before it.
     Sampled(bool),
+    /// rsync has said that it could not ask its server: there is no network, no route or no name.
+    Unreached,
     /// A hook or the probe has ended, and all it started is gone; true: with code 0.
     Exited(bool),
     /// rsync has ended, and all it started is gone.

@@ -76,8 +76,10 @@ pub struct Job {
     stopping: bool,
     /// A sync was asked for while one was running.
     again: bool,
-    /// The settings changed while a sync was running: the next wait is a first wait.
+    /// The settings changed while a sync was running: the next one follows at once.
     fresh: bool,
+    /// What runs has cost the server nothing so far.
+    spared: bool,
     failures: u32,
     backoff_step: u32,
     /// Stalls in a row without a success, or a run that moved file data, in between.
@@ -95,13 +97,9 @@ pub struct Job {
 
 impl Job {
     /// A job that waits for its first sync. `phase` spreads the first syncs of a fleet: the same number for the same
-    /// device and job each time, `u64` taken as a fraction of the jitter. `seed` makes all other waits random.
+    /// device and job each time, `u64` taken as a fraction of `spread`. `seed` makes all other waits random.
     pub fn new(settings: Settings, now: Time, seed: u64, phase: u64) -> Job {
-        let first = if settings.repeat {
-            fraction(settings.limits.jitter.span(settings.limits.interval), phase)
-        } else {
-            Duration::ZERO
-        };
+        let first = if settings.repeat { fraction(settings.limits.spread, phase) } else { Duration::ZERO };
         Job {
             next: now + first,
             ladder: ladder(&settings, now),
@@ -113,6 +111,7 @@ impl Job {
             stopping: false,
             again: false,
             fresh: false,
+            spared: true,
             failures: 0,
             backoff_step: 0,
             stalls: 0,
@@ -158,6 +157,10 @@ impl Job {
                 Action::Wait
             }
             Event::Sampled(grew) => self.sampled(grew, now),
+            Event::Unreached => {
+                self.spared = true;
+                Action::Wait
+            }
             Event::Began { probe } => match self.phase {
                 Phase::Beginning if self.stopping => self.finish(),
                 Phase::Beginning if probe => self.start(Step::Probe),
@@ -170,6 +173,7 @@ impl Job {
             },
             Event::Started => match self.phase {
                 Phase::Starting(step) => {
+                    self.spared &= step != Step::Rsync;
                     self.phase = Phase::Running { step, since: now, activity: now, sampled: now };
                     if step == Step::Rsync {
                         self.ladder.started(now);
@@ -197,6 +201,8 @@ impl Job {
                     self.changed |= changed;
                     self.unflushed |= written;
                     self.count_stall(cause, moved);
+                    // A full disk is as full in a moment, and to find that out costs the server the whole transfer again.
+                    self.spared |= moved && outcome != Outcome::Disk;
                     self.synced(outcome, cause, now)
                 }
                 _ => Action::Wait,
@@ -256,7 +262,7 @@ impl Job {
             self.ladder.started(now);
         }
         if self.phase == Phase::Waiting {
-            self.next = now + self.first_wait();
+            self.next = now;
         } else {
             self.fresh = true;
         }
@@ -267,6 +273,7 @@ impl Job {
         self.phase = Phase::Beginning;
         self.again = false;
         self.before_ran = false;
+        self.spared = true;
         Action::Begin
     }
 

@@ -21,8 +21,9 @@ fn settings() -> Settings {
             activity_timeout: Some(secs(100)),
             max_runtime: None,
             stop_timeout: secs(5),
-            backoff_initial: secs(5),
-            backoff_max: secs(300),
+            spread: Duration::ZERO,
+            backoff_initial: Some(secs(5)),
+            backoff_max: Some(secs(300)),
             hook_timeout: secs(60),
             recover_after: None,
         },
@@ -88,11 +89,23 @@ fn interval_is_counted_from_the_end_of_a_sync() {
 }
 
 #[test]
-fn jitter_is_added_to_the_first_wait_and_to_every_interval_and_never_exceeded() {
+fn the_first_sync_comes_within_the_spread_and_at_once_where_there_is_none_or_one_sync_only() {
+    let with = Settings { limits: Limits { spread: secs(20), ..limits() }, ..settings() };
+    for (phase, second) in [(0, 0), (u64::MAX / 2, 9), (u64::MAX, 20)] {
+        let first = Job::new(with.clone(), at(0), 1, phase).deadline().unwrap();
+        assert_eq!(first.since(at(0)).as_secs(), second);
+    }
+    let once = Settings { repeat: false, ..with.clone() };
+    assert_eq!(Job::new(once, at(0), 1, u64::MAX).deadline(), Some(at(0)));
+    assert_eq!(Job::new(settings(), at(0), 1, u64::MAX).deadline(), Some(at(0)));
+    let mut job = Job::new(with, at(0), 1, u64::MAX);
+    assert!(drive(&mut job, Event::SyncNow, at(1)).contains(&Action::Start(Step::Rsync)), "`now` does not wait");
+}
+
+#[test]
+fn jitter_is_added_to_every_interval_and_never_exceeded() {
     let jitter = super::super::Jitter::Percent(10);
     let with = Settings { limits: Limits { jitter, ..limits() }, ..settings() };
-    assert_eq!(Job::new(with.clone(), at(0), 1, u64::MAX).deadline(), Some(at(3)));
-    assert_eq!(Job::new(with.clone(), at(0), 1, 0).deadline(), Some(at(0)));
     let mut job = Job::new(with, at(0), 1, 0);
     let mut waits = HashSet::new();
     for n in 0..100 {
@@ -123,6 +136,39 @@ fn failures_back_off_exponentially_with_full_jitter_and_success_resets() {
         assert!(longest[n] <= secs(ceiling) && longest[n] > secs(ceiling) * 9 / 10, "{n}: {:?}", longest[n]);
         assert!(shortest[n] < secs(ceiling) / 10, "{n}: {:?} is not full jitter", shortest[n]);
     }
+}
+
+#[test]
+fn without_keys_a_server_that_was_asked_is_left_alone_for_an_interval_and_one_that_was_not_is_tried_again_soon() {
+    let polite = Settings { limits: Limits { backoff_initial: None, backoff_max: None, ..limits() }, ..settings() };
+    let wait = |unreached: bool, outcome: Outcome, moved: bool| {
+        let mut job = job(polite.clone());
+        drive(&mut job, Event::Tick, at(0));
+        if unreached {
+            drive(&mut job, Event::Unreached, at(1));
+        }
+        conclusion(&drive(&mut job, Event::Synced { outcome, changed: false, moved, written: false }, at(1)))
+            .next
+            .unwrap()
+    };
+    for outcome in [Outcome::Busy, Outcome::Transient, Outcome::Stalled, Outcome::Disk] {
+        assert!((secs(30)..=secs(45)).contains(&wait(false, outcome, false)), "{outcome}");
+    }
+    assert!(wait(true, Outcome::Transient, false) <= secs(5), "it cost the server nothing");
+    assert!(wait(false, Outcome::Stalled, true) <= secs(5), "it has moved data, and goes on with it");
+    assert!(wait(false, Outcome::Disk, true) >= secs(30), "the disk is as full in a moment");
+    assert!(wait(false, Outcome::Permanent, false) >= secs(300));
+
+    let mut refused = job(polite);
+    drive(&mut refused, Event::Tick, at(0));
+    let next = conclusion(&sync_refused(&mut refused)).next.unwrap();
+    assert!(next <= secs(5), "a guard said no: {next:?}");
+}
+
+fn sync_refused(job: &mut Job) -> Vec<Action> {
+    drive(job, synced(Outcome::Success), at(1));
+    assert_eq!(job.handle(Event::SyncNow, at(2)), Action::Begin);
+    drive(job, Event::Refused, at(2))
 }
 
 #[test]
@@ -390,7 +436,7 @@ fn hook_that_hangs_is_ended_as_rsync_would_be() {
 #[test]
 fn recover_runs_each_period_without_success_and_never_while_rsync_runs() {
     let mut job = job(Settings {
-        limits: Limits { recover_after: Some(secs(1000)), backoff_max: secs(5), ..limits() },
+        limits: Limits { recover_after: Some(secs(1000)), backoff_max: Some(secs(5)), ..limits() },
         ..settings()
     });
     let (mut recovered, mut now) = (Vec::new(), at(0));

@@ -9,16 +9,18 @@ pub struct Limits {
     pub interval: Duration,
     /// `jitter`: random addition to waits.
     pub jitter: Jitter,
+    /// `spread`: the first sync comes somewhere within so much of the start; zero: at once.
+    pub spread: Duration,
     /// `activity_timeout`: rsync that makes no progress for this long is ended; None: never.
     pub activity_timeout: Option<Duration>,
     /// `max_runtime`: rsync that runs this long is ended; None: no limit.
     pub max_runtime: Option<Duration>,
     /// `stop_timeout`: from SIGTERM to SIGKILL.
     pub stop_timeout: Duration,
-    /// `backoff_initial`: wait after the first failure.
-    pub backoff_initial: Duration,
-    /// `backoff_max`: longest wait after a failure.
-    pub backoff_max: Duration,
+    /// `backoff_initial`: longest wait after the first failure; None: see [`super::backoff`].
+    pub backoff_initial: Option<Duration>,
+    /// `backoff_max`: longest wait after a failure; None: see [`super::backoff`].
+    pub backoff_max: Option<Duration>,
     /// `hook_timeout`: a hook that runs this long is ended.
     pub hook_timeout: Duration,
     /// `recover_after`: run `run_recover` after this long without success, and every such period again; None: never.

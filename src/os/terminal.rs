@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::sys::terminal::window_size;
-use nix::unistd::{getpgrp, tcgetpgrp};
+use nix::unistd::{getpgrp, getppid, tcgetpgrp};
 use std::io::IsTerminal;
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -21,6 +21,12 @@ pub fn is_clever(fd: BorrowedFd<'_>) -> bool {
 /// Whether colours are welcome there, see <https://no-color.org>.
 pub fn wants_colours(fd: BorrowedFd<'_>) -> bool {
     is_clever(fd) && !std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// Whether somebody has typed this process's command at a terminal and waits for it: it is in the foreground there. What init
+/// itself starts on a terminal (`tty1::respawn:` of an inittab) nobody has typed.
+pub fn was_typed() -> bool {
+    tcgetpgrp(std::io::stderr()).is_ok_and(|group| group == getpgrp()) && getppid().as_raw() != 1
 }
 
 /// Whether stderr is a clever terminal and somebody sits there: this process is in its foreground. A console that init

@@ -84,6 +84,9 @@ enum Sign {
     ShellNotClean,
     ReadOnly,
     DeleteLimit,
+    /// The server's address was tried: see [`Evidence::reached`], as the next one.
+    Asked,
+    Unreached,
 }
 
 /// Every sign, the weightiest first: the codes that it speaks of (an empty list: every code of a failure), the outcome if it
@@ -142,6 +145,8 @@ const STARTS: &[(&[u8], Sign)] = &[
     (b"failed to read a password", Sign::PasswordFile),
     (b"Failed to exec ", Sign::NoRemoteShell),
     (b"Deletions stopped due to --max-delete", Sign::DeleteLimit),
+    (b"getaddrinfo: ", Sign::Unreached),
+    (b"ssh: Could not resolve hostname ", Sign::Unreached),
     (b"Host key verification failed", Sign::SshRefused),
     (b"Too many authentication failures", Sign::SshRefused),
 ];
@@ -163,6 +168,11 @@ const ENDS: &[(&[u8], Sign)] = &[
     (b": Read-only file system", Sign::ReadOnly),
     (b"rsync: command not found", Sign::NoRemoteRsync),
     (b"rsync: not found", Sign::NoRemoteRsync),
+    (b": Connection refused", Sign::Asked),
+    (b": Connection timed out", Sign::Asked),
+    (b": Network is unreachable", Sign::Unreached),
+    (b": No route to host", Sign::Unreached),
+    (b": Host is unreachable", Sign::Unreached),
 ];
 
 /// What the lines on stderr told so far: the signs, and the line that tells most. Start a new one for each rsync.
@@ -190,6 +200,11 @@ impl Evidence {
     /// The line that tells most about a failure, safe to show, in at most 200 bytes.
     pub fn telling(&self) -> Option<String> {
         self.telling.text()
+    }
+
+    /// False: no packet has reached the server. A name may stand for several addresses: it is enough that one was asked.
+    pub fn reached(&self) -> bool {
+        self.has(Sign::Asked) || !self.has(Sign::Unreached)
     }
 
     fn has(&self, sign: Sign) -> bool {
@@ -322,6 +337,28 @@ mod tests {
         for (code, text, outcome) in cases {
             assert_eq!(verdict(code, text).outcome, outcome, "code {code}, {text}");
         }
+    }
+
+    #[test]
+    fn a_server_was_reached_unless_no_packet_could_get_there() {
+        let reached = |stderr: &str| {
+            let mut evidence = Evidence::default();
+            stderr.lines().for_each(|line| evidence.scan(line.as_bytes()));
+            evidence.reached()
+        };
+        assert!(!reached("rsync: getaddrinfo: files.example.com 873: Temporary failure in name resolution"));
+        assert!(!reached("rsync: [Receiver] failed to connect to h (192.0.2.1): Network is unreachable (101)"));
+        assert!(!reached("rsync: [Receiver] failed to connect to h (192.0.2.1): No route to host (113)"));
+        assert!(!reached("ssh: Could not resolve hostname h: Name or service not known"));
+        assert!(!reached("ssh: connect to host h port 22: Network is unreachable"));
+        // A name with two addresses on a board without IPv6.
+        assert!(reached(
+            "rsync: [Receiver] failed to connect to h (2001:db8::1): Network is unreachable (101)\n\
+             rsync: [Receiver] failed to connect to h (192.0.2.1): Connection refused (111)"
+        ));
+        assert!(reached("@ERROR: max connections (4) reached -- try again later"));
+        assert!(reached("rsync: connection unexpectedly closed (0 bytes received so far) [Receiver]"));
+        assert!(reached(""));
     }
 
     #[test]

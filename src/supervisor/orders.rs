@@ -43,6 +43,8 @@ impl Supervisor {
         self.heart.limit_reboots(config.global.reboot_limit, clock::now());
         // An update may have replaced what a wrapper script runs, which nothing else would tell.
         self.shared.versions.doubt_all();
+        // Whoever has changed the file waits for what comes of it.
+        self.manner.spread = false;
         let (mut added, mut changed, mut removed) = (0, 0, 0);
         let mut jobs: Vec<Arc<config::Job>> = config.jobs.into_iter().map(Arc::new).collect();
         for handle in self.handles.iter_mut().filter(|handle| !handle.is_leaving()) {

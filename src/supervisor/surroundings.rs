@@ -121,7 +121,7 @@ impl Surroundings {
         self.ownership.is_ok()
     }
 
-    /// Where in the first jitter a job of this device starts: the same with each boot, spread evenly over a fleet.
+    /// Where in its `spread` a job of this device starts: the same with each boot, spread evenly over a fleet.
     pub fn phase(&self, job: &str) -> u64 {
         crate::job::backoff::Rng::new(self.device ^ lock::hash(job.as_bytes())).draw()
     }

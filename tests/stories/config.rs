@@ -69,10 +69,12 @@ fn defaults_are_those_of_the_contract() {
         (job.limits.interval, job.limits.activity_timeout, job.limits.max_runtime),
         (seconds(30), Some(seconds(7200)), None)
     );
-    assert_eq!(
-        (job.limits.stop_timeout, job.limits.backoff_initial, job.limits.backoff_max),
-        (seconds(5), seconds(5), seconds(300))
-    );
+    assert_eq!((job.limits.stop_timeout, job.limits.backoff_initial, job.limits.backoff_max), (seconds(5), None, None));
+    assert_eq!((job.limits.spread, job.limits.longest_backoff()), (seconds(30), seconds(300)));
+    let hourly = &good("defaults-hourly", format!("interval = 1h\n{JOB}")).jobs[0];
+    assert_eq!((hourly.limits.spread, hourly.limits.longest_backoff()), (seconds(900), seconds(3600)));
+    let off = &good("spread-off", format!("spread = 0\n{JOB}")).jobs[0];
+    assert_eq!(off.limits.spread, seconds(0));
     assert_eq!((job.limits.jitter, job.limits.hook_timeout), (Jitter::Percent(10), seconds(60)));
     assert_eq!(job.stale_after, Some(seconds(3 * 30 + 7200)));
     assert!(job.enabled && job.progress && job.rsync == "rsync" && job.name == "a");
@@ -494,7 +496,7 @@ fn every_key_reaches_the_configuration() {
         "user" | "group" => "nobody",
         "options" => "-a",
         name if name.ends_with("_timeout") || name.ends_with("_after") && !name.starts_with("run_") => "77s",
-        "interval" | "max_runtime" | "backoff_initial" | "backoff_max" => "77s",
+        "interval" | "spread" | "max_runtime" | "backoff_initial" | "backoff_max" => "77s",
         _ => "/some/path",
     };
     for key in keys::KEYS.iter().filter(|key| key.name != "include") {

@@ -26,6 +26,7 @@ watchdog_timeout = {timeout}
 state_dir = /data/state
 interval = 3s
 jitter = 0
+spread = 0
 backoff_initial = 1s
 backoff_max = 3s
 activity_timeout = 60s

@@ -1,7 +1,7 @@
 //! The end of a sync: its outcome, the wait until the next one, and the hooks that follow.
 
 use super::{Job, Phase, Todo};
-use crate::job::backoff::{ceiling, fraction};
+use crate::job::backoff::{self, fraction};
 use crate::job::{Action, Cause, Conclusion, Outcome, Pace, Step, Time};
 use std::time::Duration;
 
@@ -64,25 +64,19 @@ impl Job {
         let limits = &self.settings.limits;
         let pace = outcome.pace();
         self.backoff_step = if pace == Pace::Interval { 0 } else { self.backoff_step.saturating_add(1) };
-        if std::mem::take(&mut self.fresh) {
-            return self.first_wait();
-        }
-        if self.again {
+        // Whoever changed the file, or asked for a sync, is waiting for it.
+        if std::mem::take(&mut self.fresh) || self.again {
             return Duration::ZERO;
         }
         let draw = self.rng.draw();
         match pace {
             Pace::Interval => limits.interval.saturating_add(fraction(limits.jitter.span(limits.interval), draw)),
-            Pace::Backoff => fraction(ceiling(limits.backoff_initial, limits.backoff_max, self.backoff_step), draw),
+            Pace::Backoff => backoff::wait(limits, self.spared, self.backoff_step, draw),
             Pace::LongestBackoff => {
-                limits.backoff_max.saturating_add(fraction(limits.jitter.span(limits.backoff_max), draw))
+                let longest = limits.longest_backoff();
+                longest.saturating_add(fraction(limits.jitter.span(longest), draw))
             }
         }
-    }
-
-    pub(super) fn first_wait(&mut self) -> Duration {
-        let limits = &self.settings.limits;
-        fraction(limits.jitter.span(limits.interval), self.rng.draw())
     }
 
     pub(super) fn next_hook(&mut self, now: Time) -> Action {

@@ -186,6 +186,9 @@ impl Worker {
         // What was moved and not finished lies in the partial folder; the next sync resumes from it.
         self.interrupted = !child.went_well() && (self.interrupted || child.has_moved_data());
         self.hook_facts.code = self.report.code;
+        if !child.said.evidence.reached() {
+            self.feed(Event::Unreached);
+        }
         Event::Synced {
             outcome: verdict.outcome,
             changed: child.said.changed(),

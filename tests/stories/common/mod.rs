@@ -31,12 +31,13 @@ pub fn limit() -> Duration {
 }
 
 /// Set before the first section unless the story sets them: quick, and without chance.
-const DEFAULTS: [(&str, &str); 9] = [
+const DEFAULTS: [(&str, &str); 10] = [
     ("status_file", "DIR/status"),
     ("log_level", "debug"),
     ("rsync", "FAKE"),
     ("interval", "1h"),
     ("jitter", "0"),
+    ("spread", "0"),
     ("activity_timeout", "10m"),
     ("stop_timeout", "20s"),
     ("backoff_initial", "50ms"),

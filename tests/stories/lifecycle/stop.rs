@@ -76,7 +76,7 @@ fn stop_while_waiting_is_immediate() {
         "stop_timeout = 1h\nbackoff_initial = 1h\nbackoff_max = 1h\n\
          [interval]\nsource = /ok\ndestination = DIR/interval\n\
          [backoff]\nsource = /auth-failed\ndestination = DIR/backoff\n\
-         [first]\nsource = /ok\njitter = 3650d\ndestination = DIR/first\n",
+         [first]\nsource = /ok\nspread = 3650d\ndestination = DIR/first\n",
     );
     let mut irsync = rig.start(&["run"]);
     irsync.wait_log("interval: sync success");

@@ -1,6 +1,7 @@
 //! When a sync follows.
 
 use crate::common::{wait_until, Rig};
+use crate::status::pty;
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
@@ -24,11 +25,11 @@ fn interval_counts_from_the_end_of_a_sync() {
 }
 
 #[test]
-fn first_syncs_are_spread_over_the_jitter() {
-    let rig = Rig::new("first-jitter");
+fn first_syncs_are_spread() {
+    let rig = Rig::new("first-spread");
     let jobs: Vec<String> = (0..12).map(|n| format!("job{n}")).collect();
     let sections = jobs.iter().map(|job| format!("[{job}]\nsource = /ok\ndestination = DIR/{job}\n"));
-    rig.ini(&format!("jitter = 3s\n{}", sections.collect::<String>()));
+    rig.ini(&format!("spread = 3s\n{}", sections.collect::<String>()));
     let mut irsync = rig.start(&["run"]);
     let fakes: Vec<_> = jobs.iter().map(|job| rig.fake(job)).collect();
     fakes.iter().for_each(|fake| fake.wait_runs(1));
@@ -40,9 +41,9 @@ fn first_syncs_are_spread_over_the_jitter() {
 }
 
 #[test]
-fn without_jitter_the_first_sync_starts_at_once_whatever_the_interval() {
+fn without_spread_the_first_sync_starts_at_once_whatever_the_interval() {
     let rig = Rig::new("first-at-once");
-    rig.ini("interval = 30d\njitter = 0\n[media]\nsource = /ok\ndestination = DIR/dest\n");
+    rig.ini("interval = 30d\njitter = 10%\nspread = 0\n[media]\nsource = /ok\ndestination = DIR/dest\n");
     let mut irsync = rig.start(&["run"]);
     rig.fake("dest").wait_runs(1);
     irsync.stop();
@@ -136,5 +137,30 @@ fn missing_rsync_is_waited_for() {
     });
     symlink(crate::common::fake::PROGRAM, &program).unwrap();
     irsync.wait_count("sync success", 2);
+    irsync.stop();
+}
+
+#[test]
+fn a_run_that_was_typed_at_a_terminal_syncs_at_once() {
+    let rig = Rig::new("typed");
+    rig.ini("spread = 10h\n[media]\nsource = /ok\ndestination = DIR/dest\n");
+    let (mut irsync, _terminal) = pty::start(&rig, &["run"], 80);
+    rig.fake("dest").wait_runs(1);
+    irsync.stop();
+}
+
+#[test]
+fn a_changed_file_is_synced_at_once_however_long_the_spread() {
+    let rig = Rig::new("spread-reload");
+    let ini = |interval: &str, more: &str| {
+        rig.ini(&format!("spread = 10h\ninterval = {interval}\n[media]\nsource = /ok\ndestination = DIR/dest\n{more}"));
+    };
+    ini("1h", "");
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("media: first sync in ");
+    ini("2h", "[more]\nsource = /ok\ndestination = DIR/more\n");
+    irsync.signal(nix::sys::signal::Signal::SIGHUP);
+    rig.fake("dest").wait_runs(1);
+    rig.fake("more").wait_runs(1);
     irsync.stop();
 }

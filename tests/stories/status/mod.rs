@@ -6,7 +6,7 @@ mod health;
 mod history;
 mod metrics;
 mod progress;
-mod pty;
+pub mod pty;
 mod run_as;
 mod watch;
 
