@@ -70,6 +70,13 @@ links() {
 	cc -x c -o /dev/null - <<<'int main(void) { return 0; }' 2>/dev/null
 }
 
+# Python with what its virtual environments are made of, which Debian packs apart: scripts/cross-build takes zig from one.
+need_venv() {
+	need python3 || return 1
+	python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv || true
+	python3 -c 'import ensurepip' 2>/dev/null || { printf 'missing: ensurepip (Debian package python3-venv)\n' >&2; return 1; }
+}
+
 # install_packages PACKAGE...: with apt, where that is allowed.
 install_packages() {
 	have apt-get || return 1
