@@ -90,21 +90,6 @@ fn table_json_and_exit_code_are_of_one_moment() {
 }
 
 #[test]
-fn a_file_with_the_name_of_a_truth_or_a_number_is_text() {
-    for name in ["no", "00", "1.5"] {
-        let rig = Rig::new("named");
-        rig.ini(&format!("[media]\nsource = /says-{name}\ndestination = DIR/media\n"));
-        let mut irsync = rig.start(&["run"]);
-        wait_until("the name", || rig.status("media", "current_file").is_some());
-        let (text, code) = said(&rig.run(&["status", "--json"]));
-        assert_eq!(code, Some(0), "{text}");
-        let json = Json::parse(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
-        assert_eq!(json.at("jobs.0.current_file"), Some(&Json::Text(name.into())), "{text}");
-        irsync.stop();
-    }
-}
-
-#[test]
 fn a_status_file_of_wrong_kind_is_an_error_that_says_so() {
     let rig = Rig::new("foreign");
     rig.ini("[media]\nsource = /ok\ndestination = DIR/media\n");
