@@ -49,6 +49,8 @@ pub enum Cause {
     TooLong(Duration),
     /// No success for `recover_after`, and in that time it has moved no data of files: `run_recover` is to run.
     NoSuccess(Duration),
+    /// Its remote shell asks something, and nobody is there to answer.
+    Asks,
     /// irsync or the job is stopping.
     Stop,
 }
@@ -72,6 +74,8 @@ pub enum Event {
     NotStarted(Outcome),
     /// The child wrote something.
     Activity,
+    /// rsync's remote shell has asked something.
+    Asked,
     /// rsync has completed so many files and moved so many bytes of file data since its start.
     Moved {
         /// Files.

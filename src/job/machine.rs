@@ -156,6 +156,10 @@ impl Job {
                 self.let_go &= self.ladder.asks_for_reboot(now);
                 Action::Wait
             }
+            Event::Asked => match self.phase {
+                Phase::Running { step: Step::Rsync, .. } => self.terminate(Step::Rsync, Cause::Asks, now),
+                _ => Action::Wait,
+            },
             Event::Sampled(grew) => self.sampled(grew, now),
             Event::Unreached => {
                 self.spared = true;

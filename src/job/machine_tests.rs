@@ -244,6 +244,17 @@ fn limit_that_strikes_again_and_again_doubles_to_the_cap_and_falls_back_on_succe
 }
 
 #[test]
+fn a_question_that_nobody_answers_ends_rsync_at_once_and_is_permanent() {
+    let mut job = job(settings());
+    assert_eq!(job.handle(Event::Asked, at(0)), Action::Wait, "nothing runs");
+    drive(&mut job, Event::Tick, at(0));
+    assert_eq!(job.handle(Event::Asked, at(1)), Action::Terminate(Cause::Asks));
+    assert_eq!(job.handle(Event::Asked, at(1)), Action::Wait, "once is enough");
+    let c = conclusion(&drive(&mut job, synced(Outcome::Transient), at(2)));
+    assert_eq!((c.outcome, c.cause, c.next), (Outcome::Permanent, Some(Cause::Asks), Some(secs(300))));
+}
+
+#[test]
 fn limit_grows_only_after_runs_that_moved_no_file_data() {
     let mut job = job(settings());
     let stall = |job: &mut Job, moved: bool, expected: u64| {
@@ -603,6 +614,7 @@ impl World {
                     Event::Synced { outcome: Outcome::Success, changed: true, moved: false, written: true },
                     Event::Synced { outcome: Outcome::Transient, changed: false, moved: false, written: false },
                     Event::Activity,
+                    Event::Asked,
                     Event::Moved { files: 1, bytes: 1 },
                 ],
                 Some(_) => vec![Event::Exited(true), Event::Exited(false)],

@@ -3,6 +3,7 @@
 //! Codes are those of rsync's errcode.h; texts were read in clientserver.c, authenticate.c, main.c, pipe.c and compat.c of
 //! 3.5.0. rsync runs with LC_ALL=C, so they are not translated.
 
+use super::remote_shell::Heard;
 use super::telling::Telling;
 use crate::job::Outcome;
 
@@ -67,16 +68,14 @@ const CODES: &[(i32, &str, Outcome)] = &[
     (255, "REMOTE_SHELL", Outcome::Transient),
 ];
 
-/// Something that rsync or the remote shell said. Of the signs that were seen and that speak of the exit code, the first in
-/// the order of [`SIGNS`] decides.
+/// Something that rsync said; what its remote shell says is [`super::remote_shell`]'s. Of the signs that were seen and that
+/// speak of the exit code, the first in the order of [`SIGNS`] decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sign {
     Disk,
     Busy,
     Refused,
-    SshRefused,
     NoRemoteShell,
-    NoRemoteRsync,
     BadDestination,
     ServerFault,
     NotRsync,
@@ -95,14 +94,7 @@ const SIGNS: &[(Sign, &[i32], Option<Outcome>, &str)] = &[
     (Sign::Disk, &[], Some(Outcome::Disk), "no space left on the destination"),
     (Sign::Busy, &[5], Some(Outcome::Busy), "the server has no free connection"),
     (Sign::Refused, &[5], Some(Outcome::Permanent), "the server refuses this client or module"),
-    (Sign::SshRefused, &[5, 12, 14, 255], Some(Outcome::Permanent), "ssh was refused: check keys and known hosts"),
     (Sign::NoRemoteShell, &[12, 14], Some(Outcome::Permanent), "the remote shell cannot be run: is it installed?"),
-    (
-        Sign::NoRemoteRsync,
-        &[12, 14, 126, 127],
-        Some(Outcome::Permanent),
-        "the server cannot run rsync: is it installed?",
-    ),
     (Sign::BadDestination, &[3], Some(Outcome::Permanent), "source and destination do not fit each other"),
     (Sign::ServerFault, &[5], None, "the server has a fault of its own"),
     (Sign::NotRsync, &[5], None, "what answers is not an rsync server: a proxy or captive portal?"),
@@ -144,21 +136,14 @@ const STARTS: &[(&[u8], Sign)] = &[
     (b"could not open password file", Sign::PasswordFile),
     (b"failed to read a password", Sign::PasswordFile),
     (b"Failed to exec ", Sign::NoRemoteShell),
-    (b"Deletions stopped due to --max-delete", Sign::DeleteLimit),
     (b"getaddrinfo: ", Sign::Unreached),
     (b"ssh: Could not resolve hostname ", Sign::Unreached),
-    (b"Host key verification failed", Sign::SshRefused),
-    (b"Too many authentication failures", Sign::SshRefused),
 ];
 
-/// Texts anywhere in a line: ssh and shells write a name of the owner's choice before them.
-const PARTS: &[(&[u8], Sign)] = &[
-    (b": Permission denied (publickey", Sign::SshRefused),
-    (b": Permission denied (password", Sign::SshRefused),
-    (b": Permission denied (keyboard-interactive", Sign::SshRefused),
-    (b": Too many authentication failures", Sign::SshRefused),
-    (b": No auth methods could be used", Sign::SshRefused),
-    (b"is your shell clean?", Sign::ShellNotClean),
+/// Beginnings of rsync's lines that have no prefix.
+const BARE: &[(&[u8], Sign)] = &[
+    (b"Deletions stopped due to --max-delete", Sign::DeleteLimit),
+    (b"protocol version mismatch -- is your shell clean?", Sign::ShellNotClean),
 ];
 
 /// Texts at the end of a line, before the number in brackets (errno) if there is one.
@@ -166,8 +151,6 @@ const ENDS: &[(&[u8], Sign)] = &[
     (b": No space left on device", Sign::Disk),
     (b": Disk quota exceeded", Sign::Disk),
     (b": Read-only file system", Sign::ReadOnly),
-    (b"rsync: command not found", Sign::NoRemoteRsync),
-    (b"rsync: not found", Sign::NoRemoteRsync),
     (b": Connection refused", Sign::Asked),
     (b": Connection timed out", Sign::Asked),
     (b": Network is unreachable", Sign::Unreached),
@@ -180,21 +163,37 @@ const ENDS: &[(&[u8], Sign)] = &[
 pub struct Evidence {
     /// A bit for each [`Sign`] that was seen.
     signs: u32,
+    /// What its remote shell said, if it has one.
+    shell: Option<Heard>,
     telling: Telling,
 }
 
 impl Evidence {
+    /// Of an rsync that reaches the other machine by a remote shell.
+    pub fn by_shell() -> Evidence {
+        Evidence { shell: Some(Heard::default()), ..Evidence::default() }
+    }
+
+    /// Its remote shell has asked something: what helps, as nobody is there to answer.
+    pub fn asks(&self) -> Option<&'static str> {
+        self.shell.filter(|shell| shell.asks())?.advice()
+    }
+
     /// Takes note of one line of stderr; the line end is not part of it.
     pub fn scan(&mut self, line: &[u8]) {
-        let message = message(line);
-        let text = without_errno(message);
-        let found = STARTS.iter().find(|(start, _)| message.starts_with(start));
-        let found = found.or_else(|| ENDS.iter().find(|(end, _)| text.ends_with(end)));
-        let found = found.or_else(|| PARTS.iter().find(|(part, _)| contains(line, part)));
+        let found = sign(line);
         if let Some((_, sign)) = found {
             self.signs |= 1 << *sign as u32;
         }
-        self.telling.hear(line, found.is_some());
+        let by_shell = self.shell.as_mut().is_some_and(|shell| shell.scan(line));
+        self.telling.hear(line, found.is_some() || by_shell);
+    }
+
+    /// Takes note of a line that has no end yet: a question is asked in such a line.
+    pub fn scan_pending(&mut self, line: &[u8]) {
+        if let Some(shell) = &mut self.shell {
+            shell.scan(line);
+        }
     }
 
     /// The line that tells most about a failure, safe to show, in at most 200 bytes.
@@ -210,6 +209,18 @@ impl Evidence {
     fn has(&self, sign: Sign) -> bool {
         self.signs & 1 << sign as u32 != 0
     }
+}
+
+/// What a line says. Only a line of rsync's own says anything: a server's banner or message of the day may hold any text.
+fn sign(line: &[u8]) -> Option<&'static (&'static [u8], Sign)> {
+    let message = message(line);
+    if message.len() == line.len() && !line.starts_with(b"ssh: ") {
+        // These have no prefix.
+        return BARE.iter().find(|(start, _)| line.starts_with(start));
+    }
+    let text = without_errno(message);
+    let found = STARTS.iter().find(|(start, _)| message.starts_with(start));
+    found.or_else(|| ENDS.iter().find(|(end, _)| text.ends_with(end)))
 }
 
 /// The line without `Password: `, `rsync: `, `[sender] `, `@ERROR: ` and `ERROR: ` at its start.
@@ -237,10 +248,6 @@ fn without_errno(text: &[u8]) -> &[u8] {
     }
 }
 
-fn contains(line: &[u8], part: &[u8]) -> bool {
-    line.windows(part.len()).any(|window| window[0] == part[0] && window == part)
-}
-
 /// What rsync's exit means by itself. Whether irsync has killed it is for the caller to know.
 pub fn classify(exit: Exit, evidence: &Evidence) -> Verdict {
     let code = match exit {
@@ -259,6 +266,9 @@ pub fn classify(exit: Exit, evidence: &Evidence) -> Verdict {
     if let Some((_, _, changed, note)) = SIGNS.iter().find(|(sign, codes, ..)| evidence.has(*sign) && speaks(codes)) {
         verdict.outcome = changed.unwrap_or(outcome);
         verdict.note = Some(note);
+    } else if let Some((outcome, note)) = evidence.shell.and_then(|shell| shell.verdict(code)) {
+        verdict.outcome = outcome;
+        verdict.note = Some(note);
     }
     verdict
 }
@@ -276,7 +286,7 @@ mod tests {
     use super::*;
 
     fn verdict(code: i32, stderr: &str) -> Verdict {
-        let mut evidence = Evidence::default();
+        let mut evidence = Evidence::by_shell();
         stderr.lines().for_each(|line| evidence.scan(line.as_bytes()));
         classify(Exit::Code(code), &evidence)
     }
@@ -331,6 +341,10 @@ mod tests {
             (12, "@ERROR: auth failed on module media", Transient),
             (23, "rsync: [sender] send_files failed to open \"/s/x\": Permission denied (13)", Partial),
             (23, "rsync: [sender] link_stat \"/No space left on device (28)\" failed: Not a directory (20)", Partial),
+            // A banner.
+            (12, "write failed on \"x\": No space left on device (28)", Transient),
+            (255, "auth failed on module media", Transient),
+            (5, "access denied to media", Transient),
             (0, "rsync: write failed on \"x\": No space left on device (28)", Success),
             (24, "rsync: write failed on \"x\": No space left on device (28)", Warning),
         ];

@@ -32,6 +32,7 @@ fn cause(cause: Cause, step: Step, stalled: Option<&str>) -> String {
         Cause::NoSuccess(after) => {
             format!("no success for {}, and no data of files moved in that time (recover_after)", Span(after))
         }
+        Cause::Asks => stalled.unwrap_or("its remote shell asks something, and nobody is here to answer").into(),
         Cause::Stop => "irsync or the job is stopping".into(),
     }
 }

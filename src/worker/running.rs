@@ -74,6 +74,8 @@ pub struct Ways {
     pub remote: bool,
     /// It is the destination.
     pub sends: bool,
+    /// It is reached by a remote shell.
+    pub by_shell: bool,
 }
 
 #[derive(Debug)]
@@ -99,7 +101,7 @@ impl Running {
             step,
             pid,
             exit: None,
-            said: Said::default(),
+            said: Said::new(ways.by_shell),
             run,
             sampler: Sampler::new(pid, program, ways.sends),
             remote: ways.remote,
@@ -129,6 +131,9 @@ impl Running {
         let err = self.stderr.drain(&mut self.buffer, &mut |line| said.hear_stderr(line));
         if out {
             said.hear_pending(self.stdout.lines.pending());
+        }
+        if err {
+            said.hear_pending_stderr(self.stderr.lines.pending());
         }
         out || err
     }

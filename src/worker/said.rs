@@ -24,6 +24,12 @@ pub struct Said {
 }
 
 impl Said {
+    /// `by_shell`: of an rsync that has a remote shell.
+    pub fn new(by_shell: bool) -> Said {
+        let evidence = if by_shell { Evidence::by_shell() } else { Evidence::default() };
+        Said { evidence, ..Said::default() }
+    }
+
     /// Takes note of a line of stdout; true if it is for the log.
     pub fn hear_stdout(&mut self, step: Step, line: &[u8]) -> bool {
         match step {
@@ -51,6 +57,11 @@ impl Said {
     pub fn hear_stderr(&mut self, line: &[u8]) -> bool {
         self.evidence.scan(line);
         true
+    }
+
+    /// Takes note of a line of stderr that has no end yet.
+    pub fn hear_pending_stderr(&mut self, line: &[u8]) {
+        self.evidence.scan_pending(line);
     }
 
     /// Takes note of a line of stdout that has no end yet: a progress record begins with `\r`, so the end of the newest

@@ -110,7 +110,11 @@ pub fn start(
     };
     let out = ChildLog::new(stdout, &job.name, step.name());
     let err = ChildLog::new(log::Level::Warn, &job.name, step.name());
-    let ways = Ways { remote: job.arguments.is_remote(), sends: destination(job).is_some_and(|(_, remote)| remote) };
+    let ways = Ways {
+        remote: job.arguments.is_remote(),
+        sends: destination(job).is_some_and(|(_, remote)| remote),
+        by_shell: step == Step::Rsync && job.arguments.by_shell(),
+    };
     Ok(Running::new(step, child, run, &program, ways, out, err))
 }
 

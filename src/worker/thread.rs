@@ -180,8 +180,12 @@ impl Worker {
                 if child.step == Step::Rsync {
                     self.show.progress(&child.said, clock::now());
                 }
+                let asks = child.said.evidence.asks().is_some();
                 self.feed(Event::Activity);
                 self.show_moved();
+                if asks {
+                    self.feed(Event::Asked);
+                }
             }
         }
         self.look_after_child();

@@ -11,6 +11,7 @@ impl Job {
             Some(Cause::Stop) => self.finish(),
             // rsync may have succeeded in the very moment in which it got SIGTERM: a success is a success.
             Some(_) if outcome.is_success() => self.settle(outcome, now),
+            Some(cause @ Cause::Asks) => self.conclude(Outcome::Permanent, Some(cause), true, now),
             Some(cause) => self.conclude(Outcome::Stalled, Some(cause), true, now),
             None => self.settle(outcome, now),
         }

@@ -33,9 +33,11 @@ impl Worker {
             Action::Terminate(cause) => {
                 debug_assert!(self.child.is_some(), "nothing runs that could be terminated");
                 if let Some(child) = &mut self.child {
-                    if let (Step::Rsync, Cause::NoProgress(_)) = (child.step, cause) {
-                        child.stalled = Some(child.phase());
-                    }
+                    child.stalled = match (child.step, cause) {
+                        (Step::Rsync, Cause::NoProgress(_)) => Some(child.phase()),
+                        (Step::Rsync, Cause::Asks) => child.said.evidence.asks().map(str::to_owned),
+                        _ => None,
+                    };
                     log_lines::log_termination(&self.job.name, child.step, cause, child.stalled.as_deref());
                     child.terminate();
                 }
