@@ -10,7 +10,8 @@ use crate::config::{self, Arguments, Config, Job, Loaded, Password};
 use crate::os::{paths, program};
 use crate::rsync::argv::{self, Additions};
 use crate::rsync::operand;
-use crate::rsync::options::{self, Analysis};
+use crate::rsync::options;
+use crate::rsync::shell_line;
 use crate::worker;
 use nix::unistd::{Group, User};
 use std::ffi::OsString;
@@ -136,19 +137,15 @@ fn option_hints(job: &Job, hints: &mut Vec<String>) {
     if let Some(option) = &analysis.value_missing {
         hints.push(format!("options: {option} needs a value, and takes the next argument for it"));
     }
-    shell_hint(job, &analysis, hints);
+    shell_hint(job, hints);
 }
 
-/// ssh that asks for a passphrase or a host key waits for an answer nobody gives.
-fn shell_hint(job: &Job, analysis: &Analysis, hints: &mut Vec<String>) {
-    let Arguments::Ini { source, destination, .. } = &job.arguments else { return };
-    let by_shell = source.iter().chain([destination]).any(|word| operand::is_remote(word) && !operand::is_daemon(word));
-    let shell = analysis.value("--rsh").map_or_else(|| "ssh".into(), |shell| shell.to_string_lossy());
-    if by_shell && shell.contains("ssh") && !shell.to_ascii_lowercase().contains("batchmode") {
-        hints.push(
-            "options: ssh may wait for ever for a password: add -e 'ssh -o BatchMode=yes -o ServerAliveInterval=15'"
-                .into(),
-        );
+/// What the remote shell's line lacks.
+fn shell_hint(job: &Job, hints: &mut Vec<String>) {
+    if job.arguments.by_shell() {
+        let shell =
+            job.arguments.remote_shell().map_or_else(|| "ssh".into(), |shell| shell.to_string_lossy().into_owned());
+        hints.extend(shell_line::hints(&shell).into_iter().map(|hint| format!("options: {hint}")));
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod orders;
 pub(crate) mod outcome;
 pub(crate) mod progress;
 pub(crate) mod remote_shell;
+pub(crate) mod shell_line;
 pub(crate) mod stats;
 pub(crate) mod telling;
 pub(crate) mod version;

@@ -161,7 +161,7 @@ fn check_says_nothing_of_a_sound_configuration() {
     fs::write(dir.0.join("rsync"), "").unwrap();
     fs::set_permissions(dir.0.join("rsync"), fs::Permissions::from_mode(0o755)).unwrap();
     let sound = "rsync = DIR/rsync\n[a]\nsource = h::m\ndestination = DIR/a\noptions = -a --delete --max-delete=9 --partial --partial-dir=.p\n\
-        [b]\nsource = h:m\ndestination = DIR/ab\noptions = -a -e 'ssh -o BatchMode=yes'\n[c]\nenabled = no\nsource = h::m\ndestination = DIR/a\n";
+        [b]\nsource = h:m\ndestination = DIR/ab\noptions = -a -e 'ssh -o BatchMode=yes -o ServerAliveInterval=15'\n[c]\nenabled = no\nsource = h::m\ndestination = DIR/a\n";
     let output = dir.check(sound);
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
 }
