@@ -1,6 +1,7 @@
 //! A child process in a session of its own, and how all of it is ended.
 #![forbid(unsafe_code)]
 
+use super::pipe::{self, Lasting};
 use super::sys::{self, Setup};
 use super::{mark, procfs, reaper};
 use crate::rsync::outcome::Exit;
@@ -26,6 +27,8 @@ pub struct Spec<'a> {
     pub hidden: &'static [&'static str],
     /// Handed over on stdin; without it stdin is `/dev/null`.
     pub secret: Option<Vec<u8>>,
+    /// What it starts may outlive it, and us, and go on writing to its standard output and error.
+    pub may_leave_daemons: bool,
     /// Between fork and exec.
     pub setup: Setup,
 }
@@ -39,6 +42,8 @@ pub struct Child {
     pub stdout: Option<OwnedFd>,
     /// Its standard error, likewise.
     pub stderr: Option<OwnedFd>,
+    /// The other ends of both where it may leave daemons; see [`Lasting`].
+    writers: Vec<OwnedFd>,
 }
 
 impl Child {
@@ -54,13 +59,25 @@ impl Child {
         }
         command.envs(spec.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(if spec.secret.is_some() { Stdio::piped() } else { Stdio::null() });
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let lasting = match spec.may_leave_daemons {
+            true => Some((Lasting::new()?, Lasting::new()?)),
+            false => None,
+        };
+        match &lasting {
+            Some((out, err)) => command.stdout(out.writer.try_clone()?).stderr(err.writer.try_clone()?),
+            None => command.stdout(Stdio::piped()).stderr(Stdio::piped()),
+        };
         sys::set_up(&mut command, spec.setup);
         let mut child = command.spawn()?;
         if let (Some(secret), Some(mut stdin)) = (&spec.secret, child.stdin.take()) {
             // It fits into the pipe's buffer (a password has at most 511 bytes), so this cannot block. If rsync has
             // died already, its exit code tells more than EPIPE.
             let _ = stdin.write_all(secret);
+        }
+        let pid = child.id() as i32;
+        if let Some((out, err)) = lasting {
+            let writers = vec![out.writer, err.writer];
+            return Ok(Child { pid, stdout: Some(out.reader), stderr: Some(err.reader), writers });
         }
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(io::ErrorKind::BrokenPipe.into());
@@ -69,7 +86,12 @@ impl Child {
         for pipe in [&stdout, &stderr] {
             fcntl(pipe.as_fd(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         }
-        Ok(Child { pid: child.id() as i32, stdout: Some(stdout), stderr: Some(stderr) })
+        Ok(Child { pid, stdout: Some(stdout), stderr: Some(stderr), writers: Vec::new() })
+    }
+
+    /// The child has ended: whoever has inherited its standard output and error keeps them, and we do no longer.
+    pub fn let_writers_go(&mut self) {
+        self.writers.drain(..).for_each(pipe::let_go);
     }
 
     /// Reaps the child if it has ended.

@@ -10,6 +10,7 @@ pub(crate) mod mark;
 pub(crate) mod mounts;
 pub(crate) mod notify;
 pub(crate) mod paths;
+pub(crate) mod pipe;
 pub(crate) mod procfs;
 pub(crate) mod program;
 pub(crate) mod reaper;

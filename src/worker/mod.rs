@@ -9,10 +9,12 @@
 //! | `permission`, `claims` | the turn at a destination, its lock, and the owner's preconditions |
 //! | `start`, `run_as`, `secret`, `versions` | how a child is started, and what its rsync can be asked for |
 //! | `running`, `said`, `masters` | a running child: its pipes, its lines, its leftovers, the ssh masters that outlive it |
+//! | `daemons` | what is still written by what hooks have started |
 //! | `sync_report`, `show`, `log_lines` | what is known of a sync, on the board and in the log |
 #![forbid(unsafe_code)]
 
 mod claims;
+mod daemons;
 mod fault;
 mod handle;
 mod inbox;

@@ -143,6 +143,7 @@ impl Running {
         if self.exit.is_none() {
             self.exit = self.child.try_wait();
             if self.exit.is_some() {
+                self.child.let_writers_go();
                 // One drain takes more than the pipes can hold. A second one would only read what a grandchild writes, which
                 // may go on for ever.
                 self.drain();
@@ -171,6 +172,16 @@ impl Running {
         !self.terminated && matches!(self.exit, Some(Exit::Code(0 | 23 | 24 | 25)))
     }
 
+    /// A hook that has done its work: what it has started, in whatever way, was meant to stay.
+    fn may_leave_daemons(&self) -> bool {
+        self.run.is_none() && self.exit == Some(Exit::Code(0)) && !self.terminated && !self.killed
+    }
+
+    /// The pipes that something which outlives the child still holds.
+    pub fn into_open_pipes(self) -> impl Iterator<Item = OwnedFd> {
+        [self.stdout.fd, self.stderr.fd].into_iter().flatten()
+    }
+
     /// Once the child has exited: ends what it left behind. True when nothing of it lives any more.
     ///
     /// When rsync exits, its receiver may still be moving the partial file to where the next sync resumes from it. It has
@@ -178,6 +189,11 @@ impl Running {
     /// rsync's exit. After a success there is nothing to put aside.
     pub fn end_leftovers(&mut self, stop_timeout: Duration) -> bool {
         let Some(again_in) = self.leftovers_in else { return false };
+        if self.may_leave_daemons() {
+            // Only to reap what has ended in it by now.
+            reaper::reap_group(self.pid);
+            return true;
+        }
         let failed = self.exit != Some(Exit::Code(0));
         let has_time = self.terminated || (failed && clock::now() < self.exited_at + stop_timeout);
         let patient = has_time && !self.killed && self.run.is_some();

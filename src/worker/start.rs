@@ -92,6 +92,7 @@ pub fn start(
         environment,
         hidden: if is_rsync { HIDDEN } else { HIDDEN_FROM_HOOKS },
         secret,
+        may_leave_daemons: !is_rsync,
         setup,
     };
     let child = Child::start(&spec).map_err(|error| {

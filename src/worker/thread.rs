@@ -4,6 +4,7 @@
 mod perform;
 
 use super::claims::Turn;
+use super::daemons::Daemons;
 use super::handle::Terms;
 use super::inbox::{Inbox, Order};
 use super::masters::Masters;
@@ -45,6 +46,7 @@ pub struct Worker {
     masters: Masters,
     /// The sync before was interrupted after it had moved file data.
     interrupted: bool,
+    daemons: Daemons,
     /// The job's turn to write to its destination, from the beginning of a sync until rsync is over.
     turn: Option<Turn>,
     /// What rsync was when this sync began.
@@ -94,6 +96,7 @@ impl Worker {
             child_since: now,
             masters: Masters::default(),
             interrupted: false,
+            daemons: Daemons::default(),
             turn: None,
             rsync_file: None,
             report: SyncReport::default(),
@@ -160,6 +163,7 @@ impl Worker {
         if let Some(child) = &self.child {
             fds.extend(child.pipes().map(|pipe| PollFd::new(pipe, PollFlags::POLLIN)));
         }
+        fds.extend(self.daemons.pipes().map(|pipe| PollFd::new(pipe, PollFlags::POLLIN)));
         let timeout = deadline.map(|at| TimeSpec::from_duration(at.since(clock::now())));
         // Whatever woke us, an error such as EINTR included: wake() looks at every source, and none of them blocks.
         let _ = ppoll(&mut fds, timeout, None);
@@ -188,6 +192,7 @@ impl Worker {
                 }
             }
         }
+        self.daemons.drain();
         self.look_after_child();
         while let Some(order) = self.inbox.next() {
             match order {

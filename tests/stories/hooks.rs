@@ -1,6 +1,6 @@
 //! The commands around a sync.
 
-use crate::common::{process, wait_until, Rig};
+use crate::common::{is_executable, process, skipped, wait_until, Rig};
 use nix::sys::signal::Signal;
 
 /// An INI value: a command that appends what it was told and the line `END` to a file of the story's directory.
@@ -190,4 +190,71 @@ fn sync_that_moves_file_data_is_not_ended_for_run_recover() {
     assert_eq!(rig.fake("dest").runs(), 1, "it was ended");
     assert!(!rig.path("recovered").exists());
     irsync.stop();
+}
+
+/// A hook that starts 8 daemons one way, and the word that the daemons are found by. Each writes to what it has inherited, waits
+/// until the hook has long ended, writes again, and tells that it has survived that.
+fn daemons_started(story: &'static str, how: &str) {
+    let rig = Rig::new(story);
+    let daemon = rig.write(
+        "daemon",
+        "#!/bin/sh\necho $$ >>$1/pids\necho hello\nuntil test -e $1/write; do sleep 0.05; done\n\
+         i=0; while test $i -lt 5; do echo line; echo line >&2; i=$((i+1)); done\necho $$ >>$1/survivors\n\
+         until test -e $1/again; do sleep 0.05; done\n\
+         head -c 300000 /dev/zero; echo line; echo line >&2\necho $$ >>$1/outlived\nexec sleep 1000\n",
+    );
+    rig.write("start", format!("for i in 1 2 3 4 5 6 7 8; do {}\ndone\n", how.replace("DAEMON", "sh $1/daemon $1")));
+    assert!(daemon.exists());
+    rig.ini("[media]\nsource = /ok\ndestination = DIR/dest\nrun_after = sh DIR/start DIR\n");
+    let mut irsync = rig.start(&["run"]);
+    let lines = |name: &str| rig.read(name).lines().count();
+    wait_until("the 8 daemons", || lines("pids") == 8);
+    wait_until("the hook's end", || rig.status("media", "state").as_deref() == Some("waiting"));
+    rig.write("write", "");
+    wait_until("all 8 to write and live on", || lines("survivors") == 8);
+    irsync.stop();
+    rig.write("again", "");
+    wait_until("all 8 to outlive irsync and what they write then", || lines("outlived") == 8);
+    let pids: Vec<i32> = rig.read("pids").lines().map(|pid| pid.parse().unwrap()).collect();
+    assert!(pids.iter().all(|pid| process::alive(*pid)), "{pids:?}");
+}
+
+#[test]
+fn daemons_in_the_background_live_on() {
+    daemons_started("hook-background", "DAEMON &");
+}
+
+#[test]
+fn daemons_in_a_session_of_their_own_live_on() {
+    daemons_started("hook-setsid", "setsid DAEMON &");
+}
+
+#[test]
+fn daemons_that_daemonize_themselves_live_on() {
+    // As daemon(3) does with `noclose`: a child in a session of its own, whose parent ends at once.
+    daemons_started("hook-daemon", "(setsid sh -c 'exec \"$@\"' - DAEMON &)");
+}
+
+#[test]
+fn daemons_of_start_stop_daemon_live_on() {
+    if !is_executable("start-stop-daemon") {
+        skipped("daemons_of_start_stop_daemon_live_on", "needs start-stop-daemon");
+        return;
+    }
+    daemons_started("hook-ssd", "start-stop-daemon -S -b -C -p $1/pid.$i -m -x /bin/sh -- $1/daemon $1");
+}
+
+#[test]
+fn what_a_failed_hook_leaves_in_its_group_is_ended() {
+    let rig = Rig::new("hook-failed-left");
+    rig.ini(
+        "[media]\nsource = /ok\ndestination = DIR/dest\n\
+         run_after = sh -c 'sleep 1000 & echo $! >DIR/child; exit 3'\n",
+    );
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("run_after exited with code 3");
+    let child: i32 = rig.read("child").trim().parse().unwrap();
+    assert!(!process::alive(child), "the hook's child in its group lives on");
+    irsync.stop();
+    rig.assert_nothing_left();
 }

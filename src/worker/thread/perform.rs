@@ -166,6 +166,9 @@ impl Worker {
             Step::Probe => self.probe_exited(&child),
             hook => self.hook_exited(hook, exit),
         };
+        if !matches!(child.step, Step::Rsync | Step::Probe) {
+            self.daemons.keep(child.into_open_pipes());
+        }
         self.feed(event);
     }
 
