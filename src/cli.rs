@@ -6,6 +6,7 @@ use crate::config::keys::Id;
 use crate::config::values::{self, Value};
 use crate::config::{nearest, Config};
 use crate::os::flush::FLUSH;
+use crate::os::publish::{PUBLISH, STAGE};
 use clap::{Arg, ArgAction, ArgMatches};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -107,8 +108,12 @@ Exit codes: 0 success; 1 failure; 2 wrong usage; 78 bad configuration.
 /// Runs irsync with this process's arguments.
 pub fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
-    if args.first().is_some_and(|first| first == FLUSH) {
-        return commands::flush::run(args.get(1).map(OsString::as_os_str));
+    let second = args.get(1).map(OsString::as_os_str);
+    match args.first() {
+        Some(first) if first == FLUSH => return commands::flush::run(second),
+        Some(first) if first == STAGE => return commands::atomic::stage(&args[1..]),
+        Some(first) if first == PUBLISH => return commands::atomic::publish(second),
+        _ => {}
     }
     let command = match parse(args) {
         Ok(command) => command,

@@ -99,6 +99,8 @@ fn settings(interval: Duration) -> Settings {
         repeat: true,
         reboot_after: None,
         durable: false,
+        atomic: false,
+        before_publish: false,
         before: false,
         on_change: false,
         on_failure: false,

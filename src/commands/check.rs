@@ -7,6 +7,7 @@ use crate::config::mask::masked;
 use crate::config::show::{self, Setting};
 use crate::config::values::{self, Kind, Value};
 use crate::config::{self, Arguments, Config, Job, Loaded, Password};
+use crate::os::publish::Places;
 use crate::os::{paths, program};
 use crate::rsync::argv::{self, Additions};
 use crate::rsync::operand;
@@ -41,6 +42,7 @@ pub fn check(path: &Path) -> ExitCode {
                 false => hints.push(text),
             }
         }
+        refused.extend(atomic_fault(job).map(|fault| format!("{}: [{}] {fault}", path.display(), job.name)));
         option_hints(job, &mut hints);
         place_hints(job, &mut hints);
         warnings.extend(hints.iter().map(|hint| format!("{}: warning: [{}] {hint}", path.display(), job.name)));
@@ -103,6 +105,17 @@ fn password_fault(job: &Job) -> Option<String> {
     let Some(Password::File(file)) = &job.password else { return None };
     let mode = fs::metadata(file).ok()?.mode();
     (mode & 0o006 != 0).then(|| format!("password_file: others can read {}: chmod o-rw it", file.display()))
+}
+
+/// Whether the destination can change as a whole, found out by trying. A parent that is not there yet may come with a card.
+fn atomic_fault(job: &Job) -> Option<String> {
+    let destination = job.arguments.local_destination().filter(|_| job.atomic)?;
+    let places = match Places::of(Path::new(&destination)) {
+        Ok(places) if places.parent_is_there() => places,
+        Ok(_) => return None,
+        Err(why) => return Some(format!("atomic: {why}")),
+    };
+    places.try_out().err().map(|why| format!("atomic: {why}"))
 }
 
 fn option_hints(job: &Job, hints: &mut Vec<String>) {

@@ -1,6 +1,7 @@
 //! The commands.
 #![forbid(unsafe_code)]
 
+pub(crate) mod atomic;
 pub(crate) mod check;
 mod check_watchdog;
 pub(crate) mod flush;

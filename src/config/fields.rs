@@ -63,6 +63,7 @@ fields! {
         rsync,
         enabled,
         durable,
+        atomic,
         progress,
         require_mount,
         min_free,
@@ -106,6 +107,7 @@ fields! {
 fields! {
     Hooks {
         before = run_before,
+        before_publish = run_before_publish,
         after = run_after,
         on_change = run_on_change,
         on_failure = run_on_failure,

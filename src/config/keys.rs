@@ -133,6 +133,8 @@ table! {
     backoff_max: Job, AtOnce, Derived("the larger of 5m and interval"), span(false), "longest wait after a failed sync, and the one after permanent errors; with neither of the two keys a server in trouble is asked every 1 to 1.5 intervals";
     stale_after: Job, AtOnce, Derived("3 × interval + activity_timeout"), span(true), "age of the last success at which the job counts as unhealthy (without an `activity_timeout` 2h is added instead)";
     durable: Job, NextSync, Is("yes"), Bool, "what a sync has changed is on the disk before it is called a success: syncfs(2) of a local destination, and rsync's `--fsync` where it knows that";
+    atomic: Job, NextSync, Is("no"), Bool, "the set changes as a whole or not at all: it is built beside the destination, of hard links where nothing has changed, and exchanged with it in one step; `options` must delete";
+    run_before_publish: Job, NextSync, Nothing, Command, "command that looks at the new set in `IRSYNC_STAGING` before it is shown (`atomic` only); if it fails, the old set stays";
     password_file: Job, NextSync, Nothing, Path { off: true }, "file whose first line is the rsync daemon's password; refused if others can read it";
     password: Job, NextSync, Nothing, Secret, "the rsync daemon's password; an INI file that holds one is refused if others can read it";
     progress: Job, NextSync, Is("yes"), Bool, "add `--info=progress2` where this rsync knows it";

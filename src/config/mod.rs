@@ -87,6 +87,8 @@ pub struct Job {
     pub stale_after: Option<Duration>,
     /// `durable`
     pub durable: bool,
+    /// `atomic`
+    pub atomic: bool,
     /// `password_file` or `password`
     pub password: Option<Password>,
     /// `progress`
@@ -97,7 +99,7 @@ pub struct Job {
     pub require_mount: Option<PathBuf>,
     /// `min_free`, bytes
     pub min_free: Option<u64>,
-    /// `run_before`, `run_after`, `run_on_change`, `run_on_failure`, `run_recover`
+    /// `run_before`, `run_before_publish`, `run_after`, `run_on_change`, `run_on_failure`, `run_recover`
     pub hooks: Hooks,
     /// `reboot_after`; None: never
     pub reboot_after: Option<Duration>,
@@ -148,6 +150,8 @@ pub enum IoClass {
 pub struct Hooks {
     /// `run_before`
     pub before: Option<Vec<String>>,
+    /// `run_before_publish`
+    pub before_publish: Option<Vec<String>>,
     /// `run_after`
     pub after: Option<Vec<String>>,
     /// `run_on_change`

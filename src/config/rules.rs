@@ -6,7 +6,7 @@ use super::values::Value;
 use super::view::View;
 use super::{Arguments, Job, Password};
 use crate::job::backoff;
-use crate::rsync::operand;
+use crate::rsync::{operand, staging};
 
 /// Adds what is wrong with a job as a whole.
 pub(super) fn check(view: &View, job: &Job, errors: &mut Vec<Error>) {
@@ -49,6 +49,14 @@ pub(super) fn check(view: &View, job: &Job, errors: &mut Vec<Error>) {
         // Whichever the owner gave is the one to mend.
         let key = if view.place(Id::backoff_max).is_some() { Id::backoff_max } else { Id::backoff_initial };
         refuse(key, "backoff_initial is longer than backoff_max");
+    }
+    if on(Id::run_before_publish) && !job.atomic {
+        refuse(Id::run_before_publish, "it never runs without atomic");
+    }
+    if let (Arguments::Ini { options, destination, .. }, true) = (&job.arguments, job.atomic) {
+        if let Some(why) = staging::obstacle(options, destination) {
+            refuse(Id::atomic, &why);
+        }
     }
     if on(Id::recover_after) && off(Id::run_recover) {
         refuse(Id::recover_after, "there is no run_recover to run");

@@ -14,6 +14,10 @@ pub enum Step {
     Rsync,
     /// syncfs(2): what rsync has written goes to the disk.
     Flush,
+    /// `run_before_publish`
+    BeforePublish,
+    /// The new set takes the place of the live one.
+    Publish,
     /// `run_on_change`
     OnChange,
     /// `run_on_failure`
@@ -32,6 +36,8 @@ impl Step {
             Step::Before => "run_before",
             Step::Rsync => "rsync",
             Step::Flush => "syncfs",
+            Step::BeforePublish => "run_before_publish",
+            Step::Publish => "publish",
             Step::OnChange => "run_on_change",
             Step::OnFailure => "run_on_failure",
             Step::After => "run_after",

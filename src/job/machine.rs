@@ -93,6 +93,8 @@ pub struct Job {
     unflushed: bool,
     /// What the sync comes to if the flush that runs succeeds.
     flushing: Outcome,
+    /// This sync has built a new set that is not shown yet.
+    staged: bool,
 }
 
 impl Job {
@@ -119,6 +121,7 @@ impl Job {
             let_go: false,
             unflushed: true,
             flushing: Outcome::Success,
+            staged: false,
         }
     }
 
@@ -204,6 +207,7 @@ impl Job {
                 Some((Step::Rsync, cause)) => {
                     self.changed |= changed;
                     self.unflushed |= written;
+                    self.staged = self.settings.atomic && changed && outcome.is_success();
                     self.count_stall(cause, moved);
                     // A full disk is as full in a moment, and to find that out costs the server the whole transfer again.
                     self.spared |= moved && outcome != Outcome::Disk;
@@ -309,9 +313,12 @@ impl Job {
             Step::Recover => self.rest(),
             Step::Flush if ok => {
                 self.unflushed = false;
-                self.conclude(self.flushing, None, true, now)
+                self.show_set(now)
             }
-            Step::Flush => self.conclude(Outcome::Disk, None, true, now),
+            Step::BeforePublish if ok => self.start(Step::Publish),
+            Step::BeforePublish => self.conclude(Outcome::Skipped, None, true, now),
+            Step::Publish if ok => self.conclude(self.flushing, None, true, now),
+            Step::Flush | Step::Publish => self.conclude(Outcome::Disk, None, true, now),
             Step::Rsync | Step::OnChange | Step::OnFailure | Step::After => {
                 self.phase = Phase::Concluding;
                 self.next_hook(now)

@@ -29,6 +29,8 @@ fn settings() -> Settings {
         },
         reboot_after: None,
         durable: false,
+        atomic: false,
+        before_publish: false,
         before: false,
         on_change: false,
         on_failure: false,
@@ -418,6 +420,38 @@ fn what_a_failed_sync_or_a_failed_flush_has_left_is_flushed_by_the_next_success(
 }
 
 #[test]
+fn a_new_set_is_flushed_then_looked_at_then_shown_and_only_then_told() {
+    let mut job = job(Settings { atomic: true, before_publish: true, durable: false, on_change: true, ..settings() });
+    let changed = |outcome| Event::Synced { outcome, changed: true, moved: true, written: true };
+    drive(&mut job, Event::Tick, at(0));
+    assert_eq!(drive(&mut job, changed(Outcome::Success), at(1)), [FLUSH, Action::Wait], "even without durable");
+    assert_eq!(drive(&mut job, Event::Exited(true), at(2)), [Action::Start(Step::BeforePublish), Action::Wait]);
+    assert_eq!(drive(&mut job, Event::Exited(true), at(3)), [Action::Start(Step::Publish), Action::Wait]);
+    let told = drive(&mut job, Event::Exited(true), at(4));
+    assert_eq!(conclusion(&told).outcome, Outcome::Success);
+    assert!(told.contains(&Action::Start(Step::OnChange)));
+    drive(&mut job, Event::Exited(true), at(5));
+
+    // Refused: the old set stays, and nobody is told of a change.
+    drive(&mut job, Event::SyncNow, at(10));
+    drive(&mut job, changed(Outcome::Success), at(11));
+    drive(&mut job, Event::Exited(true), at(12));
+    let told = drive(&mut job, Event::Exited(false), at(13));
+    assert_eq!(conclusion(&told).outcome, Outcome::Skipped);
+    assert!(!told.contains(&Action::Start(Step::OnChange)));
+
+    // Part of a set is nothing.
+    drive(&mut job, Event::SyncNow, at(20));
+    let told = drive(&mut job, changed(Outcome::Partial), at(21));
+    assert_eq!(conclusion(&told).outcome, Outcome::Partial);
+    assert!(!told.contains(&Action::Start(Step::OnChange)) && !told.contains(&FLUSH), "{told:?}");
+
+    // Nothing has changed: nothing is shown.
+    drive(&mut job, Event::SyncNow, at(30));
+    assert!(conclusion(&drive(&mut job, synced(Outcome::Success), at(31))).outcome.is_success());
+}
+
+#[test]
 fn flush_that_hangs_has_the_limit_of_activity_and_a_stop_does_not_wait_for_it() {
     let mut job = job(durable());
     drive(&mut job, Event::Tick, at(0));
@@ -597,6 +631,8 @@ struct World {
     stopped: bool,
     /// What rsync wrote is not on the disk.
     unflushed: bool,
+    /// A new set is there that nobody has seen.
+    staged: bool,
 }
 
 impl World {
@@ -650,7 +686,11 @@ impl World {
         }
         if ends {
             match (self.child, &event) {
-                (Some(Step::Rsync), Event::Synced { written, .. }) => self.unflushed |= *written,
+                (Some(Step::Rsync), Event::Synced { written, changed, .. }) => {
+                    self.unflushed |= *written;
+                    self.staged = *changed;
+                }
+                (Some(Step::Publish), Event::Exited(true)) => self.staged = false,
                 (Some(Step::Flush), Event::Exited(true)) => self.unflushed = false,
                 _ => {}
             }
@@ -660,10 +700,14 @@ impl World {
         let was_tick = event == Event::Tick && self.asked.is_none();
         let action = self.job.handle(event, self.now);
         match action {
-            Action::Start(_) => assert_eq!(self.child, None, "two children: {path:?}"),
+            Action::Start(step) => {
+                assert_eq!(self.child, None, "two children: {path:?}");
+                assert!(step != Step::Publish || !self.unflushed, "shown before it is on the disk: {path:?}");
+            }
             Action::Terminate(_) | Action::Kill => assert!(self.child.is_some(), "nobody to kill: {path:?}"),
             Action::Conclude(c) if self.job.settings.durable && c.outcome.pace() == Pace::Interval => {
-                assert!(!self.unflushed && self.child.is_none(), "told before it was true: {path:?}")
+                assert!(!self.unflushed && self.child.is_none(), "told before it was true: {path:?}");
+                assert!(!self.job.settings.atomic || !self.staged, "told before it was shown: {path:?}");
             }
             Action::Begin | Action::Conclude(_) => assert_eq!(self.child, None, "child left: {path:?}"),
             Action::Exit => assert!(
@@ -767,9 +811,17 @@ fn every_order_of_events_keeps_the_promises() {
         ..settings()
     };
     let mut seen = 0;
-    for settings in [settings(), all.clone(), Settings { repeat: false, ..all }] {
-        let world =
-            World { job: job(settings), now: at(0), child: None, asked: None, stopped: false, unflushed: false };
+    let whole = Settings { atomic: true, before_publish: true, durable: true, ..settings() };
+    for settings in [settings(), all.clone(), Settings { repeat: false, ..all }, whole] {
+        let world = World {
+            job: job(settings),
+            now: at(0),
+            child: None,
+            asked: None,
+            stopped: false,
+            unflushed: false,
+            staged: false,
+        };
         explore(&world, &mut Vec::new(), 7, &mut seen);
     }
     assert!(seen > 100_000, "only {seen} states were visited");
@@ -783,6 +835,8 @@ fn long_random_walks_keep_the_promises() {
             limits: Limits { recover_after: Some(secs(9)), ..limits() },
             reboot_after: Some(secs(20)),
             durable: seed % 3 != 0,
+            atomic: seed % 5 == 1,
+            before_publish: seed % 7 != 0,
             before: seed % 2 == 0,
             on_failure: true,
             ..settings()
@@ -794,6 +848,7 @@ fn long_random_walks_keep_the_promises() {
             asked: None,
             stopped: false,
             unflushed: false,
+            staged: false,
         };
         let mut path = Vec::new();
         for _ in 0..500 {

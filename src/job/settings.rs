@@ -38,6 +38,10 @@ pub struct Settings {
     pub reboot_after: Option<Duration>,
     /// What was changed has to be on the disk before a sync is over: `durable`, and the destination is on this machine.
     pub durable: bool,
+    /// `atomic`: a new set is built beside the live one, and has to be published.
+    pub atomic: bool,
+    /// `run_before_publish` is set.
+    pub before_publish: bool,
     /// `run_before` is set.
     pub before: bool,
     /// `run_on_change` is set.

@@ -13,6 +13,7 @@ pub(crate) mod paths;
 pub(crate) mod pipe;
 pub(crate) mod procfs;
 pub(crate) mod program;
+pub(crate) mod publish;
 pub(crate) mod reaper;
 pub(crate) mod sampler;
 pub(crate) mod signals;

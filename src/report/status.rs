@@ -209,8 +209,17 @@ impl Section {
         if state == State::Disabled {
             return Ok(JobStatus { name, state, ..JobStatus::default() });
         }
-        const STEPS: [Step; 7] =
-            [Step::Probe, Step::Before, Step::Flush, Step::OnChange, Step::OnFailure, Step::After, Step::Recover];
+        const STEPS: [Step; 9] = [
+            Step::Probe,
+            Step::Before,
+            Step::Flush,
+            Step::BeforePublish,
+            Step::Publish,
+            Step::OnChange,
+            Step::OnFailure,
+            Step::After,
+            Step::Recover,
+        ];
         let mut outcomes = [0; Outcome::ALL.len()];
         for (outcome, count) in Outcome::ALL.iter().zip(&mut outcomes) {
             // An older irsync knows fewer outcomes.

@@ -1,6 +1,7 @@
 //! What rsync counted: the numbers of `--stats` and its closing lines.
 
 use super::number;
+use super::staging::STAGED;
 
 /// What the lines on stdout told of a run. Start a new one for each rsync.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +32,7 @@ impl Stats {
         match line {
             [b'L' | b'M' | b'N' | b'T' | b's', ..] => self.scan_numbers(line),
             [b'd' | b'*', ..] => self.named_change |= line.starts_with(b"deleting ") || line.starts_with(b"*deleting "),
+            [b'@', ..] => self.named_change |= line == STAGED,
             [b'<' | b'>' | b'c' | b'h', ..] => self.named_change |= is_itemised(line),
             _ => {}
         }

@@ -23,7 +23,7 @@ fn cause(cause: Cause, step: Step, stalled: Option<&str>) -> String {
         Cause::TooLong(limit) => {
             let key = match step {
                 Step::Rsync => Id::max_runtime,
-                Step::Flush => Id::activity_timeout,
+                Step::Flush | Step::Publish => Id::activity_timeout,
                 _ => Id::hook_timeout,
             };
             let key = key.name();

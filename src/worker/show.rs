@@ -52,7 +52,8 @@ impl Show {
         let since = Some(Stamp::now());
         self.slot.update(|s| {
             // While it is flushed, the sync is not over.
-            s.state = if matches!(step, Step::Rsync | Step::Flush) { State::Syncing } else { State::Hook };
+            s.state =
+                if matches!(step, Step::Rsync | Step::Flush | Step::Publish) { State::Syncing } else { State::Hook };
             s.step = (step != Step::Rsync).then_some(step.name());
             s.since = since;
             s.next_run = None;

@@ -11,11 +11,13 @@ use crate::job::{Outcome, Step};
 use crate::os::child::{Child, Spec};
 use crate::os::flush::FLUSH;
 use crate::os::mark;
+use crate::os::publish::{Places, PUBLISH, STAGE};
 use crate::os::sys::Setup;
 use crate::report::logging::ChildLog;
 use crate::rsync::argv::{self, Additions};
 use nix::sys::signal::Signal;
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
 /// When memory runs out, the kernel kills a process with a high score first: rsync, and not irsync.
 const OOM_SCORE_OF_CHILDREN: i16 = 500;
@@ -131,12 +133,21 @@ fn words(step: Step, job: &Job, shared: &Shared) -> (String, Vec<OsString>) {
                 job.password.is_some(),
                 job.durable && job.arguments.local_destination().is_some(),
             );
-            return (job.rsync.clone(), argv::compose(&job.arguments, &additions));
+            let mut args = argv::compose(&job.arguments, &additions);
+            let destination = job.arguments.local_destination().filter(|_| job.atomic);
+            let Some(live) = destination else { return (job.rsync.clone(), args) };
+            args.splice(0..0, [STAGE.into(), live.into(), OsString::from(&job.rsync)]);
+            return (SELF.into(), args);
         }
         Step::Flush => {
             let destination = job.arguments.local_destination().unwrap_or_default();
             return (SELF.into(), vec![FLUSH.into(), destination.into()]);
         }
+        Step::Publish => {
+            let destination = job.arguments.local_destination().unwrap_or_default();
+            return (SELF.into(), vec![PUBLISH.into(), destination.into()]);
+        }
+        Step::BeforePublish => &job.hooks.before_publish,
         Step::Before => &job.hooks.before,
         Step::OnChange => &job.hooks.on_change,
         Step::OnFailure => &job.hooks.on_failure,
@@ -155,6 +166,10 @@ fn hook_environment(job: &Job, facts: &HookFacts) -> Vec<(&'static str, OsString
         ("IRSYNC_RESULT", facts.outcome.map_or("", Outcome::name).into()),
         ("IRSYNC_EXIT_CODE", facts.code.map(|code| code.to_string()).unwrap_or_default().into()),
     ];
+    let live = job.arguments.local_destination().filter(|_| job.atomic);
+    if let Some(places) = live.and_then(|live| Places::of(Path::new(&live)).ok()) {
+        environment.push(("IRSYNC_STAGING", places.staging.into()));
+    }
     if let Some((destination, _)) = destination(job) {
         environment.push(("IRSYNC_DESTINATION", destination.into()));
     }

@@ -67,6 +67,8 @@ fn settings(job: &config::Job, repeat: bool) -> Settings {
         repeat,
         reboot_after: job.reboot_after,
         durable: job.durable && job.arguments.local_destination().is_some(),
+        atomic: job.atomic,
+        before_publish: job.hooks.before_publish.is_some(),
         before: job.hooks.before.is_some(),
         on_change: job.hooks.on_change.is_some(),
         on_failure: job.hooks.on_failure.is_some(),

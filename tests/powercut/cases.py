@@ -2,7 +2,7 @@
 
 from collections import namedtuple
 
-# `after` are lines of the job's section; `fsck` runs before the mount of a cut disk, as an image's init does.
+# `keys` are lines of the job's section; `fsck` runs before the mount of a cut disk, as an image's init does.
 Case = namedtuple("Case", "fs options keys fsck mount", defaults=("", "", ""))
 SIZE = 192 << 20
 MKFS = {
@@ -22,6 +22,9 @@ CASES = {
     "f2fs": Case("f2fs", FULL),
     "f2fs-inplace": Case("f2fs", "-rltH --delete --inplace"),
     "f2fs-partial": Case("f2fs", FULL + " --partial-dir=.irsync-partial"),
+    "ext4-atomic": Case("ext4", FULL, "atomic = yes"),
+    "f2fs-atomic": Case("f2fs", FULL, "atomic = yes"),
+    "btrfs-atomic": Case("btrfs", FULL, "atomic = yes"),
     "btrfs": Case("btrfs", FULL),
     "exfat": Case("exfat", FAT),
     "vfat": Case("vfat", FAT),

@@ -68,7 +68,8 @@ class Recording:
 
     def write_ini(self, word, options, hook):
         ini = RUN / f"{self.name}.{word}.ini"
-        keys = "".join(f"{line}\n" for line in [self.case.keys, *self.plan["keys"]] if line)
+        rsync = self.plan["mutant"] and f"rsync = {Path(__file__).resolve().parent}/{self.plan['mutant']}"
+        keys = "".join(f"{line}\n" for line in [self.case.keys, rsync, *self.plan["keys"]] if line)
         ini.write_text(f"log = stderr\nstatus_file = /run/irsync/{self.name}/status\n[{self.name}]\n"
                        f"source = rsync://127.0.0.1:8730/{self.source.name}/\ndestination = {self.tree}/\n"
                        f"options = {self.case.options} {self.plan['options']} {options}\n{keys}{hook}")
@@ -138,7 +139,8 @@ class Recording:
             return dict(result, mount=str(error))
         found = sets.walk(self.tree)
         result["boot"] = sets.judge(self.new, self.old, found)
-        result["whole"] = found == self.new
+        if "atomic" in self.case.keys:
+            result["mixed"] = found not in (self.new, self.old)
         if result["boot"]:
             result["said"] = self.irsync(self.fast)
             sh(f"sync -f {self.root}; echo 3 > /proc/sys/vm/drop_caches")

@@ -29,6 +29,7 @@ def main():
     parser.add_argument("--hurry", action="store_true", help="a kernel that writes back after 3 s instead of 30")
     parser.add_argument("--options", default="", help="more options for rsync")
     parser.add_argument("--key", action="append", default=[], help="a line for the job's section")
+    parser.add_argument("--without-fsync", action="store_true", help="take rsync's --fsync away: files then stay wrong")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     if unknown := [name for name in arguments.cases if name not in CASES]:
@@ -45,7 +46,7 @@ def main():
         (out / old).unlink(missing_ok=True)
     hurry = {"dirty_expire_centisecs": 300, "dirty_writeback_centisecs": 100} if arguments.hurry else {}
     f2fs = any(CASES[name].fs == "f2fs" for name in cases)
-    plan = {"checkpoint": (3 if arguments.hurry else 60) if f2fs else 0, "cases": cases, "cuts": arguments.cuts, "seed": arguments.seed, "tail": arguments.tail, "vm": hurry, "keys": arguments.key,
+    plan = {"checkpoint": (3 if arguments.hurry else 60) if f2fs else 0, "cases": cases, "cuts": arguments.cuts, "seed": arguments.seed, "tail": arguments.tail, "vm": hurry, "mutant": "rsync-without-fsync" if arguments.without_fsync else "", "keys": arguments.key,
             "options": arguments.options, "irsync": os.path.abspath(arguments.irsync), "modules": str(modules.resolve())}
     (out / "plan.json").write_text(json.dumps(plan))
     with open(out / "console", "w") as console:
@@ -81,8 +82,11 @@ def report(cases, results, seed):
         forever = [r for r in forever if r not in told]
         latest = max((r["at"] for r in wrong), default=0)
         print(f"{name:14} {len(mine):5} {len(wrong):14} {latest:+7.1f} {silent:15} {len(untrue):15} {len(forever):15} {len(told):15}")
-        bad += len(untrue) + len(forever)
-        for r in (untrue + forever)[:3]:
+        mixed = [r for r in mine if r.get("mixed")]
+        if mixed:
+            print(f"    {len(mixed)} cuts left neither the old set nor the new one")
+        bad += len(untrue) + len(forever) + len(mixed)
+        for r in (untrue + forever + mixed)[:3]:
             print("   ", json.dumps(r))
     print(f"seed {seed}: {bad} bad cuts of {len(results)}")
     return 1 if bad or not results else 0

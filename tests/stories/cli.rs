@@ -97,10 +97,10 @@ fn check_shows_settings_and_command_with_secrets_masked() {
     assert_eq!(output.status.code(), Some(0), "{out}{err}");
     for line in [
         "* log_level ",
-        "* interval         = 1h",
-        "  stop_timeout     = 5s",
-        "* password         = ***",
-        "  user             = off",
+        "* interval           = 1h",
+        "  stop_timeout       = 5s",
+        "* password           = ***",
+        "  user               = off",
     ] {
         assert!(out.lines().any(|found| found.starts_with(line)), "{line:?} in\n{out}");
     }

@@ -488,13 +488,14 @@ fn every_key_reaches_the_configuration() {
         "reboot_limit" | "nice" => "3",
         "lock_memory" => "yes",
         "progress" | "enabled" | "durable" => "no",
+        "atomic" => "yes",
         "source" => "h::m",
         "jitter" => "33%",
         "min_free" => "7M",
         "io_class" => "idle",
         "password" => "secret",
         "user" | "group" => "nobody",
-        "options" => "-a",
+        "options" => "-a --delete",
         name if name.ends_with("_timeout") || name.ends_with("_after") && !name.starts_with("run_") => "77s",
         "interval" | "spread" | "max_runtime" | "backoff_initial" | "backoff_max" => "77s",
         _ => "/some/path",
@@ -509,7 +510,8 @@ fn every_key_reaches_the_configuration() {
         }
         text += "[a]\n";
         for other in keys::KEYS.iter().filter(|other| other.scope == keys::Scope::Job) {
-            let needed = ["source", "destination", "recover_after", "run_recover"].contains(&other.name);
+            let needed =
+                ["source", "destination", "options", "atomic", "recover_after", "run_recover"].contains(&other.name);
             if other.name == key.name || needed {
                 text += &format!("{} = {}\n", other.name, value(other.name));
             }

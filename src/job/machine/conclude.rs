@@ -20,11 +20,22 @@ impl Job {
     /// rsync has brought the set as far as it could. Before anybody hears of that, it has to be on the disk.
     fn settle(&mut self, outcome: Outcome, now: Time) -> Action {
         let complete = outcome.pace() == Pace::Interval;
-        if complete && self.settings.durable && self.unflushed && !self.stopping {
+        if complete && (self.settings.durable || self.staged) && self.unflushed && !self.stopping {
             self.flushing = outcome;
             self.start(Step::Flush)
         } else {
             self.conclude(outcome, None, true, now)
+        }
+    }
+
+    /// Everything is on the disk: now a new set may be shown.
+    pub(super) fn show_set(&mut self, now: Time) -> Action {
+        if !self.staged {
+            self.conclude(self.flushing, None, true, now)
+        } else if self.settings.before_publish {
+            self.start(Step::BeforePublish)
+        } else {
+            self.start(Step::Publish)
         }
     }
 
@@ -41,7 +52,8 @@ impl Job {
         self.ladder.finished(outcome, now);
         let wait = self.wait_after(outcome);
         self.next = now + wait;
-        let complete = outcome.pace() == Pace::Interval;
+        // Where a set changes as a whole, part of one is nothing.
+        let complete = outcome.pace() == Pace::Interval && (!self.settings.atomic || outcome.is_success());
         self.todo = Todo {
             on_change: self.settings.on_change && complete && self.changed,
             on_failure: self.settings.on_failure && !outcome.is_success(),

@@ -48,7 +48,7 @@ impl Job {
     /// gigabyte, and whether it still makes progress nobody can see.
     fn step_limit(&self, step: Step) -> Option<Duration> {
         match step {
-            Step::Flush => self.settings.limits.activity_timeout,
+            Step::Flush | Step::Publish => self.settings.limits.activity_timeout,
             _ => Some(self.settings.limits.hook_timeout),
         }
     }

@@ -9,9 +9,12 @@ use nix::libc;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{ForkResult, Gid, Pid, Uid};
+use std::ffi::CString;
 use std::io;
 use std::os::fd::RawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
 /// How a child is set up between fork and exec. Plain numbers only: nothing may be allocated there.
@@ -137,6 +140,28 @@ fn write_oom_score(score: i16) -> nix::Result<()> {
 pub fn ignore(signal: Signal) -> nix::Result<()> {
     // SAFETY: no handler is installed that could run at a bad moment.
     unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigIgn) }.map(drop)
+}
+
+/// Exchanges two entries of folders in one step: renameat2(2) with RENAME_EXCHANGE, which musl has no name for.
+///
+/// # Errors
+/// EINVAL: this file system cannot do it. EBUSY, EXDEV: one is a mount point. ENOSYS: a kernel before 3.15.
+pub fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    const RENAME_EXCHANGE: libc::c_uint = 2;
+    let c_string = |path: &Path| CString::new(path.as_os_str().as_bytes()).map_err(io::Error::from);
+    let (one, other) = (c_string(one)?, c_string(other)?);
+    // SAFETY: both are C strings that outlive the call, which only reads them.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_renameat2,
+            libc::AT_FDCWD,
+            one.as_ptr(),
+            libc::AT_FDCWD,
+            other.as_ptr(),
+            RENAME_EXCHANGE,
+        )
+    };
+    check(result as libc::c_int)
 }
 
 fn check(result: libc::c_int) -> io::Result<()> {

@@ -139,7 +139,9 @@ impl Worker {
                     _ => {
                         log::error!("{}: {message}", self.job.name);
                         match step {
-                            Step::Before => self.report = SyncReport::of_refusal(step.name(), message),
+                            Step::Before | Step::BeforePublish | Step::Publish => {
+                                self.report = SyncReport::of_refusal(step.name(), message)
+                            }
                             Step::Flush => self.report.spoil_by_flush(&message),
                             _ => {}
                         }
@@ -222,7 +224,9 @@ impl Worker {
             let note = format!("{} {}", hook.name(), log_lines::exit(exit));
             log::warn!("{}: {note}", self.job.name);
             match hook {
-                Step::Before => self.report = SyncReport::of_refusal(hook.name(), note),
+                Step::Before | Step::BeforePublish | Step::Publish => {
+                    self.report = SyncReport::of_refusal(hook.name(), note)
+                }
                 Step::Flush => self.report.spoil_by_flush(&note),
                 _ => {}
             }

@@ -1,6 +1,7 @@
 //! The same stories with the installed rsync and a real rsync daemon on loopback. Sentences in quotation marks are from
 //! rsync(1) and rsyncd.conf(5), or from what rsync was seen to do where these are silent.
 
+mod atomic;
 mod credentials;
 mod disk;
 mod durable;

@@ -1,0 +1,109 @@
+//! The processes of an `atomic` sync: a worker starts the first instead of rsync, the second when the new set is on the disk.
+
+use super::{complain, say, EXIT_USAGE};
+use crate::os::publish::Places;
+use crate::rsync::staging::{passes, CHANGE, STAGED};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
+
+/// rsync's own code for an order that cannot work: permanent.
+const CANNOT: u8 = 1;
+/// rsync reads no more of a password.
+const SECRET_LIMIT: u64 = 1024;
+
+/// See [`crate::os::publish::STAGE`]. Says what rsync says and ends as rsync does. If nothing would change in the live set,
+/// nothing is written; else this process becomes the rsync that builds the new set.
+pub(crate) fn stage(args: &[OsString]) -> ExitCode {
+    let [live, program, args @ ..] = args else { return ExitCode::from(EXIT_USAGE) };
+    match try_stage(Path::new(live), program, args) {
+        Ok(code) => ExitCode::from(code),
+        Err(message) => {
+            complain(&format!("irsync: atomic: {message}\n"));
+            ExitCode::from(CANNOT)
+        }
+    }
+}
+
+fn try_stage(live: &Path, program: &OsStr, args: &[OsString]) -> Result<u8, String> {
+    let places = Places::of(live)?;
+    let is_there = places.live.is_dir();
+    let (look, build) = passes(args, is_there.then_some(places.live.as_os_str()), places.staging.as_os_str());
+    let secret = match args.iter().any(|word| word == "--password-file=-") {
+        true => Some(read_secret().map_err(|error| format!("cannot read the password: {error}"))?),
+        false => None,
+    };
+    let cannot_run = |error: io::Error| format!("cannot run {program:?}: {error}");
+    if is_there {
+        let mut child = start(program, &look, secret.as_deref()).map_err(cannot_run)?;
+        let (changed, said) = listen(&mut child);
+        let status = child.wait().map_err(cannot_run)?;
+        let code = status.code().map_or(20, |code| code as u8);
+        // 24: files vanished on the server while it was looked at.
+        if ![0, 24].contains(&code) || !changed {
+            if code == 0 {
+                places.discard();
+            }
+            let _ = say(&said);
+            return Ok(code);
+        }
+    }
+    places.prepare()?;
+    let _ = say(&format!("{}\n", String::from_utf8_lossy(STAGED)));
+    let mut rsync = Command::new(program);
+    rsync.args(&build).stdin(secret_pipe(secret.as_deref()).map_err(cannot_run)?);
+    Err(cannot_run(rsync.exec()))
+}
+
+fn start(program: &OsStr, args: &[OsString], secret: Option<&[u8]>) -> io::Result<Child> {
+    Command::new(program).args(args).stdin(secret_pipe(secret)?).stdout(Stdio::piped()).spawn()
+}
+
+fn read_secret() -> io::Result<Vec<u8>> {
+    let mut secret = Vec::new();
+    io::stdin().lock().take(SECRET_LIMIT).read_to_end(&mut secret)?;
+    Ok(secret)
+}
+
+/// A pipe that holds the secret: it is longer than any password.
+fn secret_pipe(secret: Option<&[u8]>) -> io::Result<Stdio> {
+    let Some(secret) = secret else { return Ok(Stdio::null()) };
+    let (read, write): (OwnedFd, OwnedFd) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+    File::from(write).write_all(secret)?;
+    Ok(Stdio::from(read))
+}
+
+/// Whether rsync named a change, and all else that it said.
+fn listen(child: &mut Child) -> (bool, String) {
+    let (mut changed, mut said) = (false, String::new());
+    let Some(stdout) = child.stdout.take() else { return (false, said) };
+    for line in BufReader::new(stdout).split(b'\n') {
+        match line {
+            Ok(line) if line.starts_with(CHANGE) => changed = true,
+            // Its statistics: bounded, unless -v asks for every name.
+            Ok(line) if said.len() < 1 << 16 => {
+                said.push_str(&String::from_utf8_lossy(&line));
+                said.push('\n');
+            }
+            Ok(_) => {}
+            Err(_) => break,
+        }
+    }
+    (changed, said)
+}
+
+/// See [`crate::os::publish::PUBLISH`].
+pub(crate) fn publish(live: Option<&OsStr>) -> ExitCode {
+    let Some(live) = live else { return ExitCode::from(EXIT_USAGE) };
+    match Places::of(Path::new(live)).and_then(|places| places.publish()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            complain(&format!("{message}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The two command lines of an `atomic` sync: what would change in the live set, and the new set beside it.
+
+use super::operand::is_remote;
+use super::options::analyse;
+use std::ffi::{OsStr, OsString};
+
+/// What begins each line that names a change in the answer to the first of the two.
+pub(crate) const CHANGE: &[u8] = b"@";
+/// What irsync itself says on stdout when something has changed, before it turns into the second.
+pub(crate) const STAGED: &[u8] = b"@staged";
+/// Options that look at what is in the destination already: of a new set there is nothing yet. And those that would hide
+/// what changes.
+const MISFITS: &[&str] = &[
+    "--ignore-non-existing",
+    "--ignore-existing",
+    "--update",
+    "--append",
+    "--append-verify",
+    "--link-dest",
+    "--copy-dest",
+    "--compare-dest",
+    "--quiet",
+    "--dry-run",
+    "--list-only",
+];
+
+/// Why a set with these options cannot change as a whole.
+pub(crate) fn obstacle(options: &[String], destination: &str) -> Option<String> {
+    let words: Vec<OsString> = options.iter().map(OsString::from).collect();
+    let given = analyse(&words);
+    if is_remote(destination) {
+        return Some("the destination is on another machine, where irsync cannot exchange sets".into());
+    }
+    if let Some(option) = MISFITS.iter().find(|option| given.has(option) || given.value(option).is_some()) {
+        return Some(format!("options: {option} makes no sense for a set that is built anew"));
+    }
+    let deletes = given.deletes();
+    (!deletes).then(|| {
+        "options: without --delete the set would only ever grow: a new set has only what the server has".into()
+    })
+}
+
+/// Of rsync's arguments for the live set: those that say what would change in it, and those that build the new one.
+/// `live` is None where there is no set yet.
+pub(crate) fn passes(args: &[OsString], live: Option<&OsStr>, staging: &OsStr) -> (Vec<OsString>, Vec<OsString>) {
+    let given = analyse(args);
+    let first = given.operands.first().copied().unwrap_or(args.len());
+    // Behind all options, so that ours decide, but before a `--`.
+    let at = match first.checked_sub(1) {
+        Some(before) if given.ended && args[before] == "--" => before,
+        _ => first,
+    };
+    let with = |more: Vec<OsString>| {
+        let mut words = args[..at].to_vec();
+        words.extend(more);
+        words.extend_from_slice(&args[at..]);
+        words
+    };
+    let look = with(vec!["--dry-run".into(), "--out-format=@%i %n".into()]);
+    // Deletions were counted when the live set was looked at; here they only tidy up what an interrupted sync has left.
+    let mut more = vec![OsString::from("--max-delete=2147483647")];
+    more.extend(live.map(|live| {
+        let mut option = OsString::from("--link-dest=");
+        option.push(live);
+        option
+    }));
+    let mut build = with(more);
+    if let Some(destination) = build.last_mut() {
+        *destination = staging.to_owned();
+        destination.push("/");
+    }
+    (look, build)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<OsString> {
+        text.split(' ').map(OsString::from).collect()
+    }
+
+    #[test]
+    fn ours_stand_behind_the_owners_options_and_before_the_operands() {
+        let args = words("--stats -rlt --delete --max-delete=5 -- rsync://h/m/ /srv/media/");
+        let (look, build) = passes(&args, Some(OsStr::new("/srv/media")), OsStr::new("/srv/.media.irsync-staging"));
+        let mut expected = words("--stats -rlt --delete --max-delete=5 --dry-run");
+        expected.push("--out-format=@%i %n".into());
+        expected.extend(words("-- rsync://h/m/ /srv/media/"));
+        assert_eq!(look, expected);
+        let expected =
+            "--stats -rlt --delete --max-delete=5 --max-delete=2147483647 --link-dest=/srv/media -- rsync://h/m/ \
+                        /srv/.media.irsync-staging/";
+        assert_eq!(build, words(expected));
+        let (_, build) = passes(&words("-r a b c"), None, OsStr::new("/s"));
+        assert_eq!(build, words("-r --max-delete=2147483647 a b /s/"));
+    }
+
+    #[test]
+    fn what_cannot_be_whole_is_refused() {
+        let obstacle = |options: &str, destination| {
+            obstacle(&options.split(' ').map(str::to_owned).collect::<Vec<_>>(), destination)
+        };
+        assert_eq!(obstacle("-rlt --delete --inplace --partial-dir=.p", "/srv/media/"), None);
+        assert!(obstacle("-rlt", "/srv/media/").is_some_and(|why| why.contains("--delete")));
+        assert!(obstacle("-rlt --delete", "rsync://h/m/").is_some_and(|why| why.contains("another machine")));
+        for option in ["-u", "-q", "--link-dest=/x", "--existing", "-n"] {
+            let given = format!("-rlt --delete {option}");
+            assert!(obstacle(&given, "/srv/media/").is_some_and(|why| why.contains("built anew")), "{option}");
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! `atomic`: the set changes as a whole or not at all.
+
+use super::{big_file, real, wait_mid_file};
+use crate::common::mount::Tmpfs;
+use crate::common::{is_root, wait_until, Rig};
+use nix::sys::signal::Signal;
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+fn atomic(rig: &Rig, source: &str, keys: &str) {
+    rig.ini(&format!(
+        "rsync = rsync\n[media]\nsource = {source}\ndestination = DIR/card/media/\noptions = -rltp --delete\natomic = yes\n\
+         interval = 50ms\n{keys}\n"
+    ));
+    fs::create_dir_all(rig.path("card")).unwrap();
+}
+
+/// Names in the folder beside the live set, without the live set.
+fn beside(rig: &Rig) -> BTreeSet<String> {
+    let entries = fs::read_dir(rig.path("card")).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).filter(|name| name != "media").collect()
+}
+
+/// What a player that opens the folder once finds in its files: the different contents.
+fn contents(folder: &Path) -> Option<BTreeSet<String>> {
+    let opened = fs::File::open(folder).ok()?;
+    let inside = PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd()));
+    let names = fs::read_dir(&inside).unwrap().map(|entry| entry.unwrap().file_name());
+    let files = names.filter(|name| !name.as_bytes().starts_with(b"."));
+    Some(files.map(|name| fs::read_to_string(inside.join(name)).expect("a file of the set is gone")).collect())
+}
+
+#[test]
+fn a_reader_sees_the_old_set_or_the_new_one_and_nothing_else() {
+    let Some(rig) = real("atomic-reader") else { return };
+    let daemon = rig.daemon("read only = yes");
+    // Of different lengths: two versions may be made within one second.
+    let text = |version: usize| "x".repeat(version + 1);
+    let serve = |version: usize| {
+        for n in 0..20 {
+            // Written beside and renamed, so that the server itself never has half a file.
+            rig.write("next", text(version));
+            fs::rename(rig.path("next"), rig.path(&format!("served/{n}"))).unwrap();
+        }
+    };
+    serve(0);
+    atomic(&rig, &daemon.url(), "enabled = yes");
+    assert!(rig.run(&["once"]).status.success());
+    let (done, live) = (AtomicBool::new(false), rig.path("card/media"));
+    std::thread::scope(|scope| {
+        let (done, live) = (&done, &live);
+        let reader = scope.spawn(move || {
+            let (mut seen, mut looks) = (BTreeSet::new(), 0);
+            while !done.load(Ordering::SeqCst) {
+                let found = contents(live).expect("the live set is gone");
+                assert_eq!(found.len(), 1, "half old, half new: {found:?}");
+                seen.extend(found);
+                looks += 1;
+            }
+            (seen, looks)
+        });
+        for version in 1..6 {
+            serve(version);
+            let output = rig.run(&["once"]);
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+        done.store(true, Ordering::SeqCst);
+        let (seen, looks) = reader.join().expect("the reader saw a mixture");
+        assert!(looks > 100 && seen.len() >= 5, "{looks} looks, {seen:?}");
+    });
+    assert_eq!(contents(&rig.path("card/media")).unwrap(), BTreeSet::from([text(5)]));
+    assert_eq!(contents(&rig.path("card/.media.irsync-previous")).unwrap(), BTreeSet::from([text(4)]));
+    assert_eq!(beside(&rig), BTreeSet::from([".media.irsync-previous".to_owned()]));
+}
+
+#[test]
+fn a_sync_with_nothing_new_writes_nothing_and_what_is_the_same_is_shared() {
+    let Some(rig) = real("atomic-same") else { return };
+    let daemon = rig.daemon("read only = yes");
+    rig.write("served/same", "same");
+    rig.write("served/other", "old");
+    atomic(&rig, &daemon.url(), "");
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("sync success");
+    let look = |path: &str| {
+        let file = fs::metadata(rig.path(path)).unwrap();
+        (file.ino(), file.mtime(), file.mtime_nsec(), file.ctime(), file.ctime_nsec())
+    };
+    let before = (look("card"), look("card/media"), look("card/media/same"));
+    irsync.wait_count("sync success", 4);
+    assert_eq!((look("card"), look("card/media"), look("card/media/same")), before);
+    rig.write("served/other", "newer");
+    wait_until("the new set", || rig.read("card/media/other") == "newer");
+    assert_eq!(look("card/media/same").0, before.2 .0, "not copied");
+    assert_eq!(fs::metadata(rig.path("card/media/same")).unwrap().nlink(), 2);
+    irsync.stop();
+}
+
+#[test]
+fn a_changed_mode_never_reaches_the_set_that_is_shown() {
+    let Some(rig) = real("atomic-mode") else { return };
+    let daemon = rig.daemon("read only = yes");
+    rig.write("served/file", "content");
+    fs::set_permissions(rig.path("served/file"), fs::Permissions::from_mode(0o644)).unwrap();
+    // It refuses the second set, whose folder stays: what is in it must not be shared with the live one.
+    let refuse = "sh -c 'test ! -e DIR/refuse'";
+    atomic(
+        &rig,
+        &daemon.url(),
+        &format!("run_before_publish = {refuse}\nbackoff_max = 100ms\nbackoff_initial = 100ms"),
+    );
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("sync success");
+    rig.write("refuse", "");
+    rig.write("served/more", "more");
+    irsync.wait_count("sync skipped: run_before_publish", 1);
+    for mode in [0o600, 0o640] {
+        fs::set_permissions(rig.path("served/file"), fs::Permissions::from_mode(mode)).unwrap();
+        irsync.wait_count("sync skipped: run_before_publish", irsync.count("sync skipped") + 2);
+        let mode = fs::metadata(rig.path("card/media/file")).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o644, "the live set was changed");
+        assert!(!rig.path("card/media/more").exists());
+    }
+    fs::remove_file(rig.path("refuse")).unwrap();
+    wait_until("the new set", || rig.path("card/media/more").exists());
+    let mode = fs::metadata(rig.path("card/media/file")).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o640);
+    irsync.stop();
+}
+
+#[test]
+fn an_interrupted_set_is_continued_and_never_shown() {
+    let Some(rig) = real("atomic-continued") else { return };
+    let daemon = rig.daemon("read only = yes");
+    rig.write("served/a", "old");
+    atomic(&rig, &daemon.url(), "");
+    assert!(rig.run(&["once"]).status.success());
+    rig.write("served/a", "newer");
+    big_file(&rig, "served/b", 3000);
+    big_file(&rig, "served/c", 3000);
+    let slow = rig.read("irsync.ini").replace("-rltp", "-rltp --bwlimit=4000");
+    fs::write(rig.path("irsync.ini"), slow).unwrap();
+    let mut irsync = rig.start(&["run"]);
+    wait_until("one big file", || rig.path("card/.media.irsync-staging/b").exists());
+    wait_mid_file(&rig.path("card/.media.irsync-staging"));
+    irsync.signal(Signal::SIGKILL);
+    irsync.wait();
+    assert_eq!(rig.read("card/media/a"), "old");
+    let fetched = fs::metadata(rig.path("card/.media.irsync-staging/b")).unwrap().ino();
+    // What the killed one has left is ended first.
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("sync success");
+    assert_eq!(rig.read("card/media/a"), "newer");
+    assert_eq!(fs::metadata(rig.path("card/media/b")).unwrap().ino(), fetched, "fetched twice");
+    irsync.stop();
+}
+
+#[test]
+fn a_destination_that_cannot_be_exchanged_is_refused_by_check_and_by_the_sync() {
+    if !is_root("a_destination_that_cannot_be_exchanged_is_refused_by_check_and_by_the_sync") {
+        return;
+    }
+    let Some(rig) = real("atomic-mount") else { return };
+    let daemon = rig.daemon("read only = yes");
+    rig.write("served/a", "a");
+    atomic(&rig, &daemon.url(), "");
+    let card = Tmpfs::new(&rig.path("card/media"), "1m");
+    let check = rig.run(&["check"]);
+    let said = String::from_utf8_lossy(&check.stderr).into_owned();
+    assert_eq!(check.status.code(), Some(78), "{said}");
+    assert!(said.contains("is a mount point, which cannot be exchanged"), "{said}");
+    let once = rig.run(&["once"]);
+    let said = String::from_utf8_lossy(&once.stderr).into_owned();
+    assert!(said.contains("sync permanent") && said.contains("is a mount point"), "{said}");
+    assert!(!rig.path("card/media/a").exists());
+    drop(card);
+    assert!(rig.run(&["check"]).status.success());
+    assert_eq!(beside(&rig), BTreeSet::new(), "check left something behind");
+}
