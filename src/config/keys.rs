@@ -138,8 +138,8 @@ table! {
     password_file: Job, NextSync, Nothing, Path { off: true }, "file whose first line is the rsync daemon's password; refused if others can read it";
     password: Job, NextSync, Nothing, Secret, "the rsync daemon's password; an INI file that holds one is refused if others can read it";
     progress: Job, NextSync, Is("yes"), Bool, "add `--info=progress2` where this rsync knows it";
-    user: Job, NextSync, Nothing, Account, "user rsync runs as; hooks run as irsync does";
-    group: Job, NextSync, Nothing, Account, "group rsync runs as; without it the user's own";
+    user: Job, NextSync, Nothing, Account, "user rsync runs as, with the groups it has, `HOME`, `USER` and `LOGNAME`; hooks run as irsync does";
+    group: Job, NextSync, Nothing, Account, "group rsync runs as; without it the user's own; a user keeps the other groups it has";
     nice: Job, NextSync, Nothing, Number { min: -20, max: 19 }, "rsync's niceness";
     io_class: Job, NextSync, Nothing, IoClass, "rsync's I/O scheduling class";
     require_mount: Job, NextSync, Nothing, Path { off: true }, "do not sync unless this path is a mount point: an absent card must not fill the root file system";

@@ -126,7 +126,7 @@ impl fmt::Debug for Password {
 /// How rsync runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunAs {
-    /// `user`: name or number; its groups are not kept
+    /// `user`: name or number
     pub user: Option<String>,
     /// `group`: name or number
     pub group: Option<String>,

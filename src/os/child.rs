@@ -67,7 +67,7 @@ impl Child {
             Some((out, err)) => command.stdout(out.writer.try_clone()?).stderr(err.writer.try_clone()?),
             None => command.stdout(Stdio::piped()).stderr(Stdio::piped()),
         };
-        sys::set_up(&mut command, spec.setup);
+        sys::set_up(&mut command, spec.setup.clone());
         let mut child = command.spawn()?;
         if let (Some(secret), Some(mut stdin)) = (&spec.secret, child.stdin.take()) {
             // It fits into the pipe's buffer (a password has at most 511 bytes), so this cannot block. If rsync has

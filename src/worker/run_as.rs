@@ -2,43 +2,64 @@
 
 use crate::config::{IoClass, RunAs};
 use crate::os::sys::Setup;
-use nix::unistd::{Gid, Group, Uid, User};
+use nix::unistd::{getgrouplist, Gid, Group, Uid, User};
+use std::ffi::{CString, OsString};
 
-/// Looks up what `user`, `group`, `nice` and `io_class` name, and puts it into `setup`.
+/// A user as far as a process needs it.
+struct Account {
+    uid: Uid,
+    gid: Gid,
+    /// None for a number that no user has.
+    name: Option<String>,
+    home: OsString,
+}
+
+/// Looks up what `user`, `group`, `nice` and `io_class` name, and puts it into `setup`. Gives the variables of the user.
 ///
 /// # Errors
 /// For people: there is no such user or group, or they cannot be looked up.
-pub fn apply(run_as: &RunAs, setup: &mut Setup) -> Result<(), String> {
-    if let Some(name) = &run_as.user {
-        let user = match name.parse() {
-            Ok(number) => {
-                User::from_uid(Uid::from_raw(number)).map(|user| (Uid::from_raw(number), user.map(|u| u.gid)))
-            }
-            Err(_) => match User::from_name(name) {
-                Ok(Some(user)) => Ok((user.uid, Some(user.gid))),
-                Ok(None) => return Err(format!("cannot run rsync as user {name:?}: there is no such user")),
-                Err(error) => Err(error),
-            },
-        };
-        let (uid, gid) = user.map_err(|error| format!("cannot look up user {name:?}: {error}"))?;
-        setup.uid = Some(uid);
-        setup.gid = gid.or(Some(Gid::from_raw(uid.as_raw())));
-    }
-    if let Some(name) = &run_as.group {
-        setup.gid = Some(match name.parse() {
-            Ok(number) => Gid::from_raw(number),
-            Err(_) => match Group::from_name(name) {
-                Ok(Some(group)) => group.gid,
-                Ok(None) => return Err(format!("cannot run rsync as group {name:?}: there is no such group")),
-                Err(error) => return Err(format!("cannot look up group {name:?}: {error}")),
-            },
-        });
-    }
+pub fn apply(run_as: &RunAs, setup: &mut Setup) -> Result<Vec<(&'static str, OsString)>, String> {
+    let account = run_as.user.as_deref().map(account).transpose()?;
+    let group = run_as.group.as_deref().map(group).transpose()?;
+    setup.uid = account.as_ref().map(|account| account.uid);
+    setup.gid = group.or(account.as_ref().map(|account| account.gid));
     setup.nice = run_as.nice;
     // ioprio_set(2): the class in the upper bits, the level in the lower 13.
     setup.io_priority = run_as.io_class.map(|class| match class {
         IoClass::BestEffort(level) => 2 << 13 | i32::from(level),
         IoClass::Idle => 3 << 13,
     });
-    Ok(())
+    let (Some(account), Some(gid)) = (account, setup.gid) else { return Ok(Vec::new()) };
+    if let Some(name) = account.name.as_deref().and_then(|name| CString::new(name).ok()) {
+        setup.groups = getgrouplist(&name, gid)
+            .map_err(|error| format!("cannot look up the groups of user {:?}: {error}", account.name))?;
+    }
+    let name = OsString::from(account.name.unwrap_or_else(|| account.uid.to_string()));
+    Ok(vec![("HOME", account.home), ("USER", name.clone()), ("LOGNAME", name)])
+}
+
+fn account(name: &str) -> Result<Account, String> {
+    let found = match name.parse() {
+        Ok(number) => User::from_uid(Uid::from_raw(number)),
+        Err(_) => User::from_name(name),
+    };
+    match (found.map_err(|error| format!("cannot look up user {name:?}: {error}"))?, name.parse()) {
+        (Some(user), _) => Ok(Account { uid: user.uid, gid: user.gid, name: Some(user.name), home: user.dir.into() }),
+        // A number need not be anybody's; its group is the one of the same number.
+        (None, Ok(number)) => {
+            Ok(Account { uid: Uid::from_raw(number), gid: Gid::from_raw(number), name: None, home: "/".into() })
+        }
+        (None, Err(_)) => Err(format!("cannot run rsync as user {name:?}: there is no such user")),
+    }
+}
+
+fn group(name: &str) -> Result<Gid, String> {
+    if let Ok(number) = name.parse() {
+        return Ok(Gid::from_raw(number));
+    }
+    match Group::from_name(name) {
+        Ok(Some(group)) => Ok(group.gid),
+        Ok(None) => Err(format!("cannot run rsync as group {name:?}: there is no such group")),
+        Err(error) => Err(format!("cannot look up group {name:?}: {error}")),
+    }
 }

@@ -86,7 +86,8 @@ pub fn start(
         ..Setup::default()
     };
     if is_rsync {
-        run_as::apply(&job.run_as, &mut setup).map_err(|message| Refusal::Failed(message, Outcome::Permanent))?;
+        let home = run_as::apply(&job.run_as, &mut setup);
+        environment.extend(home.map_err(|message| Refusal::Failed(message, Outcome::Permanent))?);
     }
     let spec = Spec {
         program: OsStr::new(&program),

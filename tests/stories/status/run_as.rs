@@ -1,6 +1,6 @@
 //! How rsync runs, read back from `/proc`.
 
-use crate::common::{is_executable, is_root, Rig};
+use crate::common::{is_executable, is_root, skipped, Rig};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -49,10 +49,11 @@ fn rsync_runs_as_its_user_without_our_groups() {
     if !is_root("rsync_runs_as_its_user_without_our_groups") {
         return;
     }
-    for (keys, ids) in [
-        ("user = nobody\n", (65534, 65534)),
-        ("user = 12345\ngroup = 54321\n", (12345, 54321)),
-        ("group = 54321\n", (0, 54321)),
+    // The groups of a user are those of getgrouplist(3), which knows the primary one as well.
+    for (keys, ids, groups) in [
+        ("user = nobody\n", (65534, 65534), "65534"),
+        ("user = 12345\ngroup = 54321\n", (12345, 54321), ""),
+        ("group = 54321\n", (0, 54321), ""),
     ] {
         let rig = Rig::new("run-as");
         rig.write("media/.keep", "");
@@ -64,7 +65,88 @@ fn rsync_runs_as_its_user_without_our_groups() {
         let (user, group) = ids;
         assert_eq!(field(pid, "Uid"), [user; 4].map(|id| id.to_string()).join(" "), "{keys}");
         assert_eq!(field(pid, "Gid"), [group; 4].map(|id| id.to_string()).join(" "), "{keys}");
-        assert_eq!(field(pid, "Groups"), "", "{keys}");
+        assert_eq!(field(pid, "Groups"), groups, "{keys}");
+        assert_eq!(field(pid, "NoNewPrivs"), if user == 0 { "0" } else { "1" }, "{keys}");
+        let home = rig.fake("media").variable(1, "HOME");
+        assert_eq!(home.as_deref() == Some("/"), user == 12345, "{keys}: {home:?}");
+        irsync.stop();
+    }
+}
+
+/// A user of the system that is in a group of its own, for as long as this lives.
+struct Player {
+    name: String,
+}
+
+impl Player {
+    /// None where it cannot be made.
+    fn new() -> Option<Player> {
+        let name = format!("irsync-t{}", std::process::id());
+        let did = |program: &str, arguments: &[&str]| {
+            Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
+        };
+        let made = did("groupadd", &[&format!("{name}-g")])
+            && did("useradd", &["-M", "-d", "/var/empty", "-s", "/bin/false", "-G", &format!("{name}-g"), &name]);
+        let player = Player { name };
+        made.then_some(player)
+    }
+
+    fn id(&self, what: &str) -> String {
+        let output = Command::new("id").args([what, &self.name]).output().expect("cannot run id");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+}
+
+impl Drop for Player {
+    fn drop(&mut self) {
+        let _ = Command::new("userdel").arg(&self.name).output();
+        let _ = Command::new("groupdel").arg(format!("{}-g", self.name)).output();
+    }
+}
+
+#[test]
+fn a_user_keeps_its_groups_and_finds_itself_at_home() {
+    const STORY: &str = "a_user_keeps_its_groups_and_finds_itself_at_home";
+    if !is_root(STORY) {
+        return;
+    }
+    let Some(player) = Player::new() else {
+        skipped(STORY, "needs useradd and groupadd");
+        return;
+    };
+    let (uid, gid) = (player.id("-u"), player.id("-g"));
+    let sorted = |text: &str| {
+        let mut ids: Vec<u32> = text.split_whitespace().map(|id| id.parse().unwrap()).collect();
+        ids.sort();
+        ids
+    };
+    let groups = sorted(&player.id("-G"));
+    assert_eq!(groups.len(), 2, "its own, and another");
+    let others: Vec<u32> = groups.iter().copied().filter(|id| id.to_string() != gid).collect();
+    for (keys, gid, groups) in [
+        (format!("user = {}\n", player.name), gid.clone(), groups.clone()),
+        (format!("user = {uid}\n"), gid, groups),
+        (format!("user = {}\ngroup = 54321\n", player.name), "54321".into(), [&others[..], &[54321]].concat()),
+    ] {
+        let rig = Rig::new("run-as-player");
+        rig.write("media/.keep", "");
+        fs::set_permissions(rig.path("media"), fs::Permissions::from_mode(0o777)).unwrap();
+        rig.ini(&format!("[media]\n{keys}source = /silent\ndestination = DIR/media\n"));
+        let mut irsync = rig.start(&["run"]);
+        let fake = rig.fake("media");
+        fake.wait_runs(1);
+        let pid = fake.pid();
+        assert_eq!(field(pid, "Uid").split(' ').next(), Some(uid.as_str()), "{keys}");
+        assert_eq!(field(pid, "Gid").split(' ').next(), Some(gid.as_str()), "{keys}");
+        assert_eq!(
+            sorted(&field(pid, "Groups")),
+            sorted(&groups.iter().map(|id| format!("{id} ")).collect::<String>()),
+            "{keys}"
+        );
+        assert_eq!(fake.variable(1, "HOME").as_deref(), Some("/var/empty"), "{keys}");
+        for name in ["USER", "LOGNAME"] {
+            assert_eq!(fake.variable(1, name).as_deref(), Some(player.name.as_str()), "{keys}");
+        }
         irsync.stop();
     }
 }
