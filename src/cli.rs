@@ -90,14 +90,14 @@ irsync status [--config FILE] [--watch] [--json]
                                          what each job is doing
 irsync history [JOB...] [--json]         the last 50 syncs of each job
 irsync now [--config FILE] [JOB...]      make the running irsync sync at once
+irsync fleet DIR [--help]                on a server: which devices are sick, and why
 irsync [--irsync-interval-seconds=N] [--irsync-timeout-seconds=N] RSYNC-ARG...
                                          no FILE: everything else goes to rsync
 irsync -- RSYNC-ARG...                   the same, whatever comes first
 
-  --config FILE  default /etc/irsync.ini
+  --config FILE  default /etc/irsync.ini                     --help, --version
   --watch        keep showing the status
   --json         show it, or the history, as JSON
-  --help, --version
 
 Signals: TERM, INT stop; HUP re-read FILE; USR1 sync now; USR2 log the status.
 Exit codes: 0 success; 1 failure; 2 wrong usage; 78 bad configuration.
@@ -114,6 +114,9 @@ pub fn main() -> ExitCode {
         Some(first) if first == STAGE => return commands::atomic::stage(&args[1..]),
         Some(first) if first == PUBLISH => return commands::atomic::publish(second),
         _ => {}
+    }
+    if args.first().is_some_and(|first| first == "fleet") && !args.iter().any(|arg| is_irsync_option(arg)) {
+        return fleet(&args[1..]);
     }
     let command = match parse(args) {
         Ok(command) => command,
@@ -133,6 +136,18 @@ pub fn main() -> ExitCode {
         Command::Now { config, jobs } => commands::now::now(&config, &jobs),
         Command::DropIn { config } => commands::run::drop_in(config),
     }
+}
+
+#[cfg(feature = "fleet")]
+fn fleet(args: &[OsString]) -> ExitCode {
+    commands::fleet::run(args)
+}
+
+/// The word is no less irsync's where the room is not built in: rsync would take it for a folder.
+#[cfg(not(feature = "fleet"))]
+fn fleet(_: &[OsString]) -> ExitCode {
+    commands::complain("irsync: this irsync was built without the fleet view (cargo feature `fleet`)\n");
+    ExitCode::from(EXIT_USAGE)
 }
 
 /// Makes a command of the arguments that follow the program's name.

@@ -12,12 +12,15 @@
 //! | [`report`] | 4 | what the outside sees: log, status file, metrics |
 //! | `worker` | 5 | one job's thread: its children and what they say |
 //! | `supervisor` | 6 | the main thread: signals, reload, `irsync now`, the watchdog, the status file |
+//! | `fleet` | 5 | devices' reports on a server, with the feature `fleet` |
 //! | `commands` | 7 | `run`, `check`, `once`, `status`, `now` |
 //! | `cli` | 8 | arguments in, a typed command out |
 
 mod cli;
 mod commands;
 pub mod config;
+#[cfg(feature = "fleet")]
+mod fleet;
 pub mod job;
 pub mod os;
 pub mod report;

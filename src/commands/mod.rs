@@ -4,6 +4,8 @@
 pub(crate) mod atomic;
 pub(crate) mod check;
 mod check_watchdog;
+#[cfg(feature = "fleet")]
+pub(crate) mod fleet;
 pub(crate) mod flush;
 pub(crate) mod history;
 pub(crate) mod now;

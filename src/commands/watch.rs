@@ -33,14 +33,14 @@ pub fn watch(config: &Path, json: bool) -> ExitCode {
 }
 
 /// Signals end the wait between two looks.
-struct Wakes {
+pub(super) struct Wakes {
     end: Arc<AtomicBool>,
     suspend: Arc<AtomicBool>,
     pipe: UnixStream,
 }
 
 impl Wakes {
-    fn install(screen: bool) -> io::Result<Wakes> {
+    pub(super) fn install(screen: bool) -> io::Result<Wakes> {
         let (pipe, write) = UnixStream::pair()?;
         pipe.set_nonblocking(true)?;
         let wakes = Wakes { end: Arc::default(), suspend: Arc::default(), pipe };
@@ -57,14 +57,14 @@ impl Wakes {
         Ok(wakes)
     }
 
-    /// False: it is time to end.
-    fn wait(&self) -> bool {
+    /// Waits at most so many milliseconds. False: it is time to end.
+    pub(super) fn wait(&self, period: u16) -> bool {
         let stdout = stdout();
         // Nothing is asked of stdout: that nobody reads it any more is told all the same.
         let mut fds =
             [PollFd::new(self.pipe.as_fd(), PollFlags::POLLIN), PollFd::new(stdout.as_fd(), PollFlags::empty())];
         if !self.end.load(Ordering::SeqCst) {
-            let _ = poll(&mut fds, PollTimeout::from(PERIOD));
+            let _ = poll(&mut fds, PollTimeout::from(period));
             if fds[1].any() == Some(true) {
                 return false;
             }
@@ -89,16 +89,22 @@ fn in_lines(file: &Path, json: bool, wakes: &Wakes) -> ExitCode {
         }
         let code = seen.code();
         before = Some(seen);
-        if !wakes.wait() {
+        if !wakes.wait(PERIOD) {
             return code;
         }
     }
 }
 
 /// The other screen of the terminal, as editors use it, without a cursor. Dropped, it leaves all as it was.
-struct Screen;
+pub(super) struct Screen;
 
 impl Screen {
+    pub(super) fn open() -> io::Result<Screen> {
+        let screen = Screen;
+        screen.enter()?;
+        Ok(screen)
+    }
+
     fn enter(&self) -> io::Result<()> {
         put("\x1b[?1049h\x1b[?25l")
     }
@@ -121,13 +127,12 @@ fn put(text: &str) -> io::Result<()> {
 
 fn on_screen(file: &Path, wakes: &Wakes) -> io::Result<ExitCode> {
     let paint = terminal::wants_colours(stdout().as_fd());
-    let screen = Screen;
-    screen.enter()?;
+    let screen = Screen::open()?;
     loop {
         let seen = Seen::now(file);
         let (width, height) = terminal::size(stdout().as_fd());
         put(&frame(&seen.lines(width, paint), width, height))?;
-        if !wakes.wait() {
+        if !wakes.wait(PERIOD) {
             return Ok(seen.code());
         }
         if wakes.suspend.swap(false, Ordering::SeqCst) {
@@ -140,7 +145,7 @@ fn on_screen(file: &Path, wakes: &Wakes) -> io::Result<ExitCode> {
 }
 
 /// The lines that fit, each over what stood there before.
-fn frame(lines: &[String], width: usize, height: usize) -> String {
+pub(super) fn frame(lines: &[String], width: usize, height: usize) -> String {
     let mut text = String::from("\x1b[H");
     for (i, line) in lines.iter().take(height).enumerate() {
         // No newline after the last line: it would scroll.

@@ -94,7 +94,8 @@ impl<'t> Members<'t> {
     }
 }
 
-fn string(text: &mut String, value: &str) {
+/// Appends a string with its quotes.
+pub(crate) fn string(text: &mut String, value: &str) {
     text.push('"');
     for c in value.chars() {
         match c {

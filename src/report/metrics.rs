@@ -85,19 +85,20 @@ const FAMILIES: [(&str, &str, &str, Value); 12] = [
     }),
 ];
 
+/// Prometheus' text, family by family.
 #[derive(Default)]
-struct Page {
-    text: String,
+pub(crate) struct Page {
+    pub(crate) text: String,
     family: &'static str,
 }
 
 impl Page {
-    fn family(&mut self, name: &'static str, kind: &str, help: &str) {
+    pub(crate) fn family(&mut self, name: &'static str, kind: &str, help: &str) {
         self.family = name;
         let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
-    fn sample(&mut self, labels: &[(&str, &str)], value: &dyn Display) {
+    pub(crate) fn sample(&mut self, labels: &[(&str, &str)], value: &dyn Display) {
         self.text += self.family;
         let mut before = '{';
         for (name, value) in labels {

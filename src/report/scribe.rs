@@ -149,7 +149,10 @@ fn gone(removed: io::Result<()>) -> io::Result<()> {
 }
 
 /// Writes a file of that name in one step: a reader sees the old one or the new one, never a part.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+///
+/// # Errors
+/// Those of open(2), write(2) and rename(2); then the old one is still there.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // Not ending as the file does: node_exporter reads every *.prom.
     let mut beside = path.as_os_str().to_owned();
     beside.push(".tmp");

@@ -46,7 +46,7 @@ fn line(text: &mut String, key: &str, value: Value<'_>, now: Stamp) {
 }
 
 /// Text of others that stays on its line and does nothing to a terminal.
-pub(super) fn safe(foreign: &str, limit: usize) -> String {
+pub(crate) fn safe(foreign: &str, limit: usize) -> String {
     let mut safe = Vec::new();
     text::escape_into(&mut safe, foreign.as_bytes(), limit);
     String::from_utf8_lossy(&safe).into_owned()
@@ -69,7 +69,7 @@ pub fn seconds(duration: Duration) -> String {
 }
 
 /// The same read back; None if it is anything else.
-pub(super) fn parse_seconds(text: &str) -> Option<Duration> {
+pub(crate) fn parse_seconds(text: &str) -> Option<Duration> {
     let (whole, millis) = text.split_once('.')?;
     let digits = whole.bytes().chain(millis.bytes()).all(|b| b.is_ascii_digit());
     let millis = millis.parse().ok().filter(|_| digits && millis.len() == 3)?;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms and their floors, as in lib.rs.
-const FLOORS: [(&str, u32); 10] = [
+const FLOORS: [(&str, u32); 11] = [
     ("text", 0),
     ("job", 0),
     ("rsync", 1),
@@ -13,6 +13,7 @@ const FLOORS: [(&str, u32); 10] = [
     ("os", 3),
     ("report", 4),
     ("worker", 5),
+    ("fleet", 5),
     ("supervisor", 6),
     ("commands", 7),
     ("cli", 8),

@@ -13,6 +13,9 @@ mod config;
 mod dropin;
 /// What a broken device does to a running irsync: nothing of it may end it.
 mod faults;
+/// `irsync fleet`: the owner's view of many devices.
+#[cfg(feature = "fleet")]
+mod fleet;
 /// The commands around a sync.
 mod hooks;
 /// The life of a job: waits, stalls, stops, signals, reloads, locks, told with the fake rsync.

@@ -1,0 +1,20 @@
+//! What a folder of devices' reports tells their owner: `irsync fleet`. On a server or a desk only, behind the feature `fleet`.
+//!
+//! A report is a status file that a device has pushed (`report_to`), named `DEVICE.status`. It may come from anybody, so each
+//! is read bounded and judged alone: a bad one is shown as one sick device, and changes nothing for the others. Ages count
+//! from the file's own time, which the server's clock has stamped; the device's wall clock is never believed.
+//!
+//! [`read`] looks at the folder, [`device`] judges one report, [`view`] counts and sorts; [`table`], [`json`], [`metrics`] and
+//! [`page`] show it. Only `read` does I/O, and nothing here asks a clock.
+#![forbid(unsafe_code)]
+
+pub mod device;
+pub mod json;
+pub mod metrics;
+pub mod page;
+pub mod read;
+pub mod table;
+pub mod view;
+
+#[cfg(test)]
+mod tests;

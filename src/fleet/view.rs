@@ -1,0 +1,78 @@
+//! All devices: sorted by what hurts, and counted.
+
+use super::device::{Device, Mark};
+use crate::job::Outcome;
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+/// Versions that are counted each; all others are counted together, so that hostile reports cannot make a long list.
+const VERSIONS: usize = 20;
+/// Upper bounds of the classes in which ages are counted, in seconds.
+pub const CLASSES: [u64; 10] = [60, 300, 900, 3600, 7200, 21_600, 43_200, 86_400, 259_200, 604_800];
+
+/// What is shown of a fleet.
+#[derive(Debug)]
+pub struct View {
+    /// The moment for which all of it holds.
+    pub now: SystemTime,
+    /// A device whose report is older is gone.
+    pub gone: Duration,
+    /// What hurts most first.
+    pub devices: Vec<Device>,
+    /// Devices by mark, in the order of [`Mark::ALL`].
+    pub marks: [usize; Mark::ALL.len()],
+    /// Jobs by the outcome of their last sync, in the order of [`Outcome::ALL`].
+    pub outcomes: [usize; Outcome::ALL.len()],
+    /// Devices by version, the most common first.
+    pub versions: Vec<(String, usize)>,
+}
+
+impl View {
+    /// Sorts and counts.
+    pub fn new(mut devices: Vec<Device>, now: SystemTime, gone: Duration) -> View {
+        // The worst first, then who has waited longest for a success; names decide what is left, so that the order stays.
+        devices.sort_by(|a, b| {
+            let key = |device: &Device| (device.mark, device.success().unwrap_or(device.age));
+            key(b).cmp(&key(a)).then_with(|| a.name.cmp(&b.name))
+        });
+        let mut marks = [0; Mark::ALL.len()];
+        let mut outcomes = [0; Outcome::ALL.len()];
+        let mut by_version: BTreeMap<&str, usize> = BTreeMap::new();
+        for device in &devices {
+            marks[Mark::ALL.iter().position(|mark| *mark == device.mark).unwrap_or(0)] += 1;
+            for outcome in device.jobs.iter().filter_map(|job| job.outcome) {
+                outcomes[Outcome::ALL.iter().position(|other| *other == outcome).unwrap_or(0)] += 1;
+            }
+            if !device.version.is_empty() {
+                *by_version.entry(&device.version).or_default() += 1;
+            }
+        }
+        let mut versions: Vec<(String, usize)> = by_version.into_iter().map(|(v, n)| (v.to_owned(), n)).collect();
+        versions.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let rest: usize = versions.iter().skip(VERSIONS).map(|(_, count)| count).sum();
+        versions.truncate(VERSIONS);
+        if rest > 0 {
+            versions.push(("other".into(), rest));
+        }
+        View { now, gone, devices, marks, outcomes, versions }
+    }
+
+    /// Whether nobody has to be looked after.
+    pub fn is_well(&self) -> bool {
+        self.sick().next().is_none()
+    }
+
+    /// Those who are not well.
+    pub fn sick(&self) -> impl Iterator<Item = &Device> {
+        self.devices.iter().filter(|device| device.mark != Mark::Well)
+    }
+
+    /// How many devices are counted in each of [`CLASSES`], and after them how many are older than all.
+    pub fn ages(&self, age: impl Fn(&Device) -> Option<Duration>) -> [usize; CLASSES.len() + 1] {
+        let mut counts = [0; CLASSES.len() + 1];
+        for age in self.devices.iter().filter_map(age) {
+            counts[CLASSES.iter().position(|limit| age.as_secs() <= *limit).unwrap_or(CLASSES.len())] += 1;
+        }
+        counts
+    }
+}

@@ -1,0 +1,3 @@
+//! `irsync fleet`, with the feature of that name: reports of a fleet, and what their owner sees.
+
+mod reports;
