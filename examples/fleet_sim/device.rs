@@ -95,6 +95,7 @@ fn settings(interval: Duration) -> Settings {
         recover_after: None,
     };
     Settings {
+        sources: 1,
         limits,
         repeat: true,
         reboot_after: None,

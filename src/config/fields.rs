@@ -68,9 +68,10 @@ fields! {
         require_mount,
         min_free,
         reboot_after,
-    } and |view, arguments: Arguments| {
+    } and |view, arguments: Arguments, fallback: Vec<Vec<String>>| {
         name: view.name(),
         arguments: arguments,
+        fallback: fallback,
         stale_after: stale_after(view),
         password: password(view),
         limits: Limits::read(view),
@@ -158,6 +159,8 @@ pub(super) fn of_job(job: &Job, id: Id) -> Option<Value> {
     };
     match id {
         Id::source => Some(Value::Words(source)),
+        Id::fallback if job.fallback.is_empty() => Some(Value::Off),
+        Id::fallback => Some(Value::Words(job.fallback.concat())),
         Id::destination => Some(Value::Words(destination)),
         Id::options => Some(Value::Words(options)),
         Id::spread => Some(if job.limits.spread.is_zero() { Value::Off } else { Value::Duration(job.limits.spread) }),

@@ -119,6 +119,7 @@ table! {
     lock_memory: Global, AtOnce, Is("no"), Bool, "lock irsync's memory (mlockall), so that a busy card does not starve the watchdog";
 
     source: Job, NextSync, Required, Words, "what to copy, as rsync takes it; several are separated by blanks and quoted as a shell would";
+    fallback: Job, NextSync, Nothing, Words, "further sources in the form of `source`, asked in their order, at once, when the one before cannot be reached, is busy or refuses; the first is tried again every hour";
     destination: Job, NextSync, Required, Word, "where to, as rsync takes it; a local path must be absolute";
     options: Job, NextSync, Is("-rlt"), Words, "rsync options, quoted as a shell would";
     rsync: Job, NextSync, Is("rsync"), Program, "the rsync program, looked up in `PATH`";

@@ -77,6 +77,8 @@ pub struct Job {
     pub name: String,
     /// What rsync is run with.
     pub arguments: Arguments,
+    /// `fallback`: each as many words as `source` has
+    pub fallback: Vec<Vec<String>>,
     /// `rsync`: the program, looked up in PATH
     pub rsync: String,
     /// `enabled`
@@ -103,6 +105,19 @@ pub struct Job {
     pub hooks: Hooks,
     /// `reboot_after`; None: never
     pub reboot_after: Option<Duration>,
+}
+
+impl Job {
+    /// What rsync is run with when this source is asked; 0 is `source`.
+    pub fn arguments_for(&self, source: usize) -> Arguments {
+        let fallback = source.checked_sub(1).and_then(|at| self.fallback.get(at));
+        match (&self.arguments, fallback) {
+            (Arguments::Ini { options, destination, .. }, Some(source)) => {
+                Arguments::Ini { options: options.clone(), source: source.clone(), destination: destination.clone() }
+            }
+            (arguments, _) => arguments.clone(),
+        }
+    }
 }
 
 /// Where the daemon password comes from. Debug output never shows it.

@@ -36,7 +36,8 @@ pub(super) fn assemble(sheet: &Sheet, variables: &Variables, errors: &mut Vec<Er
     for section in &sheet.jobs {
         let view = View::job(sheet, section);
         let arguments = arguments(&view, variables, errors);
-        let job = Job::read(&view, arguments);
+        let fallback = fallback(&view, &arguments, variables, errors);
+        let job = Job::read(&view, arguments, fallback);
         rules::check(&view, &job, errors);
         jobs.push(job);
     }
@@ -48,6 +49,19 @@ fn arguments(view: &View, variables: &Variables, errors: &mut Vec<Error>) -> Arg
     let destination = words(view, Id::destination, variables, errors).pop().unwrap_or_default();
     let options = words(view, Id::options, variables, errors);
     Arguments::Ini { options, source, destination }
+}
+
+/// As many words for each as `source` has.
+fn fallback(view: &View, arguments: &Arguments, variables: &Variables, errors: &mut Vec<Error>) -> Vec<Vec<String>> {
+    let words = words(view, Id::fallback, variables, errors);
+    let Arguments::Ini { source, .. } = arguments else { return Vec::new() };
+    let each = source.len().max(1);
+    if words.len() % each != 0 {
+        let message =
+            format!("has {} words: {} has {each}, and each further one needs as many", words.len(), Id::source.name());
+        errors.push(view.error(Id::fallback, message));
+    }
+    words.chunks(each).map(<[String]>::to_vec).collect()
 }
 
 /// Expanded after they were split, so that no value can become two words.

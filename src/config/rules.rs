@@ -26,9 +26,16 @@ pub(super) fn check(view: &View, job: &Job, errors: &mut Vec<Error>) {
     if matches!(view.value(Id::source), Value::Words(words) if words.is_empty()) {
         refuse(Id::source, "is empty");
     }
-    operands(source, destination, &mut refuse);
+    operands(Id::source, source, destination, &mut refuse);
+    for fallback in &job.fallback {
+        operands(Id::fallback, fallback, destination, &mut refuse);
+    }
 
-    let daemon = source.iter().chain([destination]).any(|operand| operand::is_daemon(operand));
+    let daemon = source
+        .iter()
+        .chain(job.fallback.iter().flatten())
+        .chain([destination])
+        .any(|operand| operand::is_daemon(operand));
     let known = !source.is_empty() && !destination.is_empty();
     if on(Id::password) && on(Id::password_file) {
         refuse(Id::password, "password and password_file are both given: keep one");
@@ -72,8 +79,8 @@ pub(super) fn check(view: &View, job: &Job, errors: &mut Vec<Error>) {
     }
 }
 
-fn operands(source: &[String], destination: &str, refuse: &mut dyn FnMut(Id, &str)) {
-    let words = || source.iter().map(|word| (Id::source, word.as_str())).chain([(Id::destination, destination)]);
+fn operands(id: Id, source: &[String], destination: &str, refuse: &mut dyn FnMut(Id, &str)) {
+    let words = || source.iter().map(|word| (id, word.as_str())).chain([(Id::destination, destination)]);
     for (key, word) in words().filter(|(_, word)| !word.is_empty()) {
         if word.starts_with('-') {
             refuse(key, "starts with '-': options belong into options");
@@ -95,6 +102,6 @@ fn operands(source: &[String], destination: &str, refuse: &mut dyn FnMut(Id, &st
     let first = source.first().map_or("", |word| operand::host(word));
     let elsewhere = |word: &String| ![first, ""].contains(&operand::host(word));
     if (remote > 0 && remote < source.len()) || source.iter().any(elsewhere) {
-        refuse(Id::source, "several sources must all be local or all on one host");
+        refuse(id, "several sources must all be local or all on one host");
     }
 }

@@ -19,6 +19,7 @@ mod limits;
 
 use super::backoff::{fraction, Rng};
 use super::ladder::Ladder;
+use super::sources::Sources;
 use super::{Action, Cause, Event, Outcome, Settings, Step, Time};
 use std::time::Duration;
 
@@ -95,6 +96,7 @@ pub struct Job {
     flushing: Outcome,
     /// This sync has built a new set that is not shown yet.
     staged: bool,
+    sources: Sources,
 }
 
 impl Job {
@@ -105,6 +107,7 @@ impl Job {
         Job {
             next: now + first,
             ladder: ladder(&settings, now),
+            sources: Sources::new(settings.sources),
             settings,
             phase: Phase::Waiting,
             rng: Rng::new(seed),
@@ -130,6 +133,11 @@ impl Job {
         (self.phase == Phase::Waiting).then_some(self.next)
     }
 
+    /// Which source rsync is to ask, by number; 0 is `source`.
+    pub fn source(&self) -> usize {
+        self.sources.current()
+    }
+
     /// When a reboot is due for this job's sake, see [`Ladder::reboot_at`], and whether what runs may still end in the
     /// success that makes it needless.
     pub fn reboot(&self) -> (Option<Time>, bool) {
@@ -146,7 +154,7 @@ impl Job {
         match event {
             Event::Tick => self.tick(now),
             Event::Stop => self.stop(now),
-            Event::SyncNow => self.sync_now(),
+            Event::SyncNow => self.sync_now(now),
             Event::Reconfigure(settings) => self.reconfigure(settings, now),
             Event::Activity => {
                 if let Phase::Running { activity, .. } = &mut self.phase {
@@ -211,7 +219,7 @@ impl Job {
                     self.count_stall(cause, moved);
                     // A full disk is as full in a moment, and to find that out costs the server the whole transfer again.
                     self.spared |= moved && outcome != Outcome::Disk;
-                    self.synced(outcome, cause, now)
+                    self.synced(outcome, cause, moved, now)
                 }
                 _ => Action::Wait,
             },
@@ -247,9 +255,9 @@ impl Job {
         }
     }
 
-    fn sync_now(&mut self) -> Action {
+    fn sync_now(&mut self, now: Time) -> Action {
         match self.phase {
-            Phase::Waiting => self.begin(),
+            Phase::Waiting => self.begin(now),
             Phase::Finished => Action::Wait,
             // What runs may have looked at the files already: one more sync follows.
             _ => {
@@ -260,6 +268,9 @@ impl Job {
     }
 
     fn reconfigure(&mut self, settings: Settings, now: Time) -> Action {
+        if settings.sources != self.settings.sources {
+            self.sources = Sources::new(settings.sources);
+        }
         self.settings = settings;
         self.failures = 0;
         self.backoff_step = 0;
@@ -277,8 +288,9 @@ impl Job {
         Action::Wait
     }
 
-    fn begin(&mut self) -> Action {
+    fn begin(&mut self, now: Time) -> Action {
         self.phase = Phase::Beginning;
+        self.sources.begin(now);
         self.again = false;
         self.before_ran = false;
         self.spared = true;

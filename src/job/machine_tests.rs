@@ -31,6 +31,7 @@ fn settings() -> Settings {
         durable: false,
         atomic: false,
         before_publish: false,
+        sources: 1,
         before: false,
         on_change: false,
         on_failure: false,
@@ -243,6 +244,29 @@ fn limit_that_strikes_again_and_again_doubles_to_the_cap_and_falls_back_on_succe
     job.settings.limits.activity_timeout = Some(secs(10_000));
     job.stalls = 3;
     assert_eq!(job.activity_limit(), Some(secs(10_000)), "a larger configured value is its own cap");
+}
+
+#[test]
+fn a_fallback_is_asked_at_once_and_back_off_begins_when_all_have_failed() {
+    let mut job = job(Settings { sources: 2, ..settings() });
+    assert!(drive(&mut job, Event::Tick, at(0)).contains(&Action::Start(Step::Rsync)));
+    assert_eq!(job.source(), 0);
+    assert!(drive(&mut job, synced(Outcome::Transient), at(1)).contains(&Action::Start(Step::Rsync)));
+    assert_eq!(job.source(), 1);
+    let c = conclusion(&drive(&mut job, synced(Outcome::Permanent), at(2)));
+    assert_eq!((c.outcome, c.failures), (Outcome::Transient, 1));
+    assert!(drive(&mut job, Event::SyncNow, at(10)).contains(&Action::Start(Step::Rsync)));
+    assert_eq!(job.source(), 0);
+    drive(&mut job, synced(Outcome::Busy), at(11));
+    assert_eq!(job.source(), 1);
+    assert_eq!(conclusion(&drive(&mut job, synced(Outcome::Success), at(12))).failures, 0);
+    assert!(drive(&mut job, Event::SyncNow, at(20)).contains(&Action::Start(Step::Rsync)));
+    assert_eq!(job.source(), 1, "the one that worked");
+    let moved = Event::Synced { outcome: Outcome::Transient, changed: false, moved: true, written: true };
+    assert_eq!(conclusion(&drive(&mut job, moved, at(21))).outcome, Outcome::Transient, "it resumes from the same one");
+    drive(&mut job, Event::SyncNow, at(22));
+    assert_eq!(drive(&mut job, Event::Stop, at(23)), [Action::Terminate(Cause::Stop)]);
+    assert_eq!(drive(&mut job, synced(Outcome::Transient), at(23)), [Action::Exit], "no other source is asked");
 }
 
 #[test]
@@ -802,6 +826,7 @@ fn explore(world: &World, path: &mut Vec<Event>, depth: usize, seen: &mut u64) {
 #[test]
 fn every_order_of_events_keeps_the_promises() {
     let all = Settings {
+        sources: 2,
         limits: Limits { recover_after: Some(secs(50)), max_runtime: Some(secs(200)), ..limits() },
         reboot_after: Some(secs(70)),
         durable: true,

@@ -11,6 +11,7 @@ pub(crate) mod ladder;
 pub(crate) mod machine;
 pub(crate) mod outcome;
 pub(crate) mod settings;
+pub(crate) mod sources;
 pub(crate) mod time;
 
 pub use event::{Action, Cause, Conclusion, Event, Step};

@@ -42,6 +42,8 @@ pub struct Settings {
     pub atomic: bool,
     /// `run_before_publish` is set.
     pub before_publish: bool,
+    /// How many sources there are: `source` and those of `fallback`.
+    pub sources: usize,
     /// `run_before` is set.
     pub before: bool,
     /// `run_on_change` is set.

@@ -2,6 +2,8 @@
 
 use super::sync_report::SyncReport;
 use crate::config::keys::Id;
+use crate::config::mask::masked;
+use crate::config::Arguments;
 use crate::job::Conclusion;
 use crate::job::{Cause, Outcome, Step};
 use crate::report::human::Span;
@@ -56,6 +58,20 @@ pub fn escaped(line: &[u8]) -> String {
     let mut out = Vec::new();
     text::escape_into(&mut out, line, NAME_LIMIT);
     String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Another source is asked, because the one before has failed.
+pub fn log_fallback(job: &str, report: &SyncReport, arguments: &Arguments) {
+    let stalled = report.stalled.as_ref().map(|phase| match phase.starts_with("while ") {
+        true => format!("no progress {phase}"),
+        false => phase.clone(),
+    });
+    let why = stalled.as_deref().or(report.telling.as_deref()).or(report.note.as_deref()).unwrap_or(&report.reason);
+    let next = match arguments {
+        Arguments::Ini { source, .. } => masked(&source.join(" ")),
+        Arguments::DropIn(_) => String::new(),
+    };
+    log::warn!("{job}: the source did not serve: {why}; asking {next}");
 }
 
 /// The one line of every sync.

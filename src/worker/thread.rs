@@ -69,6 +69,7 @@ fn settings(job: &config::Job, repeat: bool) -> Settings {
         durable: job.durable && job.arguments.local_destination().is_some(),
         atomic: job.atomic,
         before_publish: job.hooks.before_publish.is_some(),
+        sources: 1 + job.fallback.len(),
         before: job.hooks.before.is_some(),
         on_change: job.hooks.on_change.is_some(),
         on_failure: job.hooks.on_failure.is_some(),

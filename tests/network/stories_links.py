@@ -295,3 +295,16 @@ def a_connection_refused_is_told_at_once(lab):
     irsync = lab.irsync()
     line = irsync.wait_line(10, "sync transient")
     assert f"port {RSYNC}" in irsync.log() or "Connection refused" in irsync.log(), line
+
+
+@story(short=True)
+def a_fallback_is_asked_when_the_first_is_not_there(lab):
+    lab.daemon()
+    lab.file("film", MB)
+    lab.device.ip("route", "add", "10.77.1.9", "dev", "tun0")
+    irsync = lab.irsync(source="rsync://10.77.1.9/files/", fallback=f"rsync://{NAME}/locked/ rsync://{NAME}/files/",
+                        activity_timeout="3s", backoff_initial="1h", backoff_max="1h", interval="1s")
+    irsync.wait_line(20, "sync success", count=2)
+    assert lab.arrived()
+    assert len(irsync.lines("did not serve")) == 2, irsync.lines("did not serve")
+    irsync.wait_line(1, "did not serve", "10.77.1.9", "asking rsync://server.lab/locked/")

@@ -294,3 +294,20 @@ fn through_shell(inner: &Command, script: &str) -> Command {
     }
     command
 }
+
+#[test]
+fn a_fallback_is_asked_at_once_and_gone_on_with() {
+    let rig = Rig::new("fallback");
+    rig.ini(
+        "interval = 50ms\nbackoff_initial = 1h\nbackoff_max = 1h\n[media]\nsource = /refused\nfallback = /auth-failed /ok\n\
+         destination = DIR/dest\n",
+    );
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_count("media: sync success", 3);
+    irsync.stop();
+    let log = irsync.log();
+    assert_eq!(log.matches("the source did not serve").count(), 2, "{log}");
+    assert!(log.contains("Connection refused (111); asking /auth-failed"), "{log}");
+    assert!(log.contains("auth failed on module data; asking /ok"), "{log}");
+    assert!(!log.contains("sync transient") && !log.contains("sync permanent"), "{log}");
+}

@@ -6,14 +6,25 @@ use crate::job::{Action, Cause, Conclusion, Outcome, Pace, Step, Time};
 use std::time::Duration;
 
 impl Job {
-    pub(super) fn synced(&mut self, outcome: Outcome, cause: Option<Cause>, now: Time) -> Action {
-        match cause {
-            Some(Cause::Stop) => self.finish(),
+    pub(super) fn synced(&mut self, outcome: Outcome, cause: Option<Cause>, moved: bool, now: Time) -> Action {
+        if cause == Some(Cause::Stop) || self.stopping {
+            return self.finish();
+        }
+        let outcome = match cause {
             // rsync may have succeeded in the very moment in which it got SIGTERM: a success is a success.
-            Some(_) if outcome.is_success() => self.settle(outcome, now),
-            Some(cause @ Cause::Asks) => self.conclude(Outcome::Permanent, Some(cause), true, now),
-            Some(cause) => self.conclude(Outcome::Stalled, Some(cause), true, now),
-            None => self.settle(outcome, now),
+            Some(_) if outcome.is_success() => outcome,
+            Some(Cause::Asks) => Outcome::Permanent,
+            Some(_) => Outcome::Stalled,
+            None => outcome,
+        };
+        let cause = cause.filter(|_| !outcome.is_success());
+        let is_limit = matches!(cause, Some(Cause::TooLong(_) | Cause::NoSuccess(_)));
+        if !is_limit && self.sources.ended(outcome, moved, now) {
+            return self.start(Step::Rsync);
+        }
+        match cause {
+            Some(_) => self.conclude(self.sources.verdict(outcome), cause, true, now),
+            None => self.settle(self.sources.verdict(outcome), now),
         }
     }
 

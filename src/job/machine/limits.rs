@@ -60,7 +60,7 @@ impl Job {
                 self.ladder.recovering(now);
                 self.start(Step::Recover)
             }
-            Phase::Waiting if now >= self.next => self.begin(),
+            Phase::Waiting if now >= self.next => self.begin(now),
             Phase::Running { step: Step::Rsync, since, activity, sampled } => {
                 if let Some(limit) = self.settings.limits.max_runtime {
                     if now >= since + limit {

@@ -6,6 +6,7 @@ use super::super::running::Running;
 use super::super::start::{self, HookFacts, Refusal};
 use super::super::sync_report::SyncReport;
 use super::Worker;
+use crate::config;
 use crate::job::Conclusion;
 use crate::job::{Action, Cause, Event, Step};
 use crate::os::clock;
@@ -110,10 +111,26 @@ impl Worker {
         self.show.version(version.as_ref().map(|version| version.text()));
     }
 
+    /// The job as the source that is to be asked makes it.
+    fn job_for(&mut self, step: Step) -> Arc<config::Job> {
+        let source = self.machine.source();
+        if step != Step::Rsync || self.job.fallback.is_empty() {
+            return Arc::clone(&self.job);
+        }
+        let job = config::Job { arguments: self.job.arguments_for(source), ..(*self.job).clone() };
+        if !self.report.reason.is_empty() {
+            log_lines::log_fallback(&job.name, &std::mem::take(&mut self.report), &job.arguments);
+        } else if source > 0 {
+            log::debug!("{}: going on with fallback {source}", job.name);
+        }
+        Arc::new(job)
+    }
+
     fn start(&mut self, step: Step) -> Event {
         debug_assert!(self.child.is_none(), "a second child beside the one that runs");
+        let job = self.job_for(step);
         let _spawning = self.shared.reaper.spawning();
-        match start::start(step, &self.job, &self.shared, self.turn.as_ref(), &self.hook_facts) {
+        match start::start(step, &job, &self.shared, self.turn.as_ref(), &self.hook_facts) {
             Ok(child) => {
                 self.shared.reaper.enrol(child.pid, Arc::clone(&self.inbox.waker));
                 self.shared.guard_enter(child.pid);
