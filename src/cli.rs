@@ -90,7 +90,7 @@ irsync status [--config FILE] [--watch] [--json]
                                          what each job is doing
 irsync history [JOB...] [--json]         the last 50 syncs of each job
 irsync now [--config FILE] [JOB...]      make the running irsync sync at once
-irsync fleet DIR [--help]                on a server: which devices are sick, and why
+irsync fleet DIR [--help]                on a server: which devices are sick
 irsync [--irsync-interval-seconds=N] [--irsync-timeout-seconds=N] RSYNC-ARG...
                                          no FILE: everything else goes to rsync
 irsync -- RSYNC-ARG...                   the same, whatever comes first
