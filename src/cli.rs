@@ -7,6 +7,7 @@ use crate::config::values::{self, Value};
 use crate::config::{nearest, Config};
 use crate::os::flush::FLUSH;
 use crate::os::publish::{PUBLISH, STAGE};
+use crate::supervisor::Verb;
 use clap::{Arg, ArgAction, ArgMatches};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -52,11 +53,13 @@ pub enum Command {
         /// For scripts.
         json: bool,
     },
-    /// Make the running irsync sync at once.
-    Now {
+    /// Ask something of the running irsync.
+    Control {
+        /// What.
+        verb: Verb,
         /// The INI file.
         config: PathBuf,
-        /// Their names; empty for all.
+        /// The jobs' names; empty for all.
         jobs: Vec<String>,
     },
     /// Supervise what the command line itself describes.
@@ -76,7 +79,8 @@ pub enum Stop {
 }
 
 const DEFAULT_CONFIG: &str = "/etc/irsync.ini";
-const SUBCOMMANDS: [&str; 6] = ["run", "check", "once", "status", "history", "now"];
+const SUBCOMMANDS: [&str; 12] =
+    ["run", "check", "once", "status", "history", "now", "allow", "pause", "resume", "reload", "stop", "help"];
 const INTERVAL: &str = "--irsync-interval-seconds";
 const TIMEOUT: &str = "--irsync-timeout-seconds";
 
@@ -85,24 +89,24 @@ Runs rsync on an interval, kills it when it stalls, feeds the hardware watchdog.
 
 irsync [--config FILE] [run]             supervise its jobs until stopped
 irsync check [--config FILE]             validate FILE, show each rsync command
-irsync once [--config FILE] [JOB...]     run each job (or those named) one time
-irsync status [--config FILE] [--watch] [--json]
-                                         what each job is doing
+irsync once [JOB...]                     run each job (or those named) one time
+irsync status [--watch] [--json]         what each job is doing
 irsync history [JOB...] [--json]         the last 50 syncs of each job
-irsync now [--config FILE] [JOB...]      make the running irsync sync at once
+irsync now | pause | resume [JOB...]     sync at once; take out of turn; back
+irsync allow JOB                         make the deletions that are held
+irsync reload | stop                     read FILE again; stop; say how it went
 irsync fleet DIR [--help]                on a server: which devices are sick
 irsync [--irsync-interval-seconds=N] [--irsync-timeout-seconds=N] RSYNC-ARG...
                                          no FILE: everything else goes to rsync
 irsync -- RSYNC-ARG...                   the same, whatever comes first
+irsync help
 
-  --config FILE  default /etc/irsync.ini                     --help, --version
-  --watch        keep showing the status
-  --json         show it, or the history, as JSON
+  --config FILE  default /etc/irsync.ini;  --help, --version, -V
 
 Signals: TERM, INT stop; HUP re-read FILE; USR1 sync now; USR2 log the status.
-Exit codes: 0 success; 1 failure; 2 wrong usage; 78 bad configuration.
-  once: 0 only if all succeeded
-  status: 0 healthy, 1 a job is stale or failing, 3 not running
+Exit codes: 0 success; 1 failure; 2 wrong usage; 3 not running;
+  78 bad configuration.  once: 0 only if all succeeded.
+  status: 0 healthy, 1 a job is stale or failing.
 ";
 
 /// Runs irsync with this process's arguments.
@@ -133,7 +137,7 @@ pub fn main() -> ExitCode {
         Command::Status { config, watch: true, json } => commands::watch::watch(&config, json),
         Command::Status { config, watch: false, json } => commands::status::status(&config, json),
         Command::History { config, jobs, json } => commands::history::history(&config, &jobs, json),
-        Command::Now { config, jobs } => commands::now::now(&config, &jobs),
+        Command::Control { verb, config, jobs } => commands::control::ask_for(verb, &config, &jobs),
         Command::DropIn { config } => commands::run::drop_in(config),
     }
 }
@@ -166,16 +170,31 @@ pub fn parse(mut args: Vec<OsString>) -> Result<Command, Stop> {
     }
     match args.first() {
         None => own(args),
+        Some(first) if first == "help" || (first == "-h" && args.len() == 1) => Err(Stop::Say(HELP.into())),
+        // rsync would compare, and list, a file of which it was given no copy.
+        Some(first) if first == "-c" && args.len() == 2 => Err(usage(
+            "-c is an option of rsync's; did you mean irsync --config FILE? (irsync -- -c FILE hands it to rsync)",
+        )),
         Some(first) if is_own(first) => own(args),
-        Some(first) if args.len() == 1 => match first.to_str().and_then(meant) {
-            Some(instead) => Err(usage(&format!(
-                "{first:?} is no command of irsync's; did you mean irsync {instead}? (irsync -- {} hands it to rsync)",
-                first.to_string_lossy()
-            ))),
-            None => drop_in(args),
-        },
-        Some(_) => drop_in(args),
+        _ if args.iter().take_while(|arg| *arg != "--").any(|arg| is_for_rsync(arg)) => drop_in(args),
+        Some(first) => {
+            let meant = match first.to_str().and_then(meant) {
+                Some(instead) => format!("did you mean irsync {instead}? "),
+                None => String::new(),
+            };
+            let first = first.to_string_lossy();
+            Err(usage(&format!(
+                "{first:?} is no command of irsync's; {meant}(irsync -- {} hands it to rsync; irsync help lists the commands)",
+                first.escape_debug()
+            )))
+        }
     }
+}
+
+/// Looks like an argument of rsync's: an option, a path, or a host with a colon.
+fn is_for_rsync(arg: &OsStr) -> bool {
+    let bytes = arg.as_bytes();
+    bytes.starts_with(b"-") || bytes.contains(&b'/') || bytes.contains(&b':')
 }
 
 fn is_irsync_option(arg: &OsStr) -> bool {
@@ -183,14 +202,14 @@ fn is_irsync_option(arg: &OsStr) -> bool {
 }
 
 fn is_own(first: &OsStr) -> bool {
-    let words = ["--config", "--help", "--version"];
+    let words = ["--config", "--help", "--version", "-V"];
     SUBCOMMANDS.iter().chain(&words).any(|word| first == *word) || first.as_bytes().starts_with(b"--config=")
 }
 
 /// What a lone word was meant to be. rsync would only list a file of that name, which nobody wants on an interval.
 fn meant(word: &str) -> Option<&'static str> {
-    if matches!(word, "help" | "-h") {
-        return Some("--help");
+    if word == "version" {
+        return Some("--version");
     }
     nearest::closest(word, SUBCOMMANDS.into_iter())
 }
@@ -281,13 +300,16 @@ fn own(args: Vec<OsString>) -> Result<Command, Stop> {
         "once" => Command::Once { config, jobs: jobs(sub) },
         "status" => Command::Status { config, watch: sub.get_flag("watch"), json: sub.get_flag("json") },
         "history" => Command::History { config, jobs: jobs(sub), json: sub.get_flag("json") },
-        "now" => Command::Now { config, jobs: jobs(sub) },
-        _ => Command::Run { config },
+        _ => match Verb::ALL.into_iter().find(|verb| verb.name() == name) {
+            Some(verb) => Command::Control { verb, config, jobs: jobs(sub) },
+            None => Command::Run { config },
+        },
     })
 }
 
+/// None where the command takes none.
 fn jobs(matches: &ArgMatches) -> Vec<String> {
-    matches.get_many::<String>("job").map(|names| names.cloned().collect()).unwrap_or_default()
+    matches.try_get_many::<String>("job").ok().flatten().map(|names| names.cloned().collect()).unwrap_or_default()
 }
 
 fn grammar() -> clap::Command {
@@ -307,6 +329,11 @@ fn grammar() -> clap::Command {
         .subcommand(sub("status").arg(flag("watch")).arg(flag("json")))
         .subcommand(sub("history").arg(job()).arg(flag("json")))
         .subcommand(sub("now").arg(job()))
+        .subcommand(sub("allow").arg(job().num_args(1).required(true)))
+        .subcommand(sub("pause").arg(job()))
+        .subcommand(sub("resume").arg(job()))
+        .subcommand(sub("reload"))
+        .subcommand(sub("stop"))
 }
 
 #[cfg(test)]
@@ -355,7 +382,15 @@ mod tests {
             ),
             (&["status", "--watch"], Command::Status { config: etc(), watch: true, json: false }),
             (&["status", "--json"], Command::Status { config: etc(), watch: false, json: true }),
-            (&["now"], Command::Now { config: etc(), jobs: vec![] }),
+            (&["now"], Command::Control { verb: Verb::Now, config: etc(), jobs: vec![] }),
+            (&["allow", "a"], Command::Control { verb: Verb::Allow, config: etc(), jobs: vec!["a".into()] }),
+            (&["pause"], Command::Control { verb: Verb::Pause, config: etc(), jobs: vec![] }),
+            (
+                &["resume", "a", "b"],
+                Command::Control { verb: Verb::Resume, config: etc(), jobs: vec!["a".into(), "b".into()] },
+            ),
+            (&["reload", "--config=x.ini"], Command::Control { verb: Verb::Reload, config: here(), jobs: vec![] }),
+            (&["stop"], Command::Control { verb: Verb::Stop, config: etc(), jobs: vec![] }),
             (&["history", "a", "--json"], Command::History { config: etc(), jobs: vec!["a".into()], json: true }),
         ] {
             assert_eq!(given(words), Ok(command), "{words:?}");
@@ -437,7 +472,12 @@ mod tests {
             (&["--"], "no arguments for rsync"),
             (&["chekc"], "did you mean irsync check?"),
             (&["stauts"], "did you mean irsync status?"),
-            (&["help"], "did you mean irsync --help?"),
+            (&["version"], "did you mean irsync --version?"),
+            (&["relaod"], "did you mean irsync reload?"),
+            (&["chekc", "a"], "did you mean irsync check?"),
+            (&["frobnicate"], "is no command of irsync's; (irsync -- frobnicate"),
+            (&["-c", "/etc/irsync.ini"], "did you mean irsync --config FILE?"),
+            (&["allow"], "JOB"),
             (&["run", "-a", "s", "d"], "irsync -- RSYNC-ARG"),
             (&["status", "--wacth"], "--wacth"),
             (&["--config"], "--config"),
@@ -457,7 +497,10 @@ mod tests {
         {
             assert!(help.contains(word), "{word}");
         }
-        assert_eq!(given(&["check", "--help"]), Err(Stop::Say(help)));
+        for words in [&["check", "--help"][..], &["help"], &["-h"]] {
+            assert_eq!(given(words), Err(Stop::Say(help.clone())), "{words:?}");
+        }
+        assert_eq!(given(&["-V"]), given(&["--version"]));
         assert_eq!(given(&["--version"]), Err(Stop::Say(format!("irsync {}\n", env!("CARGO_PKG_VERSION")))));
     }
 }

@@ -1,7 +1,7 @@
 //! How a device waits.
 
 use irsync::job::backoff::{fraction, Rng};
-use irsync::job::{Action, Event, Jitter, Job, Limits, Outcome, Settings, Step, Time};
+use irsync::job::{Action, Counted, Event, Jitter, Job, Limits, Outcome, Settings, Step, Time};
 use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +56,17 @@ impl Waits {
                 if !reached {
                     job.handle(Event::Unreached, now);
                 }
-                drive(job, Event::Synced { outcome, changed: false, moved: false, written: false }, now);
+                drive(
+                    job,
+                    Event::Synced {
+                        outcome,
+                        changed: false,
+                        moved: false,
+                        written: false,
+                        counted: Counted::default(),
+                    },
+                    now,
+                );
             }
         }
     }
@@ -96,6 +106,7 @@ fn settings(interval: Duration) -> Settings {
     };
     Settings {
         sources: 1,
+        deletions: None,
         limits,
         repeat: true,
         reboot_after: None,

@@ -7,6 +7,7 @@ use crate::config::mask::masked;
 use crate::config::show::{self, Setting};
 use crate::config::values::{self, Kind, Value};
 use crate::config::{self, Arguments, Config, Job, Loaded, Password};
+use crate::job::deletions::Pass;
 use crate::os::publish::Places;
 use crate::os::{paths, program};
 use crate::rsync::argv::{self, Additions};
@@ -95,7 +96,11 @@ fn command(job: &Job) -> String {
         fsync: job.durable && job.arguments.local_destination().is_some(),
         password_stdin: job.password.is_some(),
     };
-    let words = argv::compose(&job.arguments, &additions);
+    let words = argv::compose(
+        &job.arguments,
+        &additions,
+        if job.arguments.deletes().is_some() { Pass::Copy } else { Pass::Plain },
+    );
     let quoted = words.iter().map(|word| values::quote(&word.to_string_lossy()));
     masked(&std::iter::once(values::quote(&job.rsync)).chain(quoted).collect::<Vec<_>>().join(" "))
 }

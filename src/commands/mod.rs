@@ -4,11 +4,11 @@
 pub(crate) mod atomic;
 pub(crate) mod check;
 mod check_watchdog;
+pub(crate) mod control;
 #[cfg(feature = "fleet")]
 pub(crate) mod fleet;
 pub(crate) mod flush;
 pub(crate) mod history;
-pub(crate) mod now;
 pub(crate) mod once;
 pub(crate) mod run;
 mod seen;

@@ -12,7 +12,7 @@ use crate::report::snapshot::{Snapshot, Watchdog};
 use crate::report::{bars, json, status, table};
 use crate::supervisor::runs;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -34,7 +34,7 @@ pub(super) fn status_file(config: &Path) -> PathBuf {
     match load(config, &Variables::of_this_device()) {
         Ok(loaded) => loaded.config.global.status_file,
         Err(errors) => {
-            let file = preset();
+            let file = written_down(config).unwrap_or_else(preset);
             if fs::metadata(config).map_or_else(|error| error.kind() != ErrorKind::NotFound, |_| true) {
                 let first = errors.to_string();
                 let first = first.lines().next().unwrap_or_default();
@@ -43,6 +43,21 @@ pub(super) fn status_file(config: &Path) -> PathBuf {
             file
         }
     }
+}
+
+/// As much of a configuration that is in error is looked at.
+const LOOK_LIMIT: u64 = 1 << 20;
+
+/// What a file that is in error says of the status file, where that can be read: the irsync that runs has read the file when it
+/// was in order.
+fn written_down(config: &Path) -> Option<PathBuf> {
+    let mut text = String::new();
+    fs::File::open(config).ok()?.take(LOOK_LIMIT).read_to_string(&mut text).ok()?;
+    let globals = text.lines().map(str::trim).take_while(|line| !line.starts_with('['));
+    let values =
+        globals.filter_map(|line| line.split_once('=')).filter(|(key, _)| key.trim() == Id::status_file.name());
+    let value = values.map(|(_, value)| value.trim().trim_matches(['"', '\''])).last()?;
+    Some(PathBuf::from(value)).filter(|path| path.is_absolute())
 }
 
 /// What a look at the status file has shown.

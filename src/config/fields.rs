@@ -62,6 +62,7 @@ fields! {
     Job {
         rsync,
         enabled,
+        max_shrink,
         durable,
         atomic,
         progress,

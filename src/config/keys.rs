@@ -133,6 +133,7 @@ table! {
     backoff_initial: Job, AtOnce, Derived("5s; where the server was asked, the interval"), span(false), "longest wait after the first failed sync, drawn at random from 0 on; doubles with every further failure";
     backoff_max: Job, AtOnce, Derived("the larger of 5m and interval"), span(false), "longest wait after a failed sync, and the one after permanent errors; with neither of the two keys a server in trouble is asked every 1 to 1.5 intervals";
     stale_after: Job, AtOnce, Derived("3 × interval + activity_timeout"), span(true), "age of the last success at which the job counts as unhealthy (without an `activity_timeout` 2h is added instead)";
+    max_shrink: Job, NextSync, Is("90%"), Percent, "deletions that would leave fewer than 100 % less this of the files there are, or none, are held until `irsync allow`; likewise those beyond the `--max-delete` of `options`";
     durable: Job, NextSync, Is("yes"), Bool, "what a sync has changed is on the disk before it is called a success: syncfs(2) of a local destination, and rsync's `--fsync` where it knows that";
     atomic: Job, NextSync, Is("no"), Bool, "the set changes as a whole or not at all: it is built beside the destination, of hard links where nothing has changed, and exchanged with it in one step; `options` must delete";
     run_before_publish: Job, NextSync, Nothing, Command, "command that looks at the new set in `IRSYNC_STAGING` before it is shown (`atomic` only); if it fails, the old set stays";
@@ -148,7 +149,7 @@ table! {
     run_before: Job, NextSync, Nothing, Command, "command before each sync, run without a shell; if it fails the sync is skipped";
     run_after: Job, AtOnce, Nothing, Command, "command after each sync";
     run_on_change: Job, AtOnce, Nothing, Command, "command after a sync that transferred or deleted something";
-    run_on_failure: Job, AtOnce, Nothing, Command, "command after a failed sync";
+    run_on_failure: Job, AtOnce, Nothing, Command, "command when an outage begins, after its first failed sync, and when it ends (`IRSYNC_RESULT` tells which)";
     hook_timeout: Job, AtOnce, Is("60s"), span(false), "a command that runs longer is killed as rsync would be";
     recover_after: Job, AtOnce, Is("off"), span(true), "run `run_recover` after so long without success, and again every such period; not after failures that show that the board works";
     run_recover: Job, AtOnce, Nothing, Command, "command that may repair things, e.g. restart Wi-Fi";

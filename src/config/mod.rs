@@ -87,6 +87,8 @@ pub struct Job {
     pub limits: Limits,
     /// `stale_after`, its default already worked out; None (`off`): never
     pub stale_after: Option<Duration>,
+    /// `max_shrink`, percent; None: off
+    pub max_shrink: Option<u8>,
     /// `durable`
     pub durable: bool,
     /// `atomic`

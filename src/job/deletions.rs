@@ -56,6 +56,9 @@ pub struct Counted {
     pub created: u64,
     /// Folders at the top of the list that stay even when the source is empty (`./`).
     pub roots: u64,
+    /// Deletions that were left out are all that went wrong: code 25, or 23 only because a folder that was not empty could
+    /// not make way for a file.
+    pub limited: bool,
 }
 
 /// Why deletions are held.
@@ -139,10 +142,9 @@ impl Deletions {
         self.pass
     }
 
-    /// A pass has ended by itself. `limited`: with code 25, or with 23 only because a folder could not make way; such an
-    /// outcome is nothing but deletions that were left out.
-    pub fn ended(&mut self, outcome: Outcome, limited: bool, counted: &Counted) -> Next {
-        let limited = limited || outcome == Outcome::Held;
+    /// A pass has ended by itself.
+    pub fn ended(&mut self, outcome: Outcome, counted: &Counted) -> Next {
+        let limited = counted.limited || outcome == Outcome::Held;
         let complete = limited || matches!(outcome, Outcome::Success | Outcome::Warning | Outcome::Partial);
         let held = counted.judge(&self.rules);
         let deletions = counted.deletions();
@@ -181,7 +183,15 @@ mod tests {
 
     /// A set of files in one folder: `after` on the server now, `gone` of those here are not among them, `created` are new.
     fn counted(after: u64, gone: u64, created: u64) -> Counted {
-        Counted { skipped: gone, folders: 0, listed: Some(after + 1), listed_folders: Some(1), created, roots: 1 }
+        Counted {
+            skipped: gone,
+            folders: 0,
+            listed: Some(after + 1),
+            listed_folders: Some(1),
+            created,
+            roots: 1,
+            limited: false,
+        }
     }
 
     fn rules(max_delete: Option<u64>, max_shrink: Option<u8>) -> Rules {
@@ -240,6 +250,7 @@ mod tests {
             listed_folders: None,
             created: 0,
             roots: 0,
+            limited: false,
         };
         assert_eq!(most.deletions(), u64::MAX);
         assert_eq!(why(&rules(None, Some(0)), &most), None, "as many after as before, as far as numbers go");
@@ -276,7 +287,7 @@ mod tests {
                     {
                         seen += 1;
                         let mut after = deletions;
-                        match after.ended(outcome, limited, &count) {
+                        match after.ended(outcome, &Counted { limited, ..count }) {
                             Next::Run(pass) => {
                                 assert_eq!(after.pass(), pass);
                                 if let Pass::Delete(limit) | Pass::MakeRoom(limit) = pass {
@@ -298,22 +309,37 @@ mod tests {
         }
         let mut plain = Deletions::begin(rules(None, Some(90)), false);
         assert_eq!(plain.pass(), Pass::Plain);
-        assert_eq!(plain.ended(Outcome::Success, false, &counts[4]), Next::Done(Outcome::Success, None));
+        assert_eq!(
+            plain.ended(Outcome::Success, &Counted { limited: false, ..counts[4] }),
+            Next::Done(Outcome::Success, None)
+        );
     }
 
     #[test]
     fn a_full_disk_is_counted_then_cleared_then_filled_once() {
         let mut sync = Deletions::begin(rules(None, Some(90)), true);
         let some = counted(50, 9, 0);
-        assert_eq!(sync.ended(Outcome::Disk, false, &Counted::default()), Next::Run(Pass::Count));
-        assert_eq!(sync.ended(Outcome::Partial, true, &some), Next::Run(Pass::MakeRoom(9)));
-        assert_eq!(sync.ended(Outcome::Success, false, &counted(50, 0, 0)), Next::Run(Pass::Copy));
-        assert_eq!(sync.ended(Outcome::Disk, false, &Counted::default()), Next::Done(Outcome::Disk, None));
+        assert_eq!(
+            sync.ended(Outcome::Disk, &Counted { limited: false, ..Counted::default() }),
+            Next::Run(Pass::Count)
+        );
+        assert_eq!(sync.ended(Outcome::Partial, &Counted { limited: true, ..some }), Next::Run(Pass::MakeRoom(9)));
+        assert_eq!(
+            sync.ended(Outcome::Success, &Counted { limited: false, ..counted(50, 0, 0) }),
+            Next::Run(Pass::Copy)
+        );
+        assert_eq!(
+            sync.ended(Outcome::Disk, &Counted { limited: false, ..Counted::default() }),
+            Next::Done(Outcome::Disk, None)
+        );
         let mut held = Deletions::begin(rules(None, Some(90)), true);
-        assert_eq!(held.ended(Outcome::Disk, false, &Counted::default()), Next::Run(Pass::Count));
+        assert_eq!(
+            held.ended(Outcome::Disk, &Counted { limited: false, ..Counted::default() }),
+            Next::Run(Pass::Count)
+        );
         let emptied = counted(0, 50, 0);
         assert_eq!(
-            held.ended(Outcome::Partial, true, &emptied),
+            held.ended(Outcome::Partial, &Counted { limited: true, ..emptied }),
             Next::Done(Outcome::Disk, emptied.judge(&rules(None, Some(90))))
         );
     }

@@ -1,5 +1,6 @@
 //! The events that a job's state machine takes, and the actions that it answers with.
 
+use super::deletions::{Counted, Held};
 use super::{Outcome, Settings};
 use std::time::Duration;
 
@@ -106,11 +107,17 @@ pub enum Event {
         moved: bool,
         /// It may have written something: it changed something, or did not say.
         written: bool,
+        /// What it said of deletions.
+        counted: Counted,
     },
     /// Answer to [`Action::Conclude`].
     Concluded,
     /// Sync at once.
     SyncNow,
+    /// Sync at once, and make the deletions that are held.
+    Allow,
+    /// true: start no sync by itself until it is taken back. What runs goes on.
+    Pause(bool),
     /// Finish: end what runs. A second one ends it at once.
     Stop,
     /// New limits; the next sync uses them whole, what runs is measured by them from now on.
@@ -153,4 +160,6 @@ pub struct Conclusion {
     pub failures: u32,
     /// Something changed in it, or in failed ones before it that no `run_on_change` has followed yet.
     pub changed: bool,
+    /// Deletions that wait for the owner, as far as is known.
+    pub held: Option<Held>,
 }

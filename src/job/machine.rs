@@ -6,10 +6,12 @@
 //! ```text
 //!            +---------------------------------------- wait over ----------------------------------+
 //!            v                                                                                     |
-//!  Waiting --> Begin --> [probe] --> [run_before] --> rsync --> [flush] --> Conclude --> [on_change] [on_failure] [after]
+//!  Waiting --> Begin --> [probe] --> [run_before] --> rsync* --> [flush] --> Conclude --> [on_change] [on_failure] [after]
 //!     |          | refused              | failed        |          | failed     ^
 //!     |          +----------------------+---------------+----------+------------+ skipped, transient, disk
 //!     +--> [run_recover] --> Waiting                  (a sync that moves no file data for recover_after is ended for it)
+//!
+//!  *: more than one pass where deletions are counted first, see `deletions`
 //!
 //!  any child:  Running --limit or stop--> Terminating --stop_timeout--> Killed --exit--> next step
 //! ```
@@ -18,6 +20,7 @@ mod conclude;
 mod limits;
 
 use super::backoff::{fraction, Rng};
+use super::deletions::{Deletions, Held, Pass, Rules};
 use super::ladder::Ladder;
 use super::sources::Sources;
 use super::{Action, Cause, Event, Outcome, Settings, Step, Time};
@@ -75,6 +78,8 @@ pub struct Job {
     /// `run_before` has run in this sync, so `run_after` has to.
     before_ran: bool,
     stopping: bool,
+    /// The owner has taken the job out of turn: it climbs no ladder either.
+    paused: bool,
     /// A sync was asked for while one was running.
     again: bool,
     /// The settings changed while a sync was running: the next one follows at once.
@@ -97,6 +102,12 @@ pub struct Job {
     /// This sync has built a new set that is not shown yet.
     staged: bool,
     sources: Sources,
+    /// The passes of rsync in this sync.
+    deletions: Deletions,
+    /// Deletions that wait for the owner.
+    held: Option<Held>,
+    /// So many deletions the owner has allowed; kept until a sync has come so far as to make them.
+    allowed: u64,
 }
 
 impl Job {
@@ -114,6 +125,7 @@ impl Job {
             todo: Todo::default(),
             before_ran: false,
             stopping: false,
+            paused: false,
             again: false,
             fresh: false,
             spared: true,
@@ -125,12 +137,25 @@ impl Job {
             unflushed: true,
             flushing: Outcome::Success,
             staged: false,
+            deletions: Deletions::begin(Rules::default(), false),
+            held: None,
+            allowed: 0,
         }
     }
 
     /// When the next sync starts, while waiting for it.
     pub fn next_sync(&self) -> Option<Time> {
-        (self.phase == Phase::Waiting).then_some(self.next)
+        (self.phase == Phase::Waiting && !self.paused).then_some(self.next)
+    }
+
+    /// The owner has taken the job out of turn, and nothing of it runs.
+    pub fn is_paused(&self) -> bool {
+        self.phase == Phase::Waiting && self.paused
+    }
+
+    /// How rsync has to be run for [`Step::Rsync`].
+    pub fn pass(&self) -> Pass {
+        self.deletions.pass()
     }
 
     /// Which source rsync is to ask, by number; 0 is `source`.
@@ -141,6 +166,9 @@ impl Job {
     /// When a reboot is due for this job's sake, see [`Ladder::reboot_at`], and whether what runs may still end in the
     /// success that makes it needless.
     pub fn reboot(&self) -> (Option<Time>, bool) {
+        if self.is_paused() {
+            return (None, false);
+        }
         let held = match self.phase {
             Phase::Waiting | Phase::Killed { report_at: None, .. } => false,
             Phase::Running { step: Step::Rsync, .. } => !self.let_go,
@@ -153,8 +181,19 @@ impl Job {
     pub fn handle(&mut self, event: Event, now: Time) -> Action {
         match event {
             Event::Tick => self.tick(now),
+            Event::Pause(paused) => {
+                self.paused = paused;
+                Action::Wait
+            }
             Event::Stop => self.stop(now),
             Event::SyncNow => self.sync_now(now),
+            Event::Allow => match self.held {
+                Some(held) => {
+                    self.allowed = held.count;
+                    self.sync_now(now)
+                }
+                None => Action::Wait,
+            },
             Event::Reconfigure(settings) => self.reconfigure(settings, now),
             Event::Activity => {
                 if let Phase::Running { activity, .. } = &mut self.phase {
@@ -211,7 +250,7 @@ impl Job {
                 Some((Step::Rsync, _)) | None => Action::Wait,
                 Some((step, cause)) => self.after_step(step, ok && cause.is_none(), now),
             },
-            Event::Synced { outcome, changed, moved, written } => match self.child() {
+            Event::Synced { outcome, changed, moved, written, counted } => match self.child() {
                 Some((Step::Rsync, cause)) => {
                     self.changed |= changed;
                     self.unflushed |= written;
@@ -219,7 +258,7 @@ impl Job {
                     self.count_stall(cause, moved);
                     // A full disk is as full in a moment, and to find that out costs the server the whole transfer again.
                     self.spared |= moved && outcome != Outcome::Disk;
-                    self.synced(outcome, cause, moved, now)
+                    self.synced(outcome, cause, &counted, moved, now)
                 }
                 _ => Action::Wait,
             },
@@ -294,7 +333,13 @@ impl Job {
         self.again = false;
         self.before_ran = false;
         self.spared = true;
+        self.begin_passes();
         Action::Begin
+    }
+
+    fn begin_passes(&mut self) {
+        let rules = Rules { allowed: self.allowed, ..self.settings.deletions.unwrap_or_default() };
+        self.deletions = Deletions::begin(rules, self.settings.deletions.is_some());
     }
 
     fn start(&mut self, step: Step) -> Action {

@@ -1,6 +1,6 @@
 //! Stories of the state machine, and every order of events to a depth.
 
-use super::super::{Conclusion, Limits, Pace};
+use super::super::{Conclusion, Counted, Limits, Pace};
 use super::*;
 use std::collections::HashSet;
 
@@ -32,6 +32,7 @@ fn settings() -> Settings {
         atomic: false,
         before_publish: false,
         sources: 1,
+        deletions: None,
         before: false,
         on_change: false,
         on_failure: false,
@@ -70,7 +71,7 @@ fn conclusion(actions: &[Action]) -> Conclusion {
 }
 
 fn synced(outcome: Outcome) -> Event {
-    Event::Synced { outcome, changed: false, moved: false, written: false }
+    Event::Synced { outcome, changed: false, moved: false, written: false, counted: Counted::default() }
 }
 
 /// Runs one whole sync with this outcome, starting at `now`, lasting a second.
@@ -150,9 +151,13 @@ fn without_keys_a_server_that_was_asked_is_left_alone_for_an_interval_and_one_th
         if unreached {
             drive(&mut job, Event::Unreached, at(1));
         }
-        conclusion(&drive(&mut job, Event::Synced { outcome, changed: false, moved, written: false }, at(1)))
-            .next
-            .unwrap()
+        conclusion(&drive(
+            &mut job,
+            Event::Synced { outcome, changed: false, moved, written: false, counted: Counted::default() },
+            at(1),
+        ))
+        .next
+        .unwrap()
     };
     for outcome in [Outcome::Busy, Outcome::Transient, Outcome::Stalled, Outcome::Disk] {
         assert!((secs(30)..=secs(45)).contains(&wait(false, outcome, false)), "{outcome}");
@@ -262,7 +267,13 @@ fn a_fallback_is_asked_at_once_and_back_off_begins_when_all_have_failed() {
     assert_eq!(conclusion(&drive(&mut job, synced(Outcome::Success), at(12))).failures, 0);
     assert!(drive(&mut job, Event::SyncNow, at(20)).contains(&Action::Start(Step::Rsync)));
     assert_eq!(job.source(), 1, "the one that worked");
-    let moved = Event::Synced { outcome: Outcome::Transient, changed: false, moved: true, written: true };
+    let moved = Event::Synced {
+        outcome: Outcome::Transient,
+        changed: false,
+        moved: true,
+        written: true,
+        counted: Counted::default(),
+    };
     assert_eq!(conclusion(&drive(&mut job, moved, at(21))).outcome, Outcome::Transient, "it resumes from the same one");
     drive(&mut job, Event::SyncNow, at(22));
     assert_eq!(drive(&mut job, Event::Stop, at(23)), [Action::Terminate(Cause::Stop)]);
@@ -287,7 +298,17 @@ fn limit_grows_only_after_runs_that_moved_no_file_data() {
         drive(job, Event::SyncNow, at(0));
         let why = Cause::NoProgress(secs(expected));
         assert_eq!(job.handle(Event::Sampled(false), at(expected)), Action::Terminate(why));
-        drive(job, Event::Synced { outcome: Outcome::Transient, changed: false, moved, written: true }, at(expected));
+        drive(
+            job,
+            Event::Synced {
+                outcome: Outcome::Transient,
+                changed: false,
+                moved,
+                written: true,
+                counted: Counted::default(),
+            },
+            at(expected),
+        );
     };
     for (moved, limit) in [(true, 100), (true, 100), (false, 100), (false, 200), (true, 400), (false, 100), (true, 200)]
     {
@@ -299,7 +320,17 @@ fn limit_grows_only_after_runs_that_moved_no_file_data() {
     sync(&mut job, Outcome::Transient, at(0));
     assert_eq!(job.activity_limit(), Some(secs(200)), "it moved nothing: the count is kept");
     drive(&mut job, Event::SyncNow, at(0));
-    drive(&mut job, Event::Synced { outcome: Outcome::Transient, changed: false, moved: true, written: true }, at(1));
+    drive(
+        &mut job,
+        Event::Synced {
+            outcome: Outcome::Transient,
+            changed: false,
+            moved: true,
+            written: true,
+            counted: Counted::default(),
+        },
+        at(1),
+    );
     assert_eq!(job.activity_limit(), Some(secs(100)));
 }
 
@@ -369,8 +400,17 @@ fn hooks_run_in_order_and_a_refusing_run_before_skips_the_sync() {
     let mut job = job(all);
     assert!(drive(&mut job, Event::Tick, at(0)).contains(&Action::Start(Step::Before)));
     assert!(drive(&mut job, Event::Exited(true), at(1)).contains(&Action::Start(Step::Rsync)));
-    let actions =
-        drive(&mut job, Event::Synced { outcome: Outcome::Partial, changed: true, moved: false, written: true }, at(2));
+    let actions = drive(
+        &mut job,
+        Event::Synced {
+            outcome: Outcome::Partial,
+            changed: true,
+            moved: false,
+            written: true,
+            counted: Counted::default(),
+        },
+        at(2),
+    );
     assert!(actions.contains(&Action::Start(Step::OnChange)), "{actions:?}");
     assert!(drive(&mut job, Event::Exited(false), at(3)).contains(&Action::Start(Step::OnFailure)));
     assert!(drive(&mut job, Event::Exited(true), at(4)).contains(&Action::Start(Step::After)));
@@ -380,8 +420,14 @@ fn hooks_run_in_order_and_a_refusing_run_before_skips_the_sync() {
     drive(&mut job, Event::Tick, at(32));
     let actions = drive(&mut job, Event::Exited(false), at(33));
     assert_eq!(conclusion(&actions).outcome, Outcome::Skipped);
-    assert!(actions.contains(&Action::Start(Step::OnFailure)));
-    assert_eq!(drive(&mut job, Event::Exited(true), at(34)), [Action::Wait], "no run_after without run_before");
+    assert!(!actions.contains(&Action::Start(Step::OnFailure)), "it has been told of this outage");
+    assert_eq!(actions.last(), Some(&Action::Wait), "no run_after without run_before");
+
+    let next = job.deadline().unwrap();
+    drive(&mut job, Event::Tick, next);
+    drive(&mut job, Event::Exited(true), next);
+    let actions = drive(&mut job, synced(Outcome::Success), next);
+    assert!(actions.contains(&Action::Start(Step::OnFailure)), "the outage is over: {actions:?}");
 }
 
 #[test]
@@ -390,7 +436,13 @@ fn change_in_a_failed_sync_is_not_forgotten_by_run_on_change() {
     drive(&mut job, Event::Tick, at(0));
     let actions = drive(
         &mut job,
-        Event::Synced { outcome: Outcome::Transient, changed: true, moved: false, written: true },
+        Event::Synced {
+            outcome: Outcome::Transient,
+            changed: true,
+            moved: false,
+            written: true,
+            counted: Counted::default(),
+        },
         at(1),
     );
     assert!(!actions.contains(&Action::Start(Step::OnChange)), "the set is half way: {actions:?}");
@@ -421,7 +473,11 @@ fn a_change_is_flushed_before_it_is_told_and_no_change_is_not_flushed() {
 
     for outcome in Outcome::ALL {
         drive(&mut job, Event::SyncNow, at(20));
-        let actions = drive(&mut job, Event::Synced { outcome, changed: true, moved: true, written: true }, at(21));
+        let actions = drive(
+            &mut job,
+            Event::Synced { outcome, changed: true, moved: true, written: true, counted: Counted::default() },
+            at(21),
+        );
         assert_eq!(actions.contains(&FLUSH), outcome.pace() == Pace::Interval, "{outcome}: {actions:?}");
         let told = if actions.contains(&FLUSH) { drive(&mut job, Event::Exited(true), at(22)) } else { actions };
         assert_eq!(conclusion(&told).outcome, outcome);
@@ -433,7 +489,17 @@ fn a_change_is_flushed_before_it_is_told_and_no_change_is_not_flushed() {
 fn what_a_failed_sync_or_a_failed_flush_has_left_is_flushed_by_the_next_success() {
     let mut job = job(durable());
     drive(&mut job, Event::Tick, at(0));
-    drive(&mut job, Event::Synced { outcome: Outcome::Transient, changed: false, moved: false, written: true }, at(1));
+    drive(
+        &mut job,
+        Event::Synced {
+            outcome: Outcome::Transient,
+            changed: false,
+            moved: false,
+            written: true,
+            counted: Counted::default(),
+        },
+        at(1),
+    );
     drive(&mut job, Event::SyncNow, at(2));
     assert!(drive(&mut job, synced(Outcome::Success), at(3)).contains(&FLUSH));
     let failed = conclusion(&drive(&mut job, Event::Exited(false), at(4)));
@@ -446,7 +512,8 @@ fn what_a_failed_sync_or_a_failed_flush_has_left_is_flushed_by_the_next_success(
 #[test]
 fn a_new_set_is_flushed_then_looked_at_then_shown_and_only_then_told() {
     let mut job = job(Settings { atomic: true, before_publish: true, durable: false, on_change: true, ..settings() });
-    let changed = |outcome| Event::Synced { outcome, changed: true, moved: true, written: true };
+    let changed =
+        |outcome| Event::Synced { outcome, changed: true, moved: true, written: true, counted: Counted::default() };
     drive(&mut job, Event::Tick, at(0));
     assert_eq!(drive(&mut job, changed(Outcome::Success), at(1)), [FLUSH, Action::Wait], "even without durable");
     assert_eq!(drive(&mut job, Event::Exited(true), at(2)), [Action::Start(Step::BeforePublish), Action::Wait]);
@@ -671,8 +738,20 @@ impl World {
             Some(Action::Sample) => vec![Event::Sampled(true), Event::Sampled(false)],
             _ => match self.child {
                 Some(Step::Rsync) => vec![
-                    Event::Synced { outcome: Outcome::Success, changed: true, moved: false, written: true },
-                    Event::Synced { outcome: Outcome::Transient, changed: false, moved: false, written: false },
+                    Event::Synced {
+                        outcome: Outcome::Success,
+                        changed: true,
+                        moved: false,
+                        written: true,
+                        counted: Counted::default(),
+                    },
+                    Event::Synced {
+                        outcome: Outcome::Transient,
+                        changed: false,
+                        moved: false,
+                        written: false,
+                        counted: Counted::default(),
+                    },
                     Event::Activity,
                     Event::Asked,
                     Event::Moved { files: 1, bytes: 1 },
@@ -787,6 +866,7 @@ impl World {
                                 changed: false,
                                 moved: false,
                                 written: false,
+                                counted: Counted::default(),
                             },
                             _ => Event::Exited(false),
                         }

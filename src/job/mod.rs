@@ -3,7 +3,7 @@
 
 pub mod backoff;
 pub(crate) mod boot_record;
-pub mod deletions;
+pub(crate) mod deletions;
 pub(crate) mod event;
 pub(crate) mod feeding;
 pub(crate) mod health;
@@ -14,6 +14,7 @@ pub(crate) mod settings;
 pub(crate) mod sources;
 pub(crate) mod time;
 
+pub use deletions::Counted;
 pub use event::{Action, Cause, Conclusion, Event, Step};
 pub use machine::Job;
 pub use outcome::{Outcome, Pace};

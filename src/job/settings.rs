@@ -1,5 +1,6 @@
 //! The limits and waits one job's decisions are made with.
 
+use super::deletions::Rules;
 use std::time::Duration;
 
 /// Nine times out of a job's keys: the parser fills them, the state machine decides with them, and nobody copies them in between.
@@ -44,6 +45,8 @@ pub struct Settings {
     pub before_publish: bool,
     /// How many sources there are: `source` and those of `fallback`.
     pub sources: usize,
+    /// The options delete: what the owner allows.
+    pub deletions: Option<Rules>,
     /// `run_before` is set.
     pub before: bool,
     /// `run_on_change` is set.

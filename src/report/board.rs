@@ -14,6 +14,8 @@ pub enum State {
     /// Waiting for its next run.
     #[default]
     Waiting,
+    /// Its owner has taken it out of turn (`irsync pause`).
+    Paused,
     /// rsync runs.
     Syncing,
     /// A hook runs (its key is in `JobStatus::step`).
@@ -28,9 +30,10 @@ pub enum State {
 
 impl State {
     /// Every state.
-    pub const ALL: [State; 7] = [
+    pub const ALL: [State; 8] = [
         State::Disabled,
         State::Waiting,
+        State::Paused,
         State::Syncing,
         State::Hook,
         State::Stopping,
@@ -43,6 +46,7 @@ impl State {
         match self {
             State::Disabled => "disabled",
             State::Waiting => "waiting",
+            State::Paused => "paused",
             State::Syncing => "syncing",
             State::Hook => "hook",
             State::Stopping => "stopping",
@@ -113,6 +117,8 @@ pub struct JobStatus {
     pub started: Option<Stamp>,
     /// `stale_after`
     pub stale_after: Option<Duration>,
+    /// Deletions that wait for the owner.
+    pub held: u64,
     /// Syncs in a row without success (`success` or `warning`).
     pub failures: u32,
     /// Syncs finished since irsync started, skipped ones included.

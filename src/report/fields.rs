@@ -74,6 +74,7 @@ pub fn job(job: &JobStatus, now: Time, put: &mut Put<'_>) {
     put("failures", Value::Number(job.failures.into()));
     let totals = [
         ("runs", job.runs),
+        ("held", job.held),
         ("stalls", job.stalls),
         ("kills", job.kills),
         ("files_total", job.files_total),

@@ -36,7 +36,7 @@ pub fn render(snapshot: &Snapshot, up: bool) -> String {
 type Value = fn(&Judged, Stamp) -> Option<String>;
 
 /// Name, type, help and value of what each job has one of.
-const FAMILIES: [(&str, &str, &str, Value); 12] = [
+const FAMILIES: [(&str, &str, &str, Value); 13] = [
     ("irsync_job_healthy", "gauge", "1 unless the job is failing or stale.", |judged, _| {
         Some(u8::from(!judged.health.is_bad()).to_string())
     }),
@@ -72,6 +72,9 @@ const FAMILIES: [(&str, &str, &str, Value); 12] = [
     }),
     ("irsync_job_consecutive_failures", "gauge", "Syncs in a row without success.", |judged, _| {
         Some(judged.job.failures.to_string())
+    }),
+    ("irsync_job_held_deletions", "gauge", "Deletions that wait for `irsync allow`.", |judged, _| {
+        Some(judged.job.held.to_string())
     }),
     ("irsync_job_files_total", "counter", "Files transferred.", |judged, _| Some(judged.job.files_total.to_string())),
     ("irsync_job_bytes_total", "counter", "Bytes sent and received.", |judged, _| {

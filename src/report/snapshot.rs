@@ -102,7 +102,7 @@ impl Snapshot {
 
 fn facts(job: &JobStatus) -> Facts {
     Facts {
-        enabled: job.state != State::Disabled,
+        enabled: !matches!(job.state, State::Disabled | State::Paused),
         hangs: job.state == State::Unkillable,
         last: job.last.as_ref().map(|last| last.outcome),
         last_success: job.last_success.map(|success| success.mono),

@@ -239,6 +239,8 @@ impl Section {
             last_success: self.stamp("last_success")?,
             started: self.stamp("started")?,
             stale_after: self.duration("stale_after")?,
+            // An older irsync holds nothing.
+            held: self.number("held", u64::MAX)?.unwrap_or(0),
             failures: self.must("failures", failures)? as u32,
             runs: self.total("runs")?,
             outcomes,

@@ -44,6 +44,7 @@ pub fn full() -> JobStatus {
         last_success: Some(at(700)),
         started: Some(at(100)),
         stale_after: Some(Duration::from_secs(90)),
+        held: 12,
         failures: 2,
         runs: 45,
         outcomes: [1, 2, 3, 10, 4, 5, 6, 7, 8, 9],

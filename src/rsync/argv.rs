@@ -3,6 +3,7 @@
 use super::operand::{is_daemon, is_remote};
 use super::options::analyse;
 use super::version::Version;
+use crate::job::deletions::Pass;
 use std::ffi::OsString;
 
 /// What the owner gave rsync.
@@ -61,6 +62,23 @@ impl Arguments {
         self.destination().filter(|destination| !is_remote(destination))
     }
 
+    /// The owner's `--max-delete`, if his options delete; None: they do not, or irsync may not add what counts first.
+    pub fn deletes(&self) -> Option<Option<u64>> {
+        let Arguments::Ini { options, .. } = self else { return None };
+        let given = analyse(&options.iter().map(OsString::from).collect::<Vec<_>>());
+        // What stands behind `--` would make an operand of what is added last.
+        let open = !given.ended || options.last().is_some_and(|last| last == "--");
+        (open && given.deletes()).then(|| given.max_delete())
+    }
+
+    /// As many folders of the sources stay in the list whatever becomes of what is in them.
+    pub fn roots(&self) -> u64 {
+        match self {
+            Arguments::Ini { source, .. } => source.len() as u64,
+            Arguments::DropIn(_) => 0,
+        }
+    }
+
     /// Whether irsync may add options of its own, or has to hand the owner's arguments on untouched.
     pub fn may_be_added_to(&self) -> bool {
         matches!(self, Arguments::Ini { .. })
@@ -100,7 +118,9 @@ impl Arguments {
 ///
 /// The additions come first, so that the owner's options override them. The operands come behind `--`, so that rsync takes
 /// none of them for an option. An addition is left out where the owner's options say something about the same thing.
-pub fn compose(arguments: &Arguments, additions: &Additions) -> Vec<OsString> {
+///
+/// The options of the pass come behind the owner's: the last `--max-delete` is the one that rsync heeds.
+pub fn compose(arguments: &Arguments, additions: &Additions, pass: Pass) -> Vec<OsString> {
     let (options, source, destination) = match arguments {
         Arguments::DropIn(args) => return args.clone(),
         Arguments::Ini { options, source, destination } => (options, source, destination),
@@ -121,9 +141,21 @@ pub fn compose(arguments: &Arguments, additions: &Additions) -> Vec<OsString> {
         args.push("--password-file=-".into());
     }
     args.extend(options);
-    if !given.ended {
-        args.push("--".into());
+    if given.ended && args.last().is_some_and(|last| last == "--") {
+        args.pop();
     }
+    // Without deletions it only goes through the list: nothing is new enough, and nothing old is touched.
+    let nothing_else = matches!(pass, Pass::Count | Pass::MakeRoom(_));
+    let most = match pass {
+        Pass::Plain => None,
+        Pass::Copy | Pass::Count => Some(0),
+        Pass::Delete(most) | Pass::MakeRoom(most) => Some(most),
+    };
+    args.extend(most.map(|most| format!("--max-delete={most}").into()));
+    if nothing_else {
+        args.extend(["--existing", "--ignore-existing"].map(OsString::from));
+    }
+    args.push("--".into());
     args.extend(source.iter().map(OsString::from));
     args.push(destination.into());
     args
@@ -166,7 +198,7 @@ mod tests {
     }
 
     fn ini_words(arguments: &Arguments) -> Vec<OsString> {
-        compose(arguments, &Additions::default())
+        compose(arguments, &Additions::default(), Pass::Plain)
     }
 
     #[test]
@@ -182,9 +214,9 @@ mod tests {
             "-odd",
             "/data/",
         ];
-        assert_eq!(compose(&ini(&["-rlt"]), &ALL), words(&expected));
+        assert_eq!(compose(&ini(&["-rlt"]), &ALL, Pass::Plain), words(&expected));
         assert_eq!(
-            compose(&ini(&["-rlt"]), &Additions::default()),
+            compose(&ini(&["-rlt"]), &Additions::default(), Pass::Plain),
             words(&["-rlt", "--", "rsync://server/media/", "-odd", "/data/"])
         );
     }
@@ -207,7 +239,7 @@ mod tests {
             ("--password-file=/etc/secret", true, true, false),
         ];
         for (option, stats, progress2, password) in cases {
-            let args = compose(&ini(&[option]), &ALL);
+            let args = compose(&ini(&[option]), &ALL, Pass::Plain);
             let added: Vec<&str> = args.iter().take_while(|a| *a != option).map(|a| a.to_str().unwrap()).collect();
             assert_eq!(added.contains(&"--stats"), *stats, "{option}");
             assert_eq!(added.contains(&progress), *progress2, "{option}");
@@ -217,17 +249,17 @@ mod tests {
 
     #[test]
     fn a_double_dash_in_the_options_is_not_doubled() {
-        let args = compose(&ini(&["-a", "--"]), &Additions::default());
+        let args = compose(&ini(&["-a", "--"]), &Additions::default(), Pass::Plain);
         assert_eq!(args.iter().filter(|a| *a == "--").count(), 1);
         // Here it is the value of --exclude, and the operands still need one.
-        let args = compose(&ini(&["--exclude", "--"]), &Additions::default());
+        let args = compose(&ini(&["--exclude", "--"]), &Additions::default(), Pass::Plain);
         assert_eq!(args.iter().filter(|a| *a == "--").count(), 2);
     }
 
     #[test]
     fn drop_in_arguments_are_untouched() {
         let given = words(&["src", "--stats", "-", "dst", "-v"]);
-        assert_eq!(compose(&Arguments::DropIn(given.clone()), &ALL), given);
-        assert_eq!(compose(&Arguments::DropIn(Vec::new()), &ALL), words(&[]));
+        assert_eq!(compose(&Arguments::DropIn(given.clone()), &ALL, Pass::Plain), given);
+        assert_eq!(compose(&Arguments::DropIn(Vec::new()), &ALL, Pass::Plain), words(&[]));
     }
 }

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod argv;
+pub(crate) mod left_out;
 pub(crate) mod operand;
 pub(crate) mod options;
 pub(crate) mod orders;

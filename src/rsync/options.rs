@@ -55,9 +55,21 @@ impl Analysis {
 
     /// Any form of `--delete` is given.
     pub fn deletes(&self) -> bool {
-        const FORMS: [&str; 6] =
-            ["--delete", "--delete-before", "--delete-during", "--delete-delay", "--delete-after", "--delete-excluded"];
+        const FORMS: [&str; 7] = [
+            "--delete",
+            "--delete-before",
+            "--delete-during",
+            "--delete-delay",
+            "--delete-after",
+            "--delete-excluded",
+            "--delete-missing-args",
+        ];
         FORMS.iter().any(|form| self.has(form))
+    }
+
+    /// `--max-delete`: the last one given. A negative number is no limit.
+    pub(crate) fn max_delete(&self) -> Option<u64> {
+        self.value("--max-delete")?.to_str()?.parse().ok()
     }
 
     /// An `--info=` word that begins so is given; `none` and `all` are about every word.

@@ -57,7 +57,7 @@ const CODES: &[(i32, &str, Outcome)] = &[
     (22, "RERR_MALLOC", Outcome::Transient),
     (23, "RERR_PARTIAL", Outcome::Partial),
     (24, "RERR_VANISHED", Outcome::Warning),
-    (25, "RERR_DEL_LIMIT", Outcome::Partial),
+    (25, "RERR_DEL_LIMIT", Outcome::Held),
     (30, "RERR_TIMEOUT", Outcome::Transient),
     (35, "RERR_CONTIMEOUT", Outcome::Transient),
     (124, "RERR_CMD_FAILED", Outcome::Transient),
@@ -297,7 +297,8 @@ mod tests {
         let table: &[(Outcome, &[i32])] = &[
             (Success, &[0]),
             (Warning, &[24]),
-            (Partial, &[23, 25]),
+            (Partial, &[23]),
+            (Held, &[25]),
             (Permanent, &[1, 2, 4, 126, 127]),
             (Transient, &[3, 5, 6, 10, 11, 12, 13, 14, 15, 16, 19, 20, 21, 22, 30, 35, 124, 125, 255]),
             (Transient, &[7, 77, -1]),

@@ -6,6 +6,10 @@ use super::staging::STAGED;
 /// What the lines on stdout told of a run. Start a new one for each rsync.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
+    /// Files, folders and everything else in the list of what there is to copy.
+    pub listed: Option<u64>,
+    /// How many of them are folders (3.1 and later).
+    pub listed_folders: Option<u64>,
     /// Regular files transferred.
     pub files: Option<u64>,
     /// Files of every kind created (3.1 and later).
@@ -55,6 +59,10 @@ impl Stats {
             return;
         };
         let field = match label {
+            "Number of files" => {
+                self.listed_folders = folders(rest);
+                &mut self.listed
+            }
             "Number of regular files transferred" | "Number of files transferred" => &mut self.files,
             "Number of created files" => &mut self.created,
             "Number of deleted files" => &mut self.deleted,
@@ -81,6 +89,16 @@ impl Stats {
             return Some(true);
         }
         (self.files.is_some() && self.deleted.is_some()).then_some(false)
+    }
+}
+
+/// Of `6 (reg: 4, dir: 2)`, where 3.1 and later leave out what there is none of.
+fn folders(rest: &str) -> Option<u64> {
+    let (_, kinds) = rest.split_once(" (")?;
+    let mut kinds = kinds.strip_suffix(')')?.split(", ").filter_map(|kind| kind.split_once(": "));
+    match kinds.find(|(kind, _)| *kind == "dir") {
+        Some((_, count)) => number(count),
+        None => Some(0),
     }
 }
 

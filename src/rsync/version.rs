@@ -42,6 +42,12 @@ impl Version {
         self.number >= Some((3, 2, 4))
     }
 
+    /// `--max-delete=0` deletes nothing and tells how much it left out: since 3.0.0, before which 0 was no limit (NEWS of
+    /// 3.0.0).
+    pub(crate) fn counts_deletions(&self) -> bool {
+        self.number >= Some((3, 0, 0))
+    }
+
     /// `--stats`: every rsync; OpenBSD's openrsync refuses it.
     pub fn knows_stats(&self) -> bool {
         self.number.is_some()

@@ -1,4 +1,7 @@
-//! `irsync now`: a datagram socket beside the status file. Only its owner may write to it.
+//! The control socket: a datagram socket beside the status file, which only its owner may write to.
+//!
+//! A request is a verb and the names of jobs, one a line; the answer is the exit code for the asking command, and what it is to
+//! say, in the lines that follow.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -10,6 +13,71 @@ use std::time::Duration;
 
 /// The longest message, either way.
 const LONGEST: usize = 64 * 1024;
+
+/// What can be asked of a running irsync.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Sync at once.
+    Now,
+    /// Make the deletions that are held.
+    Allow,
+    /// Take a job out of turn.
+    Pause,
+    /// Take it into turn again.
+    Resume,
+    /// Read the configuration again.
+    Reload,
+    /// Stop.
+    Stop,
+}
+
+impl Verb {
+    /// Every verb.
+    pub const ALL: [Verb; 6] = [Verb::Now, Verb::Allow, Verb::Pause, Verb::Resume, Verb::Reload, Verb::Stop];
+
+    /// The command's name, which is also the word on the socket.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verb::Now => "now",
+            Verb::Allow => "allow",
+            Verb::Pause => "pause",
+            Verb::Resume => "resume",
+            Verb::Reload => "reload",
+            Verb::Stop => "stop",
+        }
+    }
+}
+
+/// What somebody asks.
+#[derive(Debug)]
+pub struct Request {
+    /// What for.
+    pub verb: Verb,
+    /// Of which jobs; none: of all.
+    pub jobs: Vec<String>,
+    from: SocketAddr,
+}
+
+/// What comes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The exit code of the command that asked.
+    pub code: u8,
+    /// What it is to say; may be empty.
+    pub text: String,
+}
+
+impl Answer {
+    /// Done.
+    pub fn done(text: String) -> Answer {
+        Answer { code: 0, text }
+    }
+
+    /// Not done, and why.
+    pub fn refused(text: String) -> Answer {
+        Answer { code: 1, text }
+    }
+}
 
 /// The supervisor's end.
 #[derive(Debug)]
@@ -42,15 +110,26 @@ impl Control {
         Ok(Control { socket, path })
     }
 
-    /// Answers every request that waits: `answer` is given the job names (none: all jobs).
-    pub fn serve(&self, mut answer: impl FnMut(&[&str]) -> String) {
+    /// The oldest request that waits; None: there is none. What is no request of ours is passed over.
+    pub fn next(&self) -> Option<Request> {
         let mut buffer = vec![0; LONGEST];
         while let Ok((n, from)) = self.socket.recv_from(&mut buffer) {
             let text = String::from_utf8_lossy(&buffer[..n]);
-            let names: Vec<&str> = text.lines().collect();
-            // A client that has gone, or does not read, is not waited for.
-            let _ = self.socket.send_to_addr(answer(&names).as_bytes(), &from);
+            let mut lines = text.lines().map(str::to_owned);
+            let verb = lines.next().and_then(|word| Verb::ALL.into_iter().find(|verb| verb.name() == word));
+            if let Some(verb) = verb {
+                return Some(Request { verb, jobs: lines.collect(), from });
+            }
         }
+        None
+    }
+
+    /// Answers a request. A client that has gone, or does not read, is not waited for.
+    pub fn answer(&self, request: &Request, answer: &Answer) {
+        let mut text = format!("{}\n{}", answer.code, answer.text);
+        let end = (0..=text.len().min(LONGEST)).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(end.unwrap_or(0));
+        let _ = self.socket.send_to_addr(text.as_bytes(), &request.from);
     }
 }
 
@@ -66,17 +145,26 @@ impl Drop for Control {
     }
 }
 
-/// The client's side: asks for these jobs and gives the answer, `ok` or what is wrong.
+/// The client's side: asks and gives the answer.
 ///
 /// # Errors
-/// NotFound or ConnectionRefused: no irsync runs there. WouldBlock: it does not answer within `limit`.
-pub fn ask(path: &Path, names: &[String], limit: Duration) -> io::Result<String> {
+/// NotFound or ConnectionRefused: no irsync runs there. WouldBlock: it does not answer within `limit`. InvalidData: what
+/// answers is no irsync of this kind.
+pub fn ask(path: &Path, verb: Verb, jobs: &[String], limit: Duration) -> io::Result<Answer> {
     // An address of our own to answer to, without a file that could be left behind.
-    let own = SocketAddr::from_abstract_name(format!("irsync-now-{}", std::process::id()))?;
+    let own = SocketAddr::from_abstract_name(format!("irsync-control-{}", std::process::id()))?;
     let socket = UnixDatagram::bind_addr(&own)?;
     socket.set_read_timeout(Some(limit))?;
-    socket.send_to(names.join("\n").as_bytes(), path)?;
+    let mut request = verb.name().to_owned();
+    for job in jobs {
+        request.push('\n');
+        request.push_str(job);
+    }
+    socket.send_to(request.as_bytes(), path)?;
     let mut buffer = vec![0; LONGEST];
     let n = socket.recv(&mut buffer)?;
-    Ok(String::from_utf8_lossy(&buffer[..n]).into_owned())
+    let text = String::from_utf8_lossy(&buffer[..n]);
+    let (code, text) = text.split_once('\n').unwrap_or((&text, ""));
+    let code = code.parse().map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+    Ok(Answer { code, text: text.to_owned() })
 }

@@ -9,7 +9,7 @@ mod outlook;
 mod status_line;
 mod surroundings;
 
-pub use control::{ask, path as control_path};
+pub use control::{ask, path as control_path, Answer, Verb};
 pub use surroundings::runs;
 
 use crate::config::{Config, Error, Global, Job};
@@ -232,11 +232,12 @@ impl Supervisor {
 
     fn handle_signal(&mut self, signal: i32) {
         match signal {
-            SIGTERM | SIGINT => self.stop(signal),
-            SIGHUP => self.reload(),
+            SIGTERM => self.stop("SIGTERM"),
+            SIGINT => self.stop("SIGINT"),
+            SIGHUP => drop(self.reload()),
             SIGUSR1 => {
                 log::info!("SIGUSR1: syncing now");
-                self.sync_now(&[]);
+                self.sync_all();
             }
             SIGUSR2 => self.log_status(),
             SIGCHLD => self.shared.reaper.look(),
@@ -244,10 +245,10 @@ impl Supervisor {
         }
     }
 
-    fn stop(&mut self, signal: i32) {
+    /// `why`: the signal or command that ends irsync.
+    fn stop(&mut self, why: &str) {
         if self.stop_by.is_none() {
-            let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
-            log::info!("{name}: stopping");
+            log::info!("{why}: stopping");
             self.heart.stopping();
             self.outlook.stopping();
             self.shared.news.spread();

@@ -1,41 +1,65 @@
-//! What the supervisor is told from outside: a new configuration, `irsync now`, the question how it is doing.
+//! What the supervisor is told from outside: a new configuration, what is asked on the control socket, the question how it is doing.
 
+use super::control::{Answer, Control, Verb};
 use super::status_line::status_line;
-use super::{surroundings, Supervisor};
+use super::{surroundings, Supervisor, STOP_SLACK};
 use crate::config::{self, show, Config};
 use crate::os::clock;
+use crate::report::board::State;
 use crate::report::logging;
+use crate::worker::Handle;
 use std::sync::Arc;
 
+/// What a command exits with where the configuration is in error, see sysexits.h.
+const BAD_CONFIGURATION: u8 = 78;
+
 impl Supervisor {
-    pub(super) fn reload(&mut self) {
+    /// Reads the configuration again.
+    ///
+    /// # Errors
+    /// What is wrong with it, in lines; the old one is kept. The log has it too.
+    pub(super) fn reload(&mut self) -> Result<String, String> {
         let Some(reload) = &mut self.reload else {
             log::info!("SIGHUP: there is no configuration file to read");
-            return;
+            return Err("there is no configuration file to read".into());
         };
         if self.stop_by.is_some() {
-            return;
+            return Err("irsync is stopping".into());
         }
         self.heart.reloading(clock::now());
-        match reload() {
-            Ok(config) => self.apply(config),
+        let done = match reload() {
+            Ok(config) => Ok(self.apply(config)),
             Err(errors) => {
                 for line in errors.lines() {
                     log::error!("{line}");
                 }
                 log::error!("SIGHUP: the configuration is in error, the old one is kept");
+                Err(format!("{}\nthe old configuration is kept", errors.trim_end()))
             }
-        }
+        };
         self.heart.ready();
+        done
     }
 
-    fn apply(&mut self, config: Config) {
+    fn reload_answer(&mut self) -> Answer {
+        match self.reload() {
+            Ok(text) => Answer::done(text),
+            Err(text) => Answer { code: BAD_CONFIGURATION, text },
+        }
+    }
+
+    /// Gives what has changed, for people.
+    fn apply(&mut self, config: Config) -> String {
         if let Err(error) = logging::reconfigure(&config.global) {
             log::error!("{error}");
         }
         let waiting = show::needs_restart(&self.started_with, &config.global);
+        let waiting = match waiting.is_empty() {
+            true => String::new(),
+            false => format!("a new value waits until irsync is restarted: {}", waiting.join(", ")),
+        };
         if !waiting.is_empty() {
-            log::warn!("SIGHUP: a new value waits until irsync is restarted: {}", waiting.join(", "));
+            log::warn!("SIGHUP: {waiting}");
         }
         if config.global.lock_memory != self.global.lock_memory {
             surroundings::lock_memory(config.global.lock_memory);
@@ -70,37 +94,67 @@ impl Supervisor {
         self.outlook.configure(&config.global);
         (self.global, self.jobs) = (config.global, jobs);
         self.shared.news.spread();
-        log::info!("SIGHUP: configuration read: {added} jobs added, {changed} changed, {removed} removed");
+        let read = format!("configuration read: {added} jobs added, {changed} changed, {removed} removed");
+        log::info!("SIGHUP: {read}");
+        if waiting.is_empty() {
+            read
+        } else {
+            format!("{read}; {waiting}")
+        }
     }
 
-    /// Gives the names that are no job's.
-    pub(super) fn sync_now(&self, names: &[&str]) -> Vec<String> {
-        let known = |name: &str| self.handles.iter().any(|h| h.job().name == name);
-        let unknown: Vec<String> = names.iter().filter(|n| !known(n)).map(|n| (*n).to_owned()).collect();
-        if unknown.is_empty() {
-            for handle in &self.handles {
-                if names.is_empty() || names.contains(&handle.job().name.as_str()) {
-                    handle.sync_now();
-                }
+    /// Has every job synced that is not paused.
+    pub(super) fn sync_all(&self) {
+        self.handles.iter().filter(|handle| handle.status().state != State::Paused).for_each(Handle::sync_now);
+    }
+
+    pub(super) fn serve_control(&mut self) {
+        while let Some(request) = self.control.as_ref().and_then(Control::next) {
+            let answer = self.obey(request.verb, &request.jobs);
+            if let Some(control) = &self.control {
+                control.answer(&request, &answer);
             }
         }
-        unknown
     }
 
-    pub(super) fn serve_control(&self) {
-        let Some(control) = &self.control else { return };
-        control.serve(|names| {
-            let unknown = self.sync_now(names);
-            if unknown.is_empty() {
-                log::info!(
-                    "irsync now: syncing {}",
-                    if names.is_empty() { "all jobs".into() } else { names.join(", ") }
-                );
-                return "ok".into();
+    /// Does what was asked for on the control socket.
+    fn obey(&mut self, verb: Verb, jobs: &[String]) -> Answer {
+        let known = |name: &&String| self.handles.iter().any(|handle| handle.job().name == **name);
+        let off = |name: &&String| self.jobs.iter().any(|job| job.name == **name && !job.enabled);
+        let unknown: Vec<&str> = jobs.iter().filter(|name| !known(name)).map(String::as_str).collect();
+        if let Some(disabled) = jobs.iter().find(|name| !known(name) && off(name)) {
+            return Answer::refused(format!("{disabled} is disabled (enabled = no)"));
+        }
+        if !unknown.is_empty() {
+            let jobs: Vec<&str> = self.handles.iter().map(|handle| handle.job().name.as_str()).collect();
+            return Answer::refused(format!("no such job: {}; the jobs are: {}", unknown.join(", "), jobs.join(", ")));
+        }
+        let whom = if jobs.is_empty() { "all jobs".to_owned() } else { jobs.join(", ") };
+        let asked = |handle: &&Handle| jobs.is_empty() || jobs.contains(&handle.job().name);
+        let asked: Vec<&Handle> = self.handles.iter().filter(asked).collect();
+        match verb {
+            Verb::Reload => return self.reload_answer(),
+            Verb::Stop => {
+                let longest =
+                    self.handles.iter().map(|handle| handle.job().limits.stop_timeout).max().unwrap_or_default();
+                self.stop("irsync stop");
+                // For the client: whose end to wait for, and how long that may take.
+                return Answer::done(format!("{} {}", std::process::id(), (longest + STOP_SLACK).as_secs()));
             }
-            let jobs: Vec<&str> = self.handles.iter().map(|h| h.job().name.as_str()).collect();
-            format!("no such job: {}; the jobs are: {}", unknown.join(", "), jobs.join(", "))
-        });
+            Verb::Now if jobs.is_empty() => self.sync_all(),
+            Verb::Now => asked.iter().for_each(|handle| handle.sync_now()),
+            Verb::Pause => asked.iter().for_each(|handle| handle.pause(true)),
+            Verb::Resume => asked.iter().for_each(|handle| handle.pause(false)),
+            Verb::Allow => {
+                let held: Vec<_> = asked.iter().filter(|handle| handle.status().held > 0).collect();
+                if held.is_empty() {
+                    return Answer::refused(format!("no deletions are held: {whom}"));
+                }
+                held.iter().for_each(|handle| handle.allow());
+            }
+        }
+        log::info!("irsync {}: {whom}", verb.name());
+        Answer::done(String::new())
     }
 
     pub(super) fn log_status(&self) {

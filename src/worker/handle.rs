@@ -91,6 +91,16 @@ impl Handle {
         self.inbox.post(Order::SyncNow);
     }
 
+    /// Sync at once, and make the deletions that are held.
+    pub fn allow(&self) {
+        self.inbox.post(Order::Allow);
+    }
+
+    /// Start no sync by itself, or do so again.
+    pub fn pause(&self, paused: bool) {
+        self.inbox.post(Order::Pause(paused));
+    }
+
     /// The job's keys have changed.
     pub fn reload(&mut self, job: Arc<config::Job>) {
         self.job = Arc::clone(&job);

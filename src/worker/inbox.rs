@@ -11,6 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub enum Order {
     /// Sync at once.
     SyncNow,
+    /// Sync at once, and make the deletions that are held.
+    Allow,
+    /// Start no sync by itself, or do so again.
+    Pause(bool),
     /// The job's keys have changed.
     Reload(Arc<config::Job>),
     /// Finish; a second one kills what still runs.

@@ -4,6 +4,7 @@ use super::sync_report::SyncReport;
 use crate::config::keys::Id;
 use crate::config::mask::masked;
 use crate::config::Arguments;
+use crate::job::deletions::{Held, Why};
 use crate::job::Conclusion;
 use crate::job::{Cause, Outcome, Step};
 use crate::report::human::Span;
@@ -74,17 +75,18 @@ pub fn log_fallback(job: &str, report: &SyncReport, arguments: &Arguments) {
     log::warn!("{job}: the source did not serve: {why}; asking {next}");
 }
 
-/// The one line of every sync.
-pub fn log_conclusion(job: &str, report: &SyncReport, conclusion: &Conclusion) {
+/// The one line of every sync. `told`: the same deletions were held before, and their owner has read it.
+pub fn log_conclusion(job: &str, report: &SyncReport, conclusion: &Conclusion, told: bool) {
     let level = match conclusion.outcome {
+        Outcome::Held if told => log::Level::Debug,
         Outcome::Success | Outcome::Warning => log::Level::Info,
         Outcome::Permanent => log::Level::Error,
         _ => log::Level::Warn,
     };
-    log::log!(level, "{job}: {}", sentence(report, conclusion));
+    log::log!(level, "{job}: {}", sentence(job, report, conclusion));
 }
 
-fn sentence(report: &SyncReport, conclusion: &Conclusion) -> String {
+fn sentence(job: &str, report: &SyncReport, conclusion: &Conclusion) -> String {
     let mut text = format!("sync {}: ", conclusion.outcome);
     if let Some(why) = conclusion.cause {
         let _ = write!(text, "{}, ended by irsync; ", cause(why, Step::Rsync, report.stalled.as_deref()));
@@ -96,8 +98,11 @@ fn sentence(report: &SyncReport, conclusion: &Conclusion) -> String {
         (None, "not started") => {}
         (None, name) => text.push_str(name),
     }
+    if let Some(held) = &conclusion.held {
+        let _ = write!(text, ", {}: `irsync allow {job}` makes them", self::held(held));
+    }
     // How rsync exits tells nothing new where irsync has made it exit.
-    if let (Some(note), None) = (&report.note, conclusion.cause) {
+    if let (Some(note), None, None) = (&report.note, conclusion.cause, conclusion.held) {
         let _ = write!(text, "{}{note}", if text.ends_with(": ") { "" } else { ", " });
     }
     if report.duration > Duration::ZERO {
@@ -105,6 +110,9 @@ fn sentence(report: &SyncReport, conclusion: &Conclusion) -> String {
     }
     if let Some(files) = report.files {
         let _ = write!(text, ", {files} {}", if files == 1 { "file" } else { "files" });
+    }
+    if let Some(deleted) = report.deleted.filter(|deleted| *deleted > 0) {
+        let _ = write!(text, ", {deleted} deleted");
     }
     if let Some(bytes) = report.bytes {
         let _ = write!(text, ", {bytes} bytes");
@@ -121,10 +129,25 @@ fn sentence(report: &SyncReport, conclusion: &Conclusion) -> String {
     text
 }
 
+/// Deletions that wait for the owner, in words.
+fn held(held: &Held) -> String {
+    let why = match held.why {
+        Why::Empties => "no file would be left",
+        Why::Shrinks => "fewer files would be left than max_shrink allows",
+        Why::TooMany => "more than --max-delete",
+        Why::Unknown => "rsync did not say how many files there are on the server",
+    };
+    let (s, are) = if held.count == 1 { ("", "is") } else { ("s", "are") };
+    format!("{} deletion{s} {are} held ({why})", held.count)
+}
+
 /// Why a sync was no success, in as few words as tell it: rsync's own, unless it was irsync that ended or refused it.
 pub fn why(report: &SyncReport, conclusion: &Conclusion) -> Option<String> {
     if conclusion.outcome.is_success() {
         return None;
+    }
+    if let (Outcome::Held, Some(held)) = (conclusion.outcome, &conclusion.held) {
+        return Some(self::held(held));
     }
     let ended =
         conclusion.cause.map(|why| format!("{}, ended by irsync", cause(why, Step::Rsync, report.stalled.as_deref())));
@@ -136,7 +159,7 @@ mod tests {
     use super::*;
 
     fn conclusion(outcome: Outcome, cause: Option<Cause>, next: Option<u64>, failures: u32) -> Conclusion {
-        Conclusion { outcome, cause, next: next.map(Duration::from_millis), failures, changed: false }
+        Conclusion { outcome, cause, next: next.map(Duration::from_millis), failures, changed: false, held: None }
     }
 
     #[test]
@@ -150,7 +173,7 @@ mod tests {
             ..SyncReport::default()
         };
         assert_eq!(
-            sentence(&ok, &conclusion(Outcome::Success, None, Some(31_200), 0)),
+            sentence("media", &ok, &conclusion(Outcome::Success, None, Some(31_200), 0)),
             "sync success: code 0 (RERR_OK), took 400ms, 3 files, 10240 bytes; next in 31.2s"
         );
         let stalled = SyncReport {
@@ -161,29 +184,29 @@ mod tests {
         };
         let why = Some(Cause::NoProgress(Duration::from_secs(5)));
         assert_eq!(
-            sentence(&stalled, &conclusion(Outcome::Stalled, why, Some(2000), 2)),
+            sentence("media", &stalled, &conclusion(Outcome::Stalled, why, Some(2000), 2)),
             "sync stalled: no progress for 5s, ended by irsync; code 20 (RERR_SIGNAL), took 7s, 2 in a row without success; next in 2s"
         );
         let while_connecting = SyncReport { stalled: Some("while connecting".into()), ..stalled };
         assert_eq!(
-            sentence(&while_connecting, &conclusion(Outcome::Stalled, why, None, 1)),
+            sentence("media", &while_connecting, &conclusion(Outcome::Stalled, why, None, 1)),
             "sync stalled: no progress for 5s while connecting, ended by irsync; code 20 (RERR_SIGNAL), took 7s"
         );
         let resumed = SyncReport { fetched: Some(10), resumed: Some(4096), ..ok };
         assert_eq!(
-            sentence(&resumed, &conclusion(Outcome::Success, None, None, 0)),
+            sentence("media", &resumed, &conclusion(Outcome::Success, None, None, 0)),
             "sync success: code 0 (RERR_OK), took 400ms, 3 files, 10240 bytes, resumed from 4096 bytes"
         );
         let killed =
             SyncReport { reason: "SIGKILL".into(), note: Some("out of memory?".into()), ..SyncReport::default() };
         assert_eq!(
-            sentence(&killed, &conclusion(Outcome::Stalled, why, None, 1)),
+            sentence("media", &killed, &conclusion(Outcome::Stalled, why, None, 1)),
             "sync stalled: no progress for 5s, ended by irsync; SIGKILL"
         );
         let skipped =
             SyncReport { reason: "lock".into(), note: Some("irsync 7 has it".into()), ..SyncReport::default() };
         assert_eq!(
-            sentence(&skipped, &conclusion(Outcome::Skipped, None, Some(1000), 1)),
+            sentence("media", &skipped, &conclusion(Outcome::Skipped, None, Some(1000), 1)),
             "sync skipped: lock, irsync 7 has it; next in 1s"
         );
         let failed = SyncReport {
@@ -192,7 +215,7 @@ mod tests {
             ..SyncReport::default()
         };
         assert_eq!(
-            sentence(&failed, &conclusion(Outcome::Transient, None, None, 1)),
+            sentence("media", &failed, &conclusion(Outcome::Transient, None, None, 1)),
             "sync transient: cannot start rsync \"x\""
         );
     }

@@ -1,6 +1,7 @@
 //! What a child has said, as far as somebody asks for it later.
 
 use crate::job::Step;
+use crate::rsync::left_out::LeftOut;
 use crate::rsync::outcome::Evidence;
 use crate::rsync::progress::{parse_progress, Progress};
 use crate::rsync::stats::Stats;
@@ -13,6 +14,10 @@ const ANSWER_LIMIT: usize = 4096;
 pub struct Said {
     /// What rsync's lines on stderr say about its trouble.
     pub evidence: Evidence,
+    /// It was told to make no deletions, so that it makes none is no complaint.
+    pub counting: bool,
+    /// The deletions that rsync left out.
+    pub left_out: LeftOut,
     /// What rsync counted on stdout.
     pub stats: Stats,
     /// rsync's latest progress record.
@@ -39,6 +44,7 @@ impl Said {
                     return false;
                 }
                 self.stats.scan(line);
+                self.left_out.hear_stdout(line);
                 self.last_line.clear();
                 self.last_line.extend_from_slice(line);
             }
@@ -53,10 +59,11 @@ impl Said {
         true
     }
 
-    /// Takes note of a line of stderr, all of which is for the log.
+    /// Takes note of a line of stderr; true if it is for the log.
     pub fn hear_stderr(&mut self, line: &[u8]) -> bool {
+        let of_deletions = self.left_out.hear_stderr(line);
         self.evidence.scan(line);
-        true
+        !(self.counting && of_deletions)
     }
 
     /// Takes note of a line of stderr that has no end yet.

@@ -29,16 +29,17 @@ impl Show {
         Show { slot, shown: now, version: None }
     }
 
-    /// The job waits for its next sync.
-    pub fn waiting(&self, next: Option<Time>) {
+    /// The job waits for its next sync, or for its owner.
+    pub fn waiting(&self, next: Option<Time>, paused: bool) {
+        let state = if paused { State::Paused } else { State::Waiting };
         let status = self.slot.read();
-        if status.state == State::Waiting && status.next_run.map(|stamp| stamp.mono) == next {
+        if status.state == state && status.next_run.map(|stamp| stamp.mono) == next {
             return;
         }
         let (next, now) = (next.map(Stamp::at), Stamp::now());
         self.slot.update(|s| {
-            s.since = if s.state == State::Waiting { s.since.or(Some(now)) } else { Some(now) };
-            s.state = State::Waiting;
+            s.since = if s.state == state { s.since.or(Some(now)) } else { Some(now) };
+            s.state = state;
             s.step = None;
             s.next_run = next;
             s.pid = None;
@@ -112,6 +113,7 @@ impl Show {
         self.slot.update(|s| {
             s.runs += 1;
             s.failures = conclusion.failures;
+            s.held = conclusion.held.map_or(0, |held| held.count);
             let index = Outcome::ALL.iter().position(|o| *o == conclusion.outcome);
             s.outcomes[index.unwrap_or(0)] += 1;
             s.stalls += u64::from(conclusion.outcome == Outcome::Stalled);

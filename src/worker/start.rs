@@ -7,6 +7,7 @@ use super::shared::Shared;
 use super::{run_as, secret};
 use crate::config::keys::Id;
 use crate::config::{Job, RunAs};
+use crate::job::deletions::Pass;
 use crate::job::{Outcome, Step};
 use crate::os::child::{Child, Spec};
 use crate::os::flush::FLUSH;
@@ -48,14 +49,17 @@ pub struct HookFacts {
     pub changed: bool,
     /// `IRSYNC_FAILURES`
     pub failures: u32,
+    /// `IRSYNC_HELD`: deletions that wait for the owner
+    pub held: u64,
 }
 
-/// Starts a child of the job.
+/// Starts a child of the job. `pass` is of rsync alone.
 ///
 /// # Errors
 /// See [`Refusal`]; nothing runs then.
 pub fn start(
     step: Step,
+    pass: Pass,
     job: &Job,
     shared: &Shared,
     turn: Option<&Turn>,
@@ -66,7 +70,7 @@ pub fn start(
         check_order(job)?;
         check_preconditions(job)?;
     }
-    let (program, arguments) = words(step, job, shared);
+    let (program, arguments) = words(step, pass, job, shared);
     let secret = match (&job.password, step) {
         (Some(password), Step::Rsync) => Some(secret::read_password(password)?),
         _ => None,
@@ -119,11 +123,13 @@ pub fn start(
         sends: destination(job).is_some_and(|(_, remote)| remote),
         by_shell: step == Step::Rsync && job.arguments.by_shell(),
     };
-    Ok(Running::new(step, child, run, &program, ways, out, err))
+    let mut running = Running::new(step, child, run, &program, ways, out, err);
+    running.said.counting = matches!(pass, Pass::Copy | Pass::Count);
+    Ok(running)
 }
 
 /// Program and arguments of a step.
-fn words(step: Step, job: &Job, shared: &Shared) -> (String, Vec<OsString>) {
+fn words(step: Step, pass: Pass, job: &Job, shared: &Shared) -> (String, Vec<OsString>) {
     let hook = match step {
         Step::Probe => return (job.rsync.clone(), vec!["--version".into()]),
         Step::Rsync => {
@@ -134,7 +140,7 @@ fn words(step: Step, job: &Job, shared: &Shared) -> (String, Vec<OsString>) {
                 job.password.is_some(),
                 job.durable && job.arguments.local_destination().is_some(),
             );
-            let mut args = argv::compose(&job.arguments, &additions);
+            let mut args = argv::compose(&job.arguments, &additions, pass);
             let destination = job.arguments.local_destination().filter(|_| job.atomic);
             let Some(live) = destination else { return (job.rsync.clone(), args) };
             args.splice(0..0, [STAGE.into(), live.into(), OsString::from(&job.rsync)]);
@@ -163,6 +169,7 @@ fn hook_environment(job: &Job, facts: &HookFacts) -> Vec<(&'static str, OsString
     let mut environment = vec![
         ("IRSYNC_JOB", OsString::from(&job.name)),
         ("IRSYNC_FAILURES", facts.failures.to_string().into()),
+        ("IRSYNC_HELD", facts.held.to_string().into()),
         ("IRSYNC_CHANGED", if facts.changed { "1" } else { "0" }.into()),
         ("IRSYNC_RESULT", facts.outcome.map_or("", Outcome::name).into()),
         ("IRSYNC_EXIT_CODE", facts.code.map(|code| code.to_string()).unwrap_or_default().into()),

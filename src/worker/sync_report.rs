@@ -28,6 +28,8 @@ pub struct SyncReport {
     pub resumed: Option<u64>,
     /// What rsync was doing when nothing moved any more.
     pub stalled: Option<String>,
+    /// Files and folders deleted, where rsync said.
+    pub deleted: Option<u64>,
 }
 
 impl SyncReport {
@@ -47,8 +49,24 @@ impl SyncReport {
             duration,
             files: stats.files,
             bytes: stats.bytes(),
+            deleted: stats.deleted,
             ..SyncReport::default()
         }
+    }
+
+    /// This is the last of several passes of rsync: what the ones before it did is part of the sync.
+    pub fn after(mut self, before: SyncReport) -> SyncReport {
+        let sum = |a: Option<u64>, b: Option<u64>| match (a, b) {
+            (Some(a), Some(b)) => Some(a.saturating_add(b)),
+            (a, b) => a.or(b),
+        };
+        self.duration += before.duration;
+        self.files = sum(self.files, before.files);
+        self.bytes = sum(self.bytes, before.bytes);
+        self.deleted = sum(self.deleted, before.deleted);
+        self.fetched = sum(self.fetched, before.fetched);
+        self.resumed = self.resumed.or(before.resumed);
+        self
     }
 
     /// What rsync has brought is not on the disk: so it is not there yet.

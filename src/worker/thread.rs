@@ -16,6 +16,7 @@ use super::show::Show;
 use super::start::HookFacts;
 use super::sync_report::SyncReport;
 use crate::config;
+use crate::job::deletions::{Held, Rules};
 use crate::job::{Action, Event, Job, Settings, Step, Time};
 use crate::os::clock;
 use crate::os::program::Identity;
@@ -53,6 +54,12 @@ pub struct Worker {
     rsync_file: Option<Identity>,
     report: SyncReport,
     hook_facts: HookFacts,
+    /// The source that rsync was last started with, by number.
+    asked: usize,
+    /// The deletions that were held after the sync before.
+    held: Option<Held>,
+    /// The owner was told that deletions are not counted first.
+    told_of_no_guard: bool,
     /// The state machine has said that the job is over.
     exiting: bool,
 }
@@ -70,6 +77,12 @@ fn settings(job: &config::Job, repeat: bool) -> Settings {
         atomic: job.atomic,
         before_publish: job.hooks.before_publish.is_some(),
         sources: 1 + job.fallback.len(),
+        // A set that is built anew has nothing to delete.
+        deletions: job.arguments.deletes().filter(|_| !job.atomic).map(|max_delete| Rules {
+            max_delete,
+            max_shrink: job.max_shrink,
+            allowed: 0,
+        }),
         before: job.hooks.before.is_some(),
         on_change: job.hooks.on_change.is_some(),
         on_failure: job.hooks.on_failure.is_some(),
@@ -104,13 +117,16 @@ impl Worker {
             rsync_file: None,
             report: SyncReport::default(),
             hook_facts: HookFacts::default(),
+            asked: 0,
+            held: None,
+            told_of_no_guard: false,
             exiting: false,
         }
     }
 
     /// The thread's whole life.
     pub fn run(mut self: Box<Self>) {
-        self.show.waiting(self.machine.next_sync());
+        self.show.waiting(self.machine.next_sync(), self.machine.is_paused());
         self.show_ladder();
         self.announce_first_sync();
         while !self.exiting {
@@ -200,13 +216,15 @@ impl Worker {
         while let Some(order) = self.inbox.next() {
             match order {
                 Order::SyncNow => self.feed(Event::SyncNow),
+                Order::Allow => self.feed(Event::Allow),
+                Order::Pause(paused) => self.feed(Event::Pause(paused)),
                 Order::Stop => self.feed(Event::Stop),
                 Order::Reload(job) => self.reload(job),
             }
         }
         self.feed(Event::Tick);
         if self.child.is_none() && !self.exiting {
-            self.show.waiting(self.machine.next_sync());
+            self.show.waiting(self.machine.next_sync(), self.machine.is_paused());
         }
         self.show_ladder();
     }

@@ -60,6 +60,7 @@ const JOB_KEYS: &[(&str, &str)] = &[
     ("stale_after", "`stale_after` in seconds"),
     ("failures", "syncs in a row without success"),
     ("runs", "finished syncs since irsync started"),
+    ("held", "deletions that wait for `irsync allow`"),
     ("stalls", "of them ended because of a limit"),
     ("kills", "SIGKILLs sent because SIGTERM was not enough"),
     ("files_total, bytes_total", "files and bytes transferred by all of them"),

@@ -23,7 +23,7 @@ fn blocks(rig: &Rig, file: &str) -> usize {
 fn hooks_run_around_a_sync_and_are_told_how_it_went() {
     let rig = Rig::new("hooks");
     rig.ini(&format!(
-        "interval = 50ms\n[media]\nsource = /ok /changed /exit-10 /exit-12 /until-go\ndestination = DIR/dest\n\
+        "interval = 50ms\n[media]\nsource = /ok /changed /exit-10 /exit-12 /ok /until-go\ndestination = DIR/dest\n\
          run_before = {}\nrun_after = {}\nrun_on_change = {}\nrun_on_failure = {}\n",
         note("before"),
         note("after"),
@@ -31,19 +31,20 @@ fn hooks_run_around_a_sync_and_are_told_how_it_went() {
         note("failure")
     ));
     let mut irsync = rig.start(&["run"]);
-    rig.fake("dest").wait_runs(5);
+    rig.fake("dest").wait_runs(6);
     let get = |file: &str, block: usize, name: &str| {
         variable(&rig, file, block, name).unwrap_or_else(|| panic!("{file} {block} {name}"))
     };
 
-    assert_eq!(blocks(&rig, "before"), 5);
+    assert_eq!(blocks(&rig, "before"), 6);
     assert_eq!(get("before", 0, "IRSYNC_JOB"), "media");
-    assert_eq!(blocks(&rig, "after"), 4, "after each finished sync");
+    assert_eq!(blocks(&rig, "after"), 5, "after each finished sync");
     for (n, (result, code, changed, failures)) in [
         ("success", "0", "0", "0"),
         ("success", "0", "1", "0"),
         ("transient", "10", "0", "1"),
         ("transient", "12", "0", "2"),
+        ("success", "0", "0", "0"),
     ]
     .into_iter()
     .enumerate()
@@ -56,8 +57,11 @@ fn hooks_run_around_a_sync_and_are_told_how_it_went() {
     }
     assert_eq!(blocks(&rig, "change"), 1, "only after the sync that transferred something");
     assert_eq!(get("change", 0, "IRSYNC_CHANGED"), "1");
-    assert_eq!(blocks(&rig, "failure"), 2);
-    assert_eq!(get("failure", 1, "IRSYNC_EXIT_CODE"), "12");
+    assert_eq!(blocks(&rig, "failure"), 2, "once when an outage begins, once when it ends");
+    for (n, (result, code)) in [("transient", "10"), ("success", "0")].into_iter().enumerate() {
+        assert_eq!(get("failure", n, "IRSYNC_RESULT"), result);
+        assert_eq!(get("failure", n, "IRSYNC_EXIT_CODE"), code);
+    }
     irsync.stop();
 }
 

@@ -9,6 +9,8 @@ mod common;
 mod cli;
 /// The configuration as files: what is accepted, what is refused and where it says so.
 mod config;
+/// What can be asked of a running irsync: now, pause, resume, allow, reload, stop.
+mod control;
 /// The command lines of the Go tool that irsync replaces.
 mod dropin;
 /// What a broken device does to a running irsync: nothing of it may end it.

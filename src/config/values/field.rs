@@ -69,6 +69,7 @@ number!(i32);
 field!(bool, Bool, false);
 field!(Duration, Duration, Duration::ZERO);
 field!(Jitter, Jitter, Jitter::Percent(0));
+field!(u8, Percent, 0);
 field!(u64, Size, 0);
 field!(PathBuf, Path, PathBuf::new());
 field!(String, Text, String::new());

@@ -27,6 +27,8 @@ pub enum Kind {
     Seconds { min: u64, max: u64 },
     /// A percentage or a duration.
     Jitter { max: u64 },
+    /// A percentage, which can be off.
+    Percent,
     /// Digits and a unit of 1024s.
     Size { min: u64, max: u64, off: bool },
     /// An integer.
@@ -66,6 +68,8 @@ pub enum Value {
     Duration(Duration),
     /// A jitter.
     Jitter(Jitter),
+    /// A percentage, 0 to 100.
+    Percent(u8),
     /// Bytes.
     Size(u64),
     /// An integer.
@@ -108,6 +112,7 @@ impl Kind {
             Kind::Jitter { max } => {
                 format!("a percentage from 0% to 100%, digits with ms, s, m, h or d up to {}, or off", millis(max))
             }
+            Kind::Percent => "a percentage from 0% to 100%, or off".into(),
             Kind::Size { min, max, off } => {
                 let range = match (min, max) {
                     (_, u64::MAX) => String::new(),
@@ -159,6 +164,10 @@ pub fn parse(kind: &Kind, text: &str) -> Result<Value, String> {
                 ms => Ok(Value::Jitter(Jitter::Duration(Duration::from_millis(ms)))),
             },
         },
+        Kind::Percent if is_off => Ok(Value::Off),
+        Kind::Percent => {
+            within(number(text.strip_suffix('%').unwrap_or(text))?, 0, 100).map(|n| Value::Percent(n as u8))
+        }
         Kind::Size { min, max, off } => match if is_off { Some(0) } else { size(text)? } {
             Some(0) if off => Ok(Value::Off),
             Some(0) => Err("cannot be switched off".into()),
@@ -226,6 +235,7 @@ impl fmt::Display for Value {
                 f.write_str(&millis(time.as_millis() as u64))
             }
             Value::Jitter(Jitter::Percent(percent)) => write!(f, "{percent}%"),
+            Value::Percent(percent) => write!(f, "{percent}%"),
             Value::Size(n) => f.write_str(&bytes(*n)),
             Value::Number(n) => write!(f, "{n}"),
             Value::Bool(yes) => f.write_str(if *yes { "yes" } else { "no" }),

@@ -2,11 +2,19 @@
 
 use super::{Job, Phase, Todo};
 use crate::job::backoff::{self, fraction};
+use crate::job::deletions::{Counted, Next};
 use crate::job::{Action, Cause, Conclusion, Outcome, Pace, Step, Time};
 use std::time::Duration;
 
 impl Job {
-    pub(super) fn synced(&mut self, outcome: Outcome, cause: Option<Cause>, moved: bool, now: Time) -> Action {
+    pub(super) fn synced(
+        &mut self,
+        outcome: Outcome,
+        cause: Option<Cause>,
+        counted: &Counted,
+        moved: bool,
+        now: Time,
+    ) -> Action {
         if cause == Some(Cause::Stop) || self.stopping {
             return self.finish();
         }
@@ -20,11 +28,21 @@ impl Job {
         let cause = cause.filter(|_| !outcome.is_success());
         let is_limit = matches!(cause, Some(Cause::TooLong(_) | Cause::NoSuccess(_)));
         if !is_limit && self.sources.ended(outcome, moved, now) {
+            // Another server, another list: what was counted is of the one before.
+            self.begin_passes();
             return self.start(Step::Rsync);
         }
-        match cause {
-            Some(_) => self.conclude(self.sources.verdict(outcome), cause, true, now),
-            None => self.settle(self.sources.verdict(outcome), now),
+        if cause.is_some() {
+            return self.conclude(self.sources.verdict(outcome), cause, true, now);
+        }
+        match self.deletions.ended(outcome, counted) {
+            Next::Run(_) => self.start(Step::Rsync),
+            Next::Done(outcome, held) => {
+                if held.is_some() || outcome.pace() == Pace::Interval {
+                    self.held = held;
+                }
+                self.settle(self.sources.verdict(outcome), now)
+            }
         }
     }
 
@@ -54,6 +72,9 @@ impl Job {
         if self.stopping {
             return self.finish();
         }
+        // Once when an outage begins, and once when it ends.
+        let outage = self.failures > 0;
+        let news = outcome.is_success() == outage;
         if outcome.is_success() {
             self.failures = 0;
             self.stalls = 0;
@@ -67,7 +88,7 @@ impl Job {
         let complete = outcome.pace() == Pace::Interval && (!self.settings.atomic || outcome.is_success());
         self.todo = Todo {
             on_change: self.settings.on_change && complete && self.changed,
-            on_failure: self.settings.on_failure && !outcome.is_success(),
+            on_failure: self.settings.on_failure && news,
             after: self.settings.after && (ran || self.before_ran),
         };
         let conclusion = Conclusion {
@@ -76,9 +97,11 @@ impl Job {
             next: self.settings.repeat.then_some(wait),
             failures: self.failures,
             changed: self.changed,
+            held: self.held,
         };
         if complete {
             self.changed = false;
+            self.allowed = 0;
         }
         self.phase = Phase::Concluding;
         Action::Conclude(conclusion)

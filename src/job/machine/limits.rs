@@ -16,6 +16,7 @@ impl Job {
     /// When [`Event::Tick`] is due; None: only an event from outside goes on.
     pub fn deadline(&self) -> Option<Time> {
         match self.phase {
+            Phase::Waiting if self.paused => None,
             Phase::Waiting => Some(self.ladder.recover_at().map_or(self.next, |at| at.min(self.next))),
             Phase::Running { step: Step::Rsync, since, activity, sampled } => {
                 let runtime = self.settings.limits.max_runtime.map(|limit| since + limit);
@@ -55,6 +56,7 @@ impl Job {
 
     pub(super) fn tick(&mut self, now: Time) -> Action {
         match self.phase {
+            Phase::Waiting if self.paused => Action::Wait,
             // First, or waits that are shorter than the hooks would keep it away for ever.
             Phase::Waiting if is_due(self.ladder.recover_at(), now) => {
                 self.ladder.recovering(now);

@@ -3,10 +3,12 @@
 use super::super::log_lines;
 use super::super::permission;
 use super::super::running::Running;
+use super::super::said::Said;
 use super::super::start::{self, HookFacts, Refusal};
 use super::super::sync_report::SyncReport;
 use super::Worker;
 use crate::config;
+use crate::job::deletions::{Counted, Pass};
 use crate::job::Conclusion;
 use crate::job::{Action, Cause, Event, Step};
 use crate::os::clock;
@@ -118,7 +120,7 @@ impl Worker {
             return Arc::clone(&self.job);
         }
         let job = config::Job { arguments: self.job.arguments_for(source), ..(*self.job).clone() };
-        if !self.report.reason.is_empty() {
+        if std::mem::replace(&mut self.asked, source) != source && !self.report.reason.is_empty() {
             log_lines::log_fallback(&job.name, &std::mem::take(&mut self.report), &job.arguments);
         } else if source > 0 {
             log::debug!("{}: going on with fallback {source}", job.name);
@@ -126,11 +128,29 @@ impl Worker {
         Arc::new(job)
     }
 
+    /// How rsync is to be run: as the machine says, unless this rsync cannot count deletions before it makes them.
+    fn pass(&mut self, step: Step) -> Pass {
+        let pass = self.machine.pass();
+        if step != Step::Rsync || pass == Pass::Plain {
+            return Pass::Plain;
+        }
+        let version = self.shared.versions.get(&self.job.rsync);
+        if version.as_ref().is_some_and(Version::counts_deletions) {
+            return pass;
+        }
+        if !std::mem::replace(&mut self.told_of_no_guard, true) {
+            let name = self.job.name.as_str();
+            log::warn!("{name}: this rsync cannot count deletions before it makes them: max_shrink is without effect");
+        }
+        Pass::Plain
+    }
+
     fn start(&mut self, step: Step) -> Event {
         debug_assert!(self.child.is_none(), "a second child beside the one that runs");
+        let pass = self.pass(step);
         let job = self.job_for(step);
         let _spawning = self.shared.reaper.spawning();
-        match start::start(step, &job, &self.shared, self.turn.as_ref(), &self.hook_facts) {
+        match start::start(step, pass, &job, &self.shared, self.turn.as_ref(), &self.hook_facts) {
             Ok(child) => {
                 self.shared.reaper.enrol(child.pid, Arc::clone(&self.inbox.waker));
                 self.shared.guard_enter(child.pid);
@@ -202,13 +222,14 @@ impl Worker {
             self.shared.versions.doubt(&self.job.rsync);
         }
         let duration = clock::now().since(self.child_since);
-        self.report = SyncReport::of_rsync(exit, &verdict, &child.said.evidence, duration, &child.said.stats);
-        self.report.stalled = child.stalled.clone();
+        let mut report = SyncReport::of_rsync(exit, &verdict, &child.said.evidence, duration, &child.said.stats);
+        report.stalled = child.stalled.clone();
         let stats = &child.said.stats;
-        self.report.fetched = stats.literal;
-        self.report.resumed = stats.matched.filter(|matched| self.interrupted && *matched > 0);
+        report.fetched = stats.literal;
+        report.resumed = stats.matched.filter(|matched| self.interrupted && *matched > 0);
         // What was moved and not finished lies in the partial folder; the next sync resumes from it.
         self.interrupted = !child.went_well() && (self.interrupted || child.has_moved_data());
+        self.report = report.after(std::mem::take(&mut self.report));
         self.hook_facts.code = self.report.code;
         if !child.said.evidence.reached() {
             self.feed(Event::Unreached);
@@ -218,6 +239,7 @@ impl Worker {
             changed: child.said.changed(),
             moved: child.has_moved_data(),
             written: child.said.may_have_written(),
+            counted: counted(&child.said, self.report.code, self.job.arguments.roots()),
         }
     }
 
@@ -258,7 +280,10 @@ impl Worker {
         self.hook_facts.outcome = Some(conclusion.outcome);
         self.hook_facts.failures = conclusion.failures;
         self.hook_facts.changed = conclusion.changed;
-        log_lines::log_conclusion(&self.job.name, &report, &conclusion);
+        let told = conclusion.held.is_some() && conclusion.held == self.held;
+        self.held = conclusion.held;
+        self.hook_facts.held = conclusion.held.map_or(0, |held| held.count);
+        log_lines::log_conclusion(&self.job.name, &report, &conclusion, told);
         self.show.concluded(report, &conclusion);
     }
 
@@ -269,5 +294,18 @@ impl Worker {
             log::info!("{}: stopped in mid-sync, after {}", self.job.name, Span(self.report.duration));
         }
         self.exiting = true;
+    }
+}
+
+/// What rsync said of deletions.
+fn counted(said: &Said, code: Option<i32>, roots: u64) -> Counted {
+    Counted {
+        skipped: said.left_out.skipped,
+        folders: said.left_out.folders,
+        listed: said.stats.listed,
+        listed_folders: said.stats.listed_folders,
+        created: said.stats.created.unwrap_or(0),
+        roots,
+        limited: said.left_out.is_all_that_is_wrong(code),
     }
 }

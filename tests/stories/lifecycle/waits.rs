@@ -93,7 +93,7 @@ fn outcome_comes_from_the_code_and_from_what_rsync_said() {
         ("changed", "success"),
         ("vanished", "warning"),
         ("partial", "partial"),
-        ("exit-25", "partial"),
+        ("exit-25", "held"),
         ("max-connections", "busy"),
         ("refused", "transient"),
         ("captive-portal", "transient"),

@@ -3,6 +3,7 @@
 
 mod atomic;
 mod credentials;
+mod deletions;
 mod disk;
 mod durable;
 mod ends;

@@ -139,7 +139,11 @@ fn a_broken_configuration_shows_the_default_place_and_says_so() {
     let rig = Rig::new("default-place");
     rig.ini("status_file = DIR/status\nnonsense = 1\n");
     let (text, _) = look(&rig);
-    assert!(text.contains("nonsense") && text.contains("looking at /run/irsync/status instead"), "{text}");
+    let place = format!("looking at {} instead", rig.path("status").display());
+    assert!(text.contains("nonsense") && text.contains(&place), "the file still says where: {text}");
+    rig.ini("status_file = elsewhere\nnonsense = 1\n");
+    let (text, _) = look(&rig);
+    assert!(text.contains("elsewhere") && text.contains("looking at /run/irsync/status instead"), "{text}");
 }
 
 #[test]
