@@ -19,7 +19,7 @@ const OLDEST_CLOCK: u64 = 1_767_225_600;
 /// Shows the syncs of the named jobs, or of all.
 pub(crate) fn history(config: &Path, names: &[String], json: bool) -> ExitCode {
     let status_file = status_file(config);
-    if !runs(&status_file) {
+    if runs(&status_file) == Some(false) {
         let text = if json { json::NOT_RUNNING.into() } else { not_running(&status_file) + "\n" };
         return say(&text).err().unwrap_or(ExitCode::from(NOT_RUNNING));
     }

@@ -10,7 +10,7 @@ use crate::report::board::Stamp;
 use crate::report::human::Span;
 use crate::report::snapshot::{Snapshot, Watchdog};
 use crate::report::{bars, json, status, table};
-use crate::supervisor::runs;
+use crate::supervisor::{lock_path, runs};
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -74,8 +74,17 @@ impl Seen {
     pub(super) fn now(file: &Path) -> Seen {
         let since = clock::now();
         loop {
-            if !runs(file) {
-                return Seen::NotRunning(file.to_owned());
+            match runs(file) {
+                Some(true) => {}
+                Some(false) => return Seen::NotRunning(file.to_owned()),
+                None => {
+                    let lock = lock_path(file);
+                    return Seen::Blind(format!(
+                        "cannot tell whether irsync is running: only its own user may open {}, and /proc/locks does not \
+                         name it",
+                        lock.display()
+                    ));
+                }
             }
             let why = match read(file) {
                 Ok(snapshot) => return Seen::Running(Box::new(snapshot)),
@@ -138,7 +147,7 @@ impl Seen {
 
 /// For people: no irsync has this status file.
 pub(super) fn not_running(file: &Path) -> String {
-    format!("irsync is not running (nobody holds {}.lock)", file.display())
+    format!("irsync is not running (nobody holds {})", lock_path(file).display())
 }
 
 /// The file of a running irsync, or what is wrong with it.

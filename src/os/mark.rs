@@ -1,7 +1,8 @@
 //! The mark by which a run's processes are found again, in whatever session and under whatever name.
 //!
 //! A run is named `PID.START.N.`, and all runs of one irsync by the beginning `PID.START.` of that. Each process of a run
-//! is marked twice. A variable in its environment says the name. Programs may clean their environment or write their title
+//! is marked twice. A variable in its environment says the name, and after it the number of the destination that the run
+//! writes to: if the folder of the locks was removed, nothing else tells two irsyncs of each other. Programs may clean their environment or write their title
 //! over it, as ssh's ControlPersist master does, so that a number stands for the name as well: the soft limit
 //! RLIMIT_LOCKS, which every descendant inherits and which Linux has not looked at since 2.4 (see getrlimit(2)).
 #![forbid(unsafe_code)]
@@ -14,6 +15,8 @@ use std::io::{BufRead, BufReader};
 
 /// The variable that says the name of the run.
 pub const VARIABLE: &str = "IRSYNC_RUN";
+/// The limit of a process that is not marked: none.
+pub const NONE: u64 = u64::MAX;
 /// The line of `/proc/PID/limits` with RLIMIT_LOCKS.
 const LIMIT: &str = "Max file locks";
 
@@ -42,10 +45,51 @@ fn fnv(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811c_9dc5, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
+/// Process id and start of the irsync that gave this mark, to a run or to all of its runs. None for anything else: the
+/// beginning of nothing would be that of every mark.
+pub fn irsync(run: &str) -> Option<(i32, u64)> {
+    let (runs, _) = split(run)?;
+    let (pid, start) = runs.strip_suffix('.')?.split_once('.')?;
+    let rest = &run[runs.len()..];
+    let is_run = || rest.strip_suffix('.').is_some_and(|n| n.parse::<u32>().is_ok());
+    (rest.is_empty() || is_run()).then_some((pid.parse().ok()?, start.parse().ok()?))
+}
+
+/// Whether the irsync of this mark runs now; a pid may have been given anew. In a container it has another pid for us than
+/// for itself.
+pub fn lives(run: &str) -> bool {
+    let Some((pid, start)) = irsync(run) else { return false };
+    let began_then = |&pid: &i32| procfs::stat(pid).is_some_and(|stat| stat.start == start && stat.state != 'Z');
+    began_then(&pid) || procfs::pids().filter(began_then).any(|other| procfs::innermost_pid(other) == Some(pid))
+}
+
+/// The value of [`VARIABLE`] for a run that writes to the destination of this number.
+pub fn value(run: &str, destination: u64) -> String {
+    format!("{run}{destination:016x}")
+}
+
+/// The processes that write to the destination of this number for an irsync, each with its run's name; not those of `own`
+/// runs. Only processes of these users count: anybody can write a mark into his own environment.
+pub fn writers(destination: u64, own: &str, users: &[u32]) -> Vec<(i32, String)> {
+    let entry = format!("{VARIABLE}=");
+    let end = format!("{destination:016x}");
+    let run = |pid: i32| {
+        let value = String::from_utf8(procfs::environ(pid, entry.as_bytes())?).ok()?;
+        let run = value.strip_suffix(&end)?;
+        let counts = irsync(run).is_some() && !run.starts_with(own);
+        let lives = || procfs::stat(pid).is_some_and(|stat| stat.state != 'Z');
+        (counts && procfs::uid(pid).is_some_and(|uid| users.contains(&uid)) && lives()).then(|| run.to_owned())
+    };
+    procfs::pids().filter_map(|pid| Some((pid, run(pid)?))).collect()
+}
+
 /// The live processes of a run, or of all runs of an irsync.
 pub fn of_run(run: &str) -> Vec<i32> {
+    if irsync(run).is_none() {
+        return Vec::new();
+    }
     let entry = format!("{VARIABLE}={run}");
-    let is_marked = |pid: i32| carries(pid, run) || procfs::environ_has(pid, entry.as_bytes());
+    let is_marked = |pid: i32| carries(pid, run) || procfs::environ(pid, entry.as_bytes()).is_some();
     procfs::pids().filter(|&pid| is_marked(pid) && procfs::stat(pid).is_some_and(|stat| stat.state != 'Z')).collect()
 }
 
@@ -103,6 +147,10 @@ mod tests {
         assert_ne!(one >> 32, number("43.7000.3.").unwrap() >> 32);
         assert_eq!((number("42.7000."), number("42"), number("42.7000.x.")), (None, None, None));
         assert!(one < u64::MAX >> 1, "rlim_t is signed here and there");
+        assert_eq!((irsync("42.7000."), irsync("42.7000.3.")), (Some((42, 7000)), Some((42, 7000))));
+        for none in ["", ".", "..", "42", "42.7000", "42.7000.x.", "42..", ".7000.", "42.7000.3.4."] {
+            assert_eq!((irsync(none), of_run(none)), (None, vec![]), "{none}");
+        }
     }
 
     #[test]
@@ -114,7 +162,7 @@ mod tests {
         let mut child = command.spawn().unwrap();
         let runs = format!("{}.1.", std::process::id());
         // setsid(1) forks if it leads a group; whatever sleeps in the end is found.
-        let sleeps = |pid: &i32| procfs::stat(*pid).is_some_and(|stat| stat.comm == "sleep");
+        let sleeps = |pid: &i32| procfs::stat(*pid).is_some_and(|stat| stat.comm == b"sleep");
         let limit = std::time::Instant::now() + std::time::Duration::from_secs(20);
         let found = loop {
             match of_run(&run).into_iter().find(sleeps) {

@@ -9,6 +9,7 @@ pub(crate) mod lock;
 pub(crate) mod mark;
 pub(crate) mod mounts;
 pub(crate) mod notify;
+pub(crate) mod own;
 pub(crate) mod paths;
 pub(crate) mod pipe;
 pub(crate) mod procfs;

@@ -7,8 +7,8 @@ use std::io::Read;
 /// Fields of `/proc/PID/stat`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stat {
-    /// File name of the program, at most 15 bytes.
-    pub comm: String,
+    /// File name of the program, at most 15 bytes: the kernel may have cut it in the middle of a letter.
+    pub comm: Vec<u8>,
     /// `R`, `S`, `D` (hangs in the kernel), `T` (stopped), `Z` (dead, not reaped), …
     pub state: char,
     /// Parent.
@@ -41,15 +41,15 @@ pub fn family(leader: i32) -> Option<Vec<i32>> {
 
 /// None if it has gone, or without `/proc`.
 pub fn stat(pid: i32) -> Option<Stat> {
-    parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    parse_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// The program's name stands in parentheses and may itself contain any of them and spaces.
-fn parse_stat(text: &str) -> Option<Stat> {
-    let (open, close) = (text.find('(')?, text.rfind(')')?);
-    let fields: Vec<&str> = text.get(close + 1..)?.split_ascii_whitespace().collect();
+/// The program's name stands in parentheses and may itself contain any of them, spaces, and what is no text.
+fn parse_stat(line: &[u8]) -> Option<Stat> {
+    let (open, close) = (line.iter().position(|&b| b == b'(')?, line.iter().rposition(|&b| b == b')')?);
+    let fields: Vec<&str> = std::str::from_utf8(line.get(close + 1..)?).ok()?.split_ascii_whitespace().collect();
     Some(Stat {
-        comm: text.get(open + 1..close)?.to_owned(),
+        comm: line.get(open + 1..close)?.to_owned(),
         state: fields.first()?.chars().next()?,
         ppid: fields.get(1)?.parse().ok()?,
         session: fields.get(3)?.parse().ok()?,
@@ -64,24 +64,45 @@ pub fn rchar(pid: i32) -> Option<u64> {
     text.lines().next()?.strip_prefix("rchar: ")?.trim().parse().ok()
 }
 
-/// Whether the environment the process was started with has an entry that begins with `entry`. Read piece by piece:
-/// environments are large, hold other people's secrets, and are none of what our memory should keep.
-pub fn environ_has(pid: i32, entry: &[u8]) -> bool {
-    let Ok(mut file) = fs::File::open(format!("/proc/{pid}/environ")) else { return false };
+/// What of `entry` on stands in the environment the process was started with: for `NAME=` the value, cut at
+/// [`LONGEST_VALUE`]. None: no variable begins so. Read piece by piece: environments are large, hold other people's secrets,
+/// and are none of what our memory should keep.
+pub fn environ(pid: i32, entry: &[u8]) -> Option<Vec<u8>> {
+    let mut file = fs::File::open(format!("/proc/{pid}/environ")).ok()?;
     let mut buffer = [0; 1024];
     // How much of `entry` the current variable has matched; None: it is another one.
     let mut matched = Some(0);
+    let mut value = Vec::new();
     while let Ok(n @ 1..) = file.read(&mut buffer) {
         for &byte in &buffer[..n] {
             matched = match matched {
+                Some(at) if at == entry.len() && (byte == 0 || value.len() == LONGEST_VALUE) => return Some(value),
+                Some(at) if at == entry.len() => {
+                    value.push(byte);
+                    matched
+                }
                 _ if byte == 0 => Some(0),
-                Some(at) if entry.get(at) == Some(&byte) && at + 1 == entry.len() => return true,
-                Some(at) if entry.get(at) == Some(&byte) => Some(at + 1),
+                Some(at) if entry[at] == byte => Some(at + 1),
                 _ => None,
             };
         }
     }
-    false
+    (matched == Some(entry.len())).then_some(value)
+}
+
+/// Longer than any of ours.
+const LONGEST_VALUE: usize = 128;
+
+/// The pid by which a process knows itself, in the innermost of its PID namespaces. None where the kernel does not tell.
+pub fn innermost_pid(pid: i32) -> Option<i32> {
+    let status = fs::read(format!("/proc/{pid}/status")).ok()?;
+    let line = status.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(b"NSpid:"))?;
+    std::str::from_utf8(line).ok()?.split_ascii_whitespace().last()?.parse().ok()
+}
+
+/// The user that a process runs as.
+pub fn uid(pid: i32) -> Option<u32> {
+    fs::metadata(format!("/proc/{pid}")).ok().map(|folder| std::os::unix::fs::MetadataExt::uid(&folder))
 }
 
 /// Whether orphans were given to us, as child subreaper or PID 1; None where the kernel does not tell
@@ -100,12 +121,15 @@ mod tests {
     #[test]
     fn stat_survives_any_program_name() {
         let text = "42 (a) b (c)) S 7 41 40 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 31337 1000 200";
-        let stat = parse_stat(text).unwrap();
-        assert_eq!(stat.comm, "a) b (c)");
+        let stat = parse_stat(text.as_bytes()).unwrap();
+        assert_eq!(stat.comm, b"a) b (c)");
         assert_eq!((stat.state, stat.ppid, stat.session, stat.start), ('S', 7, 40, 31337));
         for broken in ["", "42", "42 (x", "42 (x) S", ")(", "42 (x) S 1 2 3"] {
-            assert_eq!(parse_stat(broken), None, "{broken:?}");
+            assert_eq!(parse_stat(broken.as_bytes()), None, "{broken:?}");
         }
+        // Cut by the kernel after 15 bytes, in the middle of a letter.
+        let line = [b"42 (rsync-f\xc3\xbcr-Ger\xc3) ", &text.as_bytes()[text.find("S 7").unwrap()..]].concat();
+        assert_eq!(parse_stat(&line).map(|stat| stat.session), Some(40));
     }
 
     #[test]
@@ -130,8 +154,9 @@ mod tests {
         let me = std::process::id() as i32;
         assert!(pids().any(|pid| pid == me));
         assert!(stat(me).unwrap().start > 0);
-        assert!(!environ_has(me, b"IRSYNC_NO_SUCH_VARIABLE="));
-        assert!(environ_has(me, b"PATH="));
-        assert!(!environ_has(me, b"ATH="), "only from the beginning of a variable");
+        assert_eq!(environ(me, b"IRSYNC_NO_SUCH_VARIABLE="), None);
+        let path = std::env::var_os("PATH").unwrap().into_encoded_bytes();
+        assert_eq!(environ(me, b"PATH=").unwrap(), path[..path.len().min(LONGEST_VALUE)]);
+        assert_eq!(environ(me, b"ATH="), None, "only from the beginning of a variable");
     }
 }

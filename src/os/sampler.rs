@@ -27,7 +27,7 @@ pub enum Connection {
 #[derive(Debug)]
 pub struct Sampler {
     leader: i32,
-    program: String,
+    program: Vec<u8>,
     sends: bool,
     known: Vec<(i32, u64)>,
     /// Send queues by inode, as they were last time.
@@ -40,7 +40,8 @@ impl Sampler {
     /// is on another machine.
     pub fn new(leader: i32, program: &str, sends: bool) -> Sampler {
         let name = program.rsplit('/').next().unwrap_or(program);
-        let program = name.chars().take(15).collect();
+        // As the kernel cuts it.
+        let program = name.bytes().take(15).collect();
         Sampler { leader, program, sends, known: Vec::new(), queues: Vec::new(), read: 0 }
     }
 
@@ -97,7 +98,7 @@ impl Sampler {
             if self.known.iter().any(|(known, _)| *known == pid) {
                 continue;
             }
-            let is_rsync = |comm: &str| pid == self.leader || comm == "rsync" || comm == self.program;
+            let is_rsync = |comm: &[u8]| pid == self.leader || comm == b"rsync" || comm == self.program;
             if procfs::stat(pid).is_some_and(|stat| is_rsync(&stat.comm)) {
                 if let Some(read) = procfs::rchar(pid) {
                     self.known.push((pid, read));

@@ -62,8 +62,15 @@ pub fn host(operand: &str) -> &str {
 /// The password in `rsync://user:password@host/…`. rsync does not understand that form, and would show it to everybody
 /// who can list processes.
 pub fn url_password(operand: &str) -> Option<&str> {
-    let (user, _) = url_rest(operand)?.split('/').next()?.rsplit_once('@')?;
-    user.split_once(':').map(|(_, password)| password)
+    let rest = url_rest(operand)?;
+    let host = rest.split('/').next()?;
+    if let Some((user, _)) = host.rsplit_once('@') {
+        return user.split_once(':').map(|(_, password)| password);
+    }
+    // One with a slash in it: what follows the colon is no port.
+    let (user, port) = host.split_once(':')?;
+    let (password, _) = rest[user.len() + 1..].rsplit_once('@')?;
+    port.bytes().any(|byte| !byte.is_ascii_digit()).then_some(password)
 }
 
 /// What is behind the host of a daemon's operand: `MODULE/PATH`, without slashes before it.
@@ -123,6 +130,7 @@ mod tests {
     fn a_password_in_a_url_is_found() {
         assert_eq!(url_password("rsync://user:secret@server/module"), Some("secret"));
         assert_eq!(url_password("rsync://user:se@cret@server:873/m"), Some("se@cret"));
+        assert_eq!(url_password("rsync://user:se/cret@server/m"), Some("se/cret"));
         for without in ["rsync://user@server:873/m", "rsync://server:873/a:b@c", "user:x@server::m", "server:path"] {
             assert_eq!(url_password(without), None, "{without}");
         }

@@ -10,7 +10,7 @@ mod status_line;
 mod surroundings;
 
 pub use control::{ask, path as control_path, Answer, Verb};
-pub use surroundings::runs;
+pub use surroundings::{lock_path, runs};
 
 use crate::config::{Config, Error, Global, Job};
 use crate::job::feeding::Wish;
@@ -309,6 +309,7 @@ impl Supervisor {
         }
         self.control = None;
         self.outlook.end(&self.heart, board(&self.jobs, &self.handles));
+        self.surroundings.disown();
         if left == 0 {
             self.shared.dismiss_guard();
         }

@@ -5,13 +5,14 @@ use super::Manner;
 use crate::config::expand::Variables;
 use crate::config::Global;
 use crate::os::guard::Guard;
+use crate::os::lock::{self, Lock};
+use crate::os::own as files;
 use crate::os::wake::Waker;
-use crate::os::{clock, lock, procfs, reaper};
+use crate::os::{clock, procfs, reaper};
 use crate::worker::Shared;
-use nix::fcntl::Flock;
 use nix::sys::mman::{mlockall, munlockall, MlockAllFlags};
 use nix::sys::resource::{getrlimit, setrlimit, Resource};
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ pub struct Surroundings {
     open_files: Option<u64>,
     status_file: PathBuf,
     /// Held as long as we live: the status file and the control socket are ours.
-    ownership: io::Result<Flock<File>>,
+    ownership: io::Result<Lock>,
     /// Differs between devices, stays the same on one.
     device: u64,
 }
@@ -116,6 +117,13 @@ impl Surroundings {
         }
     }
 
+    /// The end: the status file is nobody's.
+    pub fn disown(self) {
+        if let Ok(lock) = self.ownership {
+            lock.remove();
+        }
+    }
+
     /// Whether the status file is ours to write.
     pub fn owns_status(&self) -> bool {
         self.ownership.is_ok()
@@ -156,19 +164,18 @@ fn raise_open_files() -> Option<u64> {
     Some(soft as u64)
 }
 
-/// Makes the status file's folder and takes the lock beside it.
-fn own(status_file: &Path) -> io::Result<Flock<File>> {
-    let dir = status_file.parent().ok_or(io::ErrorKind::NotFound)?;
-    fs::create_dir_all(dir)?;
-    lock::take_file(&lock_path(status_file))
+/// Takes the lock beside the status file.
+fn own(status_file: &Path) -> io::Result<Lock> {
+    Lock::take_file(&lock_path(status_file)).map(|(lock, _)| lock)
 }
 
-/// Whether an irsync runs that owns this status file.
-pub fn runs(status_file: &Path) -> bool {
+/// Whether an irsync runs that owns this status file. None: that is not for us to know.
+pub fn runs(status_file: &Path) -> Option<bool> {
     lock::is_held(&lock_path(status_file))
 }
 
-fn lock_path(status_file: &Path) -> PathBuf {
+/// The lock beside the status file.
+pub fn lock_path(status_file: &Path) -> PathBuf {
     let mut name = status_file.file_name().unwrap_or_default().to_owned();
     name.push(".lock");
     status_file.with_file_name(name)
@@ -177,7 +184,7 @@ fn lock_path(status_file: &Path) -> PathBuf {
 /// Beside the status file, or for a user who may not write there in a folder of his own.
 fn lock_dir(status_file: &Path) -> Option<PathBuf> {
     let beside = status_file.parent()?;
-    let _ = fs::create_dir_all(beside);
+    let _ = files::make_folder(beside);
     if is_writable(beside) {
         return Some(beside.to_owned());
     }

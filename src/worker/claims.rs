@@ -27,6 +27,8 @@ pub struct Turn {
     key: String,
     /// The lock's descriptor, to be handed on to rsync.
     pub fd: RawFd,
+    /// The lock was taken just now: what an earlier irsync has left may still write there.
+    pub fresh: bool,
 }
 
 impl Drop for Turn {
@@ -53,16 +55,21 @@ impl Claims {
     /// See [`Refused`].
     pub fn take(&self, dir: &Path, key: String, holder: &Holder) -> Result<Turn, Refused> {
         let mut entries = self.entries();
-        if !entries.contains_key(&key) {
-            let lock = ManuallyDrop::new(Lock::take(dir, &key, holder).map_err(Refused::Lock)?);
-            entries.insert(key.clone(), Entry { lock, busy: None });
-        }
-        let entry = entries.get_mut(&key).ok_or(Refused::Lock(Error::Held(None)))?;
-        if let Some(job) = &entry.busy {
+        let known = entries.get(&key);
+        if let Some(job) = known.and_then(|entry| entry.busy.as_ref()) {
             return Err(Refused::Job(job.clone()));
         }
+        // A lock file that was removed, with its folder perhaps, keeps nobody out.
+        let fresh = !known.is_some_and(|entry| entry.lock.is_in_place());
+        if fresh {
+            let lock = ManuallyDrop::new(Lock::take(dir, &key, holder).map_err(Refused::Lock)?);
+            if let Some(removed) = entries.insert(key.clone(), Entry { lock, busy: None }) {
+                drop(ManuallyDrop::into_inner(removed.lock));
+            }
+        }
+        let entry = entries.get_mut(&key).ok_or(Refused::Lock(Error::Held(None)))?;
         entry.busy = Some(holder.job.clone());
-        Ok(Turn { claims: self.clone(), key, fd: entry.lock.fd() })
+        Ok(Turn { claims: self.clone(), key, fd: entry.lock.fd(), fresh })
     }
 
     /// A job does not write there any more. Another one that does takes the lock again.
@@ -91,6 +98,7 @@ mod tests {
         let holder = |job: &str| Holder { pid: 1, run: "1.1.".into(), job: job.into() };
         let (ours, others) = (Claims::default(), Claims::default());
         let turn = ours.take(&dir, "/media".into(), &holder("a")).unwrap();
+        assert!(turn.fresh);
         match ours.take(&dir, "/media".into(), &holder("b")) {
             Err(Refused::Job(job)) => assert_eq!(job, "a"),
             other => panic!("{other:?}"),
@@ -102,7 +110,11 @@ mod tests {
             Err(Refused::Lock(Error::Held(Some(who)))) => assert_eq!(who.job, "a"),
             other => panic!("{other:?}"),
         }
-        drop(ours.take(&dir, "/media".into(), &holder("b")).unwrap());
+        let turn = ours.take(&dir, "/media".into(), &holder("b")).unwrap();
+        assert!(!turn.fresh);
+        drop(turn);
+        std::fs::remove_dir_all(&dir).unwrap();
+        assert!(ours.take(&dir, "/media".into(), &holder("b")).unwrap().fresh, "the folder was removed");
         ours.give_up("/media");
         others.take(&dir, "/media".into(), &holder("c")).unwrap();
         std::fs::remove_dir_all(dir).unwrap();

@@ -1,16 +1,19 @@
 //! Whether a job may write to its destination now: its turn among the jobs, the order itself, and the owner's preconditions.
 
 use super::claims::{Refused, Turn};
+use super::run_as;
 use super::shared::Shared;
 use super::start::Refusal;
 use crate::config::keys::Id;
 use crate::config::{Arguments, Job};
 use crate::job::Outcome;
 use crate::os::lock::{self, Holder};
+use crate::os::sys::Setup;
 use crate::os::{mark, mounts, paths};
 use crate::report::human::Bytes;
 use crate::rsync::orders::{self, Finding, Place, Places};
 use crate::rsync::{operand, options};
+use nix::unistd::Uid;
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -22,24 +25,58 @@ pub fn take_turn(job: &Job, shared: &Shared) -> Result<Option<Turn>, String> {
     let (Some(dir), Some(key)) = (&shared.lock_dir, lock_key(job)) else { return Ok(None) };
     let holder = Holder { pid: std::process::id() as i32, run: shared.runs.clone(), job: job.name.clone() };
     match shared.claims.take(dir, key.clone(), &holder) {
-        Ok(turn) => Ok(Some(turn)),
+        Ok(turn) => match turn.fresh {
+            true => match alone(job, &key, shared) {
+                Ok(()) => Ok(Some(turn)),
+                Err(why) => {
+                    drop(turn);
+                    // To be taken, and asked, anew.
+                    shared.claims.give_up(&key);
+                    Err(why)
+                }
+            },
+            false => Ok(Some(turn)),
+        },
         Err(Refused::Job(other)) => Err(format!("job {other:?} is syncing to the same destination")),
         Err(Refused::Lock(lock::Error::Held(Some(who)))) if who.lives() => {
             Err(format!("irsync {} (job {:?}) has the same destination", who.pid, who.job))
         }
         Err(Refused::Lock(lock::Error::Held(Some(who)))) => Err(match mark::kill_run(&who.run) {
             0 => format!("irsync {} (job {:?}), not seen from here, has the same destination", who.pid, who.job),
-            n => format!(
-                "irsync {} was killed and left {n} processes of its rsync behind; they were killed now",
-                who.pid
-            ),
+            n => were_left(who.pid, n),
         }),
         Err(Refused::Lock(lock::Error::Held(None))) => Err("another irsync has the same destination".into()),
         Err(Refused::Lock(lock::Error::Io(error))) => {
             log::warn!("{}: cannot lock {key:?}: {error}; another irsync may sync to it as well", job.name);
-            Ok(None)
+            alone(job, &key, shared).map(|()| None)
         }
     }
+}
+
+/// Makes sure that no rsync of another irsync writes to the destination. The lock does not tell when its folder was removed
+/// under an irsync that runs, or under one that was killed together with its guard.
+///
+/// # Errors
+/// Like those of [`take_turn`].
+fn alone(job: &Job, key: &str, shared: &Shared) -> Result<(), String> {
+    let mut setup = Setup::default();
+    let _ = run_as::apply(&job.run_as, &mut setup);
+    let users: Vec<u32> = setup.uid.into_iter().chain([Uid::effective()]).map(Uid::as_raw).collect();
+    let writers = mark::writers(lock::hash(key.as_bytes()), &shared.runs, &users);
+    let Some((pid, run)) = writers.first() else { return Ok(()) };
+    let living = writers.iter().find(|(_, run)| mark::lives(run));
+    let irsync = mark::irsync(living.map_or(run, |(_, run)| run)).map_or(*pid, |(irsync, _)| irsync);
+    if living.is_some() {
+        return Err(format!("irsync {irsync} is syncing to the same destination"));
+    }
+    for (_, run) in &writers {
+        mark::kill_run(run);
+    }
+    Err(were_left(irsync, writers.len()))
+}
+
+fn were_left(pid: i32, count: usize) -> String {
+    format!("irsync {pid} was killed and left {count} processes of its rsync behind; they were killed now")
 }
 
 /// The name of the job's destination among the locks.

@@ -1,7 +1,7 @@
 //! Starting a job's children: with which arguments and environment, as whom, and with which secret.
 
 use super::claims::Turn;
-use super::permission::{check_order, check_preconditions, destination};
+use super::permission::{check_order, check_preconditions, destination, lock_key};
 use super::running::{Running, Ways};
 use super::shared::Shared;
 use super::{run_as, secret};
@@ -11,9 +11,9 @@ use crate::job::deletions::Pass;
 use crate::job::{Outcome, Step};
 use crate::os::child::{Child, Spec};
 use crate::os::flush::FLUSH;
-use crate::os::mark;
 use crate::os::publish::{Places, PUBLISH, STAGE};
 use crate::os::sys::Setup;
+use crate::os::{lock, mark};
 use crate::report::logging::ChildLog;
 use crate::rsync::argv::{self, Additions};
 use nix::sys::signal::Signal;
@@ -26,8 +26,10 @@ const OOM_SCORE_OF_CHILDREN: i16 = 500;
 const SELF: &str = "/proc/self/exe";
 /// Variables by which the service manager speaks to irsync alone.
 const HIDDEN: &[&str] = &["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
-/// The same for hooks, which have no need of the password either.
-const HIDDEN_FROM_HOOKS: &[&str] = &["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "RSYNC_PASSWORD"];
+/// The same for hooks, which have no need of the password either, and may leave daemons behind that are nobody's rsync: not
+/// even where irsync itself was started by another irsync's rsync.
+const HIDDEN_FROM_HOOKS: &[&str] =
+    &["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "RSYNC_PASSWORD", mark::VARIABLE];
 
 /// Why a step was not started.
 #[derive(Debug)]
@@ -78,7 +80,7 @@ pub fn start(
     let mut environment = Vec::new();
     let run = is_rsync.then(|| shared.next_run());
     match &run {
-        Some(run) => environment.push((mark::VARIABLE, run.into())),
+        Some(run) => environment.push((mark::VARIABLE, mark::value(run, destination_number(job)).into())),
         None => environment.extend(hook_environment(job, facts)),
     }
     let mut setup = Setup {
@@ -86,7 +88,7 @@ pub fn start(
         oom_score_adj: Some(OOM_SCORE_OF_CHILDREN),
         open_files: shared.open_files,
         parent_death: Some(Signal::SIGTERM),
-        mark: run.as_deref().and_then(mark::number),
+        mark: run.as_deref().map_or(Some(mark::NONE), mark::number),
         ..Setup::default()
     };
     if is_rsync {
@@ -182,4 +184,8 @@ fn hook_environment(job: &Job, facts: &HookFacts) -> Vec<(&'static str, OsString
         environment.push(("IRSYNC_DESTINATION", destination.into()));
     }
     environment
+}
+
+fn destination_number(job: &Job) -> u64 {
+    lock_key(job).map_or(0, |key| lock::hash(key.as_bytes()))
 }

@@ -20,6 +20,8 @@ mod faults;
 mod fleet;
 /// The commands around a sync.
 mod hooks;
+/// Other local users, prepared folders and hostile processes: they neither stop irsync nor make it act for them.
+mod intruders;
 /// The life of a job: waits, stalls, stops, signals, reloads, locks, told with the fake rsync.
 mod lifecycle;
 /// Orders that would destroy something or copy nothing.

@@ -89,6 +89,8 @@ fn in_child(setup: &Setup, parent: Pid) -> io::Result<()> {
             // needs one. Linux 3.5 and up.
             let _ = prctl::set_no_new_privs();
         }
+        // What was given up here no set-uid program gives back. Linux 3.5 and up.
+        let _ = prctl::set_no_new_privs();
     }
     // After the user has changed, which clears it; see prctl(2).
     if let Some(signal) = setup.parent_death {

@@ -103,8 +103,8 @@ pub fn holder(proc_folder: &Path, path: &Path) -> Option<Holder> {
             continue;
         };
         if descriptors.flatten().any(|fd| fs::read_link(fd.path()).is_ok_and(|link| is_it(&link))) {
-            let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-            return Some(Holder { pid, name: name.trim_end().to_owned() });
+            let name = fs::read(process.path().join("comm")).unwrap_or_default();
+            return Some(Holder { pid, name: String::from_utf8_lossy(&name).trim_end().to_owned() });
         }
     }
     None

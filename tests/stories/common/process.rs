@@ -17,7 +17,7 @@ pub struct Process {
 impl Process {
     /// None once it is gone or a zombie, which holds nothing but its number.
     pub fn of(pid: i32) -> Option<Process> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let stat = String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat")).ok()?).into_owned();
         // proc(5): pid (comm) state ppid pgrp session …; comm may hold spaces and parentheses.
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
         if matches!(*fields.first()?, "Z" | "X") {
