@@ -490,7 +490,7 @@ fn every_key_reaches_the_configuration() {
         "progress" | "enabled" | "durable" => "no",
         "atomic" => "yes",
         "source" => "h::m",
-        "jitter" => "33%",
+        "jitter" | "max_shrink" => "33%",
         "min_free" => "7M",
         "io_class" => "idle",
         "password" => "secret",
