@@ -77,8 +77,7 @@ fn settings(job: &config::Job, repeat: bool) -> Settings {
         atomic: job.atomic,
         before_publish: job.hooks.before_publish.is_some(),
         sources: 1 + job.fallback.len(),
-        // A set that is built anew has nothing to delete.
-        deletions: job.arguments.deletes().filter(|_| !job.atomic).map(|max_delete| Rules {
+        deletions: job.arguments.deletes().map(|max_delete| Rules {
             max_delete,
             max_shrink: job.max_shrink,
             allowed: 0,

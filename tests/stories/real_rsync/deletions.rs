@@ -195,3 +195,24 @@ fn a_full_card_deletes_first() {
     assert_eq!(names, ["new-0", "new-1", "new-2"]);
     irsync.stop();
 }
+
+#[test]
+fn a_set_that_changes_as_a_whole_is_not_emptied_either() {
+    let Some((rig, _daemon, mut irsync)) = device("held-atomic", "--delete", "atomic = yes") else { return };
+    empty(&rig, "served");
+    sync_again(&mut irsync, &rig, "held");
+    assert_eq!(files(&rig, "dest"), 50);
+    assert_eq!(rig.status("media", "held").as_deref(), Some("50"));
+    assert_eq!(rig.run(&["allow", "media"]).status.code(), Some(0));
+    wait_until("success", || rig.status("media", "last_outcome").as_deref() == Some("success"));
+    assert_eq!(files(&rig, "dest"), 0);
+    // A tree that fits, and a file in the place of a folder.
+    fill(&rig, "served/tree", 5);
+    fill(&rig, "served", 5);
+    sync_again(&mut irsync, &rig, "success");
+    fs::remove_dir_all(rig.path("served/tree")).unwrap();
+    rig.write("served/tree", "now a file");
+    sync_again(&mut irsync, &rig, "success");
+    assert_eq!(rig.read("dest/tree"), "now a file");
+    irsync.stop();
+}
