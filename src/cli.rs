@@ -3,6 +3,7 @@
 
 use crate::commands::{self, EXIT_USAGE};
 use crate::config::keys::Id;
+use crate::config::report::WRITE_REPORT;
 use crate::config::values::{self, Value};
 use crate::config::{nearest, Config};
 use crate::os::flush::FLUSH;
@@ -114,6 +115,7 @@ pub fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
     let second = args.get(1).map(OsString::as_os_str);
     match args.first() {
+        Some(first) if first == WRITE_REPORT => return commands::report::run(&args[1..]),
         Some(first) if first == FLUSH => return commands::flush::run(second),
         Some(first) if first == STAGE => return commands::atomic::stage(&args[1..]),
         Some(first) if first == PUBLISH => return commands::atomic::publish(second),

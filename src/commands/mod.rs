@@ -10,6 +10,7 @@ pub(crate) mod fleet;
 pub(crate) mod flush;
 pub(crate) mod history;
 pub(crate) mod once;
+pub(crate) mod report;
 pub(crate) mod run;
 mod seen;
 pub(crate) mod status;

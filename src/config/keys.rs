@@ -112,6 +112,9 @@ table! {
     status_file: Global, Restart, Is("/run/irsync/status"), Path { off: false }, "what each job is doing, as INI, replaced by rename";
     metrics_file: Global, AtOnce, Is("off"), Path { off: true }, "Prometheus text for node_exporter's textfile collector, replaced by rename, at most every 15 s; keep it in memory, not on flash";
     state_dir: Global, Restart, Is("off"), Path { off: true }, "directory on lasting storage that keeps the reboot budget across boots; `reboot_after` needs it";
+    report_to: Global, AtOnce, Nothing, Remote, "where this device's own status is pushed, for `irsync fleet` on the server: as `${hostname}.status`, a job of irsync's own named `(report)`";
+    report_every: Global, AtOnce, Is("15m"), Duration { min: 1000, max: MAX, off: false }, "how often the status is pushed";
+    report_password_file: Global, AtOnce, Nothing, Path { off: true }, "file whose first line is the password for `report_to`; refused if others can read it";
     include: Global, AtOnce, Nothing, Path { off: true }, "directory whose `*.ini` files are read after this one, in order of their names; they may add jobs and override keys; one that is in error is left out (on a reload: counts as it was before), and `check` fails";
     watchdog_device: Global, Restart, Is("off"), Path { off: true }, "hardware watchdog to feed, e.g. `/dev/watchdog`; under systemd `WatchdogSec=` is honoured without it";
     watchdog_timeout: Global, Restart, Is("15s"), Seconds { min: 1, max: 65_535 }, "time without a kick after which the hardware resets the board; kicked at a third of it";

@@ -10,6 +10,7 @@ pub(crate) mod mask;
 pub(crate) mod nearest;
 mod parse;
 mod read;
+pub mod report;
 mod rules;
 mod sheet;
 pub mod show;
@@ -49,6 +50,12 @@ pub struct Global {
     pub metrics_file: Option<PathBuf>,
     /// `state_dir`
     pub state_dir: Option<PathBuf>,
+    /// `report_to`
+    pub report_to: Option<String>,
+    /// `report_every`
+    pub report_every: Duration,
+    /// `report_password_file`
+    pub report_password_file: Option<PathBuf>,
     /// `watchdog_device`
     pub watchdog_device: Option<PathBuf>,
     /// `watchdog_timeout`, whole seconds

@@ -98,6 +98,12 @@ struct Supervisor {
     all_succeeded: bool,
 }
 
+/// The owner's jobs, and irsync's own after them.
+fn jobs(config: &Config, manner: Manner) -> Vec<Arc<Job>> {
+    let report = config.report_job().filter(|_| manner.repeat && manner.has_status);
+    config.jobs.iter().cloned().chain(report).map(Arc::new).collect()
+}
+
 /// What each job is doing, in the order of the file; those that were removed from it and still run come last.
 fn board(jobs: &[Arc<Job>], handles: &[Handle]) -> Vec<JobStatus> {
     let known = |name: &str| jobs.iter().position(|job| job.name == name).unwrap_or(usize::MAX);
@@ -117,7 +123,8 @@ fn board(jobs: &[Arc<Job>], handles: &[Handle]) -> Vec<JobStatus> {
 /// # Errors
 /// Something without which nothing can be supervised is missing, e.g. file descriptors.
 pub fn supervise(config: Config, manner: Manner, left_out: &[Error], reload: Option<Reload>) -> io::Result<Finish> {
-    let Config { global, jobs } = config;
+    let jobs = jobs(&config, manner);
+    let Config { global, .. } = config;
     let surroundings = Surroundings::prepare(&global, manner)?;
     logging::start(&global).map_err(io::Error::other)?;
     let signals = Signals::install()?;
@@ -139,7 +146,7 @@ pub fn supervise(config: Config, manner: Manner, left_out: &[Error], reload: Opt
         all_succeeded: true,
         started_with: global.clone(),
         global,
-        jobs: jobs.into_iter().map(Arc::new).collect(),
+        jobs,
     };
     left_out.iter().for_each(|error| log::error!("{error}"));
     supervisor.start_all();

@@ -3,7 +3,7 @@
 use super::control::{Answer, Control, Verb};
 use super::status_line::status_line;
 use super::{surroundings, Supervisor, STOP_SLACK};
-use crate::config::{self, show, Config};
+use crate::config::{show, Config};
 use crate::os::clock;
 use crate::report::board::State;
 use crate::report::logging;
@@ -70,7 +70,7 @@ impl Supervisor {
         // Whoever has changed the file waits for what comes of it.
         self.manner.spread = false;
         let (mut added, mut changed, mut removed) = (0, 0, 0);
-        let mut jobs: Vec<Arc<config::Job>> = config.jobs.into_iter().map(Arc::new).collect();
+        let mut jobs = super::jobs(&config, self.manner);
         for handle in self.handles.iter_mut().filter(|handle| !handle.is_leaving()) {
             match jobs.iter_mut().find(|job| job.name == handle.job().name && job.enabled) {
                 // The copy that the worker has anyway.

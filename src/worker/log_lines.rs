@@ -3,6 +3,7 @@
 use super::sync_report::SyncReport;
 use crate::config::keys::Id;
 use crate::config::mask::masked;
+use crate::config::report::REPORT;
 use crate::config::Arguments;
 use crate::job::deletions::{Held, Why};
 use crate::job::Conclusion;
@@ -79,6 +80,8 @@ pub fn log_fallback(job: &str, report: &SyncReport, arguments: &Arguments) {
 pub fn log_conclusion(job: &str, report: &SyncReport, conclusion: &Conclusion, told: bool) {
     let level = match conclusion.outcome {
         Outcome::Held if told => log::Level::Debug,
+        // Each report is one: nobody wants to read that four times an hour.
+        Outcome::Success | Outcome::Warning if job == REPORT => log::Level::Debug,
         Outcome::Success | Outcome::Warning => log::Level::Info,
         Outcome::Permanent => log::Level::Error,
         _ => log::Level::Warn,

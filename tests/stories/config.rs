@@ -495,6 +495,8 @@ fn every_key_reaches_the_configuration() {
         "io_class" => "idle",
         "password" => "secret",
         "user" | "group" => "nobody",
+        "report_to" => "rsync://reports/all/",
+        "report_every" => "77s",
         "options" => "-a --delete",
         name if name.ends_with("_timeout") || name.ends_with("_after") && !name.starts_with("run_") => "77s",
         "interval" | "spread" | "max_runtime" | "backoff_initial" | "backoff_max" => "77s",

@@ -41,6 +41,8 @@ pub enum Kind {
     Program,
     /// A user or group, by name or number.
     Account,
+    /// A folder on a server, as rsync takes it.
+    Remote,
     /// A password: never shown.
     Secret,
     /// One word, quoted as a shell would.
@@ -126,6 +128,7 @@ impl Kind {
             Kind::Path { off: false } => "an absolute path".into(),
             Kind::Program => "a program's name or absolute path, without arguments".into(),
             Kind::Account => "a name or number".into(),
+            Kind::Remote => "rsync://HOST/MODULE/, HOST::MODULE/ or HOST:FOLDER/, or off".into(),
             Kind::Secret => "text of 1 to 511 bytes".into(),
             Kind::Word => "one word, quoted as a shell would if it has blanks".into(),
             Kind::Words => "words, quoted as a shell would".into(),
@@ -178,6 +181,10 @@ pub fn parse(kind: &Kind, text: &str) -> Result<Value, String> {
         Kind::Path { off: true } if is_off || text.is_empty() => Ok(Value::Off),
         Kind::Path { .. } => path(text).map(Value::Path),
         Kind::Program => program(text).map(Value::Text),
+        Kind::Remote if is_off || text.is_empty() => Ok(Value::Off),
+        Kind::Remote if text.contains(char::is_whitespace) => Err("has blanks".into()),
+        Kind::Remote if text.starts_with(['/', '-', '.']) || !text.contains(':') => Err("is not on a server".into()),
+        Kind::Remote => Ok(Value::Text(text.to_string())),
         Kind::Account if text.is_empty() => Ok(Value::Off),
         Kind::Account => account(text).map(Value::Text),
         Kind::Secret if text.is_empty() => Ok(Value::Off),
