@@ -724,6 +724,10 @@ struct World {
     unflushed: bool,
     /// A new set is there that nobody has seen.
     staged: bool,
+    /// The owner has taken the job out of turn.
+    paused: bool,
+    /// The owner has allowed what was held.
+    allowed: bool,
 }
 
 impl World {
@@ -760,6 +764,19 @@ impl World {
                 None => vec![],
             },
         };
+        if self.job.settings.deletions.is_some() {
+            if self.child == Some(Step::Rsync) && self.asked.is_none() {
+                let ended = |outcome, skipped| Event::Synced {
+                    outcome,
+                    changed: false,
+                    moved: false,
+                    written: false,
+                    counted: counted(skipped),
+                };
+                events.extend([ended(Outcome::Held, 3), ended(Outcome::Held, 9), ended(Outcome::Disk, 0)]);
+            }
+            events.extend([Event::Pause(true), Event::Pause(false), Event::Allow]);
+        }
         // From outside, at any time, expected or not.
         events.extend([Event::Tick, Event::Stop, Event::SyncNow, Event::Reconfigure(settings())]);
         events
@@ -800,10 +817,20 @@ impl World {
             self.child = None;
         }
         self.stopped |= event == Event::Stop;
+        match event {
+            Event::Pause(paused) => self.paused = paused,
+            // What is allowed is what was held, nine of them.
+            Event::Allow => self.allowed |= self.job.held.is_some(),
+            _ => {}
+        }
+        let of_its_own = event == Event::Tick;
         let was_tick = event == Event::Tick && self.asked.is_none();
         let action = self.job.handle(event, self.now);
         match action {
             Action::Start(step) => {
+                if let (Step::Rsync, Pass::Delete(most) | Pass::MakeRoom(most)) = (step, self.job.pass()) {
+                    assert!(most <= 5 || self.allowed && most <= 9, "{most} deletions that nobody allowed: {path:?}");
+                }
                 assert_eq!(self.child, None, "two children: {path:?}");
                 assert!(step != Step::Publish || !self.unflushed, "shown before it is on the disk: {path:?}");
             }
@@ -812,7 +839,10 @@ impl World {
                 assert!(!self.unflushed && self.child.is_none(), "told before it was true: {path:?}");
                 assert!(!self.job.settings.atomic || !self.staged, "told before it was shown: {path:?}");
             }
-            Action::Begin | Action::Conclude(_) => assert_eq!(self.child, None, "child left: {path:?}"),
+            Action::Begin | Action::Conclude(_) => {
+                assert_eq!(self.child, None, "child left: {path:?}");
+                assert!(action != Action::Begin || !(of_its_own && self.paused), "not paused: {path:?}");
+            }
             Action::Exit => assert!(
                 self.child.is_none() || matches!(self.job.phase, Phase::Finished) && self.stopped,
                 "left alone: {path:?}"
@@ -903,6 +933,16 @@ fn explore(world: &World, path: &mut Vec<Event>, depth: usize, seen: &mut u64) {
     }
 }
 
+/// Five deletions are the owner's limit.
+fn deleting() -> Settings {
+    let rules = Rules { max_delete: Some(5), max_shrink: Some(90), allowed: 0 };
+    Settings { deletions: Some(rules), ..settings() }
+}
+
+fn counted(skipped: u64) -> Counted {
+    Counted { skipped, listed: Some(51), listed_folders: Some(1), roots: 1, limited: skipped > 0, ..Counted::default() }
+}
+
 #[test]
 fn every_order_of_events_keeps_the_promises() {
     let all = Settings {
@@ -926,9 +966,27 @@ fn every_order_of_events_keeps_the_promises() {
             stopped: false,
             unflushed: false,
             staged: false,
+            paused: false,
+            allowed: false,
         };
         explore(&world, &mut Vec::new(), 7, &mut seen);
     }
+    let mut world = World {
+        job: job(deleting()),
+        now: at(0),
+        child: None,
+        asked: None,
+        stopped: false,
+        unflushed: false,
+        staged: false,
+        paused: false,
+        allowed: false,
+    };
+    // As far as the end of the first pass there is one way.
+    for event in [Event::Tick, Event::Began { probe: false }, Event::Started] {
+        world.feed(event, &[]);
+    }
+    explore(&world, &mut Vec::new(), 6, &mut seen);
     assert!(seen > 100_000, "only {seen} states were visited");
 }
 
@@ -943,6 +1001,7 @@ fn long_random_walks_keep_the_promises() {
             atomic: seed % 5 == 1,
             before_publish: seed % 7 != 0,
             before: seed % 2 == 0,
+            deletions: deleting().deletions.filter(|_| seed % 4 != 3),
             on_failure: true,
             ..settings()
         };
@@ -954,6 +1013,8 @@ fn long_random_walks_keep_the_promises() {
             stopped: false,
             unflushed: false,
             staged: false,
+            paused: false,
+            allowed: false,
         };
         let mut path = Vec::new();
         for _ in 0..500 {
