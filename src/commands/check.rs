@@ -13,6 +13,7 @@ use crate::os::{paths, program};
 use crate::rsync::argv::{self, Additions};
 use crate::rsync::operand;
 use crate::rsync::options;
+use crate::rsync::orders::Finding;
 use crate::rsync::shell_line;
 use crate::worker;
 use nix::unistd::{Group, User};
@@ -24,7 +25,7 @@ use std::process::ExitCode;
 
 /// Validates a configuration, shows each job's effective settings and rsync command, and warns. Errors give 78.
 pub fn check(path: &Path) -> ExitCode {
-    let Loaded { config, warnings, left_out } = match config::load(path, &Variables::of_this_device()) {
+    let Loaded { mut config, warnings, left_out } = match config::load(path) {
         Ok(loaded) => loaded,
         Err(errors) => {
             complain(&format!("{errors}\n"));
@@ -33,10 +34,27 @@ pub fn check(path: &Path) -> ExitCode {
     };
     let mut warnings: Vec<String> = warnings.iter().map(|warning| warning.to_string()).collect();
     let mut refused = Vec::new();
+    let variables = Variables::of_this_device();
+    for job in &mut config.jobs {
+        match variables.expand_job(job) {
+            Ok(expanded) => *job = expanded,
+            Err(missing) => warnings.push(format!(
+                "{}: warning: [{}] {missing}: the job waits until it is",
+                path.display(),
+                job.name
+            )),
+        }
+    }
     for job in &config.jobs {
         let mut hints = Vec::new();
         refused.extend(password_fault(job).map(|fault| format!("{}: [{}] {fault}", path.display(), job.name)));
-        for finding in worker::order_findings(job) {
+        let mut findings = worker::order_findings(job);
+        for source in 1..=job.fallback.len() {
+            let asked = Job { arguments: job.arguments_for(source), ..job.clone() };
+            let of_source = worker::order_findings(&asked).into_iter().filter(|finding| finding.key == "source");
+            findings.extend(of_source.map(|finding| Finding { key: "fallback", ..finding }));
+        }
+        for finding in findings {
             let text = masked(&format!("{}: {}", finding.key, finding.text));
             match finding.refused {
                 true => refused.push(format!("{}: [{}] {text}", path.display(), job.name)),

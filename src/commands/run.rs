@@ -1,7 +1,6 @@
 //! `irsync run` and drop-in mode.
 
 use super::{complain, EXIT_CONFIG};
-use crate::config::expand::Variables;
 use crate::config::{Config, Loaded, Loader, Warning};
 use crate::os::terminal;
 use crate::supervisor::{supervise, Finish, Manner, Reload};
@@ -28,7 +27,7 @@ pub fn drop_in(config: Config) -> ExitCode {
 
 /// Reads the file, or says what is wrong with it.
 pub(super) fn read(loader: &mut Loader) -> Result<Loaded, ExitCode> {
-    loader.load(&Variables::of_this_device()).map_err(|errors| {
+    loader.load().map_err(|errors| {
         complain(&errors.to_string());
         ExitCode::from(EXIT_CONFIG)
     })
@@ -54,7 +53,7 @@ pub(super) fn exit_code(result: std::io::Result<Finish>) -> ExitCode {
 }
 
 fn reload(mut loader: Loader) -> Reload {
-    Box::new(move || match loader.load(&Variables::of_this_device()) {
+    Box::new(move || match loader.load() {
         Ok(Loaded { config, warnings, left_out }) => {
             warnings.iter().for_each(|warning| log::warn!("{warning}"));
             left_out.iter().for_each(|error| log::error!("{error}"));

@@ -1,7 +1,6 @@
 //! A look at the running irsync through its status file: what `irsync status` shows, with `--watch` again and again.
 
 use super::complain;
-use crate::config::expand::Variables;
 use crate::config::keys::Id;
 use crate::config::load;
 use crate::config::values::Value;
@@ -31,7 +30,7 @@ pub(super) fn status_file(config: &Path) -> PathBuf {
         Value::Path(path) => path,
         _ => PathBuf::new(),
     };
-    match load(config, &Variables::of_this_device()) {
+    match load(config) {
         Ok(loaded) => loaded.config.global.status_file,
         Err(errors) => {
             let file = written_down(config).unwrap_or_else(preset);

@@ -7,7 +7,6 @@
 //! broken, send that job to the wrong one, with `--delete`. So a reload takes what such a file said when it was last in order.
 
 use super::error::{Error, Errors, Place, Warning};
-use super::expand::Variables;
 use super::keys::Id;
 use super::parse::assemble;
 use super::sheet::{Page, Sheet};
@@ -33,8 +32,8 @@ pub struct Loaded {
 ///
 /// # Errors
 /// See [`Loader::load`].
-pub fn load(path: &Path, variables: &Variables) -> Result<Loaded, Errors> {
-    Loader::new(path).load(variables)
+pub fn load(path: &Path) -> Result<Loaded, Errors> {
+    Loader::new(path).load()
 }
 
 /// Reads a configuration again and again.
@@ -86,11 +85,11 @@ impl Loader {
     ///
     /// # Errors
     /// The main file is in error; then all errors, each with its file and line.
-    pub fn load(&mut self, variables: &Variables) -> Result<Loaded, Errors> {
+    pub fn load(&mut self) -> Result<Loaded, Errors> {
         let main = Page::read(&self.path, false);
         let mut warnings = Vec::new();
         let mut includes = self.includes(&main, &mut warnings);
-        let (config, left_out) = self.settle(&main, &mut includes, variables)?;
+        let (config, left_out) = self.settle(&main, &mut includes)?;
         if config.jobs.is_empty() && left_out.is_empty() {
             let place = Place { file: self.path.clone(), line: 1 };
             let message = "there is no job: add a [section]".into();
@@ -107,16 +106,11 @@ impl Loader {
     }
 
     /// Leaves out what has to be left out: each round takes something away, so that it ends.
-    fn settle(
-        &self,
-        main: &Page,
-        includes: &mut [Include],
-        variables: &Variables,
-    ) -> Result<(Config, Vec<Error>), Errors> {
+    fn settle(&self, main: &Page, includes: &mut [Include]) -> Result<(Config, Vec<Error>), Errors> {
         let mut without: Vec<String> = Vec::new();
         let (mut told, mut consequences) = (Vec::new(), Vec::new());
         loop {
-            let (config, errors) = put_together(main, includes, &without, variables);
+            let (config, errors) = put_together(main, includes, &without);
             if errors.is_empty() {
                 told.extend(consequences);
                 return Ok((config, told));
@@ -130,7 +124,7 @@ impl Loader {
             let is_guilty = |include: &Include| of_includes.iter().any(|error| error.place.file == include.path);
             let guilty: Vec<usize> = match of_includes.is_empty() {
                 false => (0..includes.len()).filter(|&i| is_guilty(&includes[i])).collect(),
-                true => culprit(main, includes, &without, variables).into_iter().collect(),
+                true => culprit(main, includes, &without).into_iter().collect(),
             };
             let jobs: Vec<String> = own.iter().filter_map(|error| error.section.clone()).collect();
             let nothing_left_out = told.is_empty();
@@ -209,20 +203,20 @@ fn bounded(errors: Vec<Error>) -> Vec<Error> {
 }
 
 /// The configuration of all pages that count, without some jobs, and all that is wrong with it.
-fn put_together(main: &Page, includes: &[Include], without: &[String], variables: &Variables) -> (Config, Vec<Error>) {
+fn put_together(main: &Page, includes: &[Include], without: &[String]) -> (Config, Vec<Error>) {
     let pages = || std::iter::once(main).chain(includes.iter().filter_map(|include| include.page.as_ref()));
     let mut errors: Vec<Error> = pages().flat_map(|page| page.errors.clone()).collect();
     let mut sheet = Sheet::lay(pages());
     sheet.jobs.retain(|job| !without.contains(&job.name));
-    let config = assemble(&sheet, variables, &mut errors);
+    let config = assemble(&sheet, &mut errors);
     (config, errors)
 }
 
 /// The included file without which the main one would be in order: it has overridden a key that another needs.
-fn culprit(main: &Page, includes: &mut [Include], without: &[String], variables: &Variables) -> Option<usize> {
+fn culprit(main: &Page, includes: &mut [Include], without: &[String]) -> Option<usize> {
     (0..includes.len()).rev().find(|&suspect| {
         let Some(page) = includes[suspect].page.take() else { return false };
-        let (_, errors) = put_together(main, includes, without, variables);
+        let (_, errors) = put_together(main, includes, without);
         includes[suspect].page = Some(page);
         !errors.iter().any(|error| error.place.file == main.path)
     })

@@ -1,7 +1,7 @@
 //! A sheet to a [`Config`].
 
 use super::error::Error;
-use super::expand::Variables;
+use super::expand;
 use super::fields::{default_spread, default_stale_after};
 use super::keys::Id;
 use super::mask::masked;
@@ -17,7 +17,7 @@ impl Config {
     /// The configuration of drop-in mode: one job named `rsync`, everything else by default.
     pub fn drop_in(args: Vec<OsString>, interval: Duration, activity_timeout: Option<Duration>) -> Config {
         let sheet = Sheet { jobs: vec![Section { name: "rsync".into(), ..Section::default() }], ..Sheet::default() };
-        let mut config = assemble(&sheet, &Variables::default(), &mut Vec::new());
+        let mut config = assemble(&sheet, &mut Vec::new());
         for job in &mut config.jobs {
             job.arguments = Arguments::DropIn(args.clone());
             job.limits.interval = interval;
@@ -31,12 +31,12 @@ impl Config {
 }
 
 /// What a sheet comes to; what is wrong with its jobs is added to the errors.
-pub(super) fn assemble(sheet: &Sheet, variables: &Variables, errors: &mut Vec<Error>) -> Config {
+pub(super) fn assemble(sheet: &Sheet, errors: &mut Vec<Error>) -> Config {
     let mut jobs = Vec::new();
     for section in &sheet.jobs {
         let view = View::job(sheet, section);
-        let arguments = arguments(&view, variables, errors);
-        let fallback = fallback(&view, &arguments, variables, errors);
+        let arguments = arguments(&view, errors);
+        let fallback = fallback(&view, &arguments, errors);
         let job = Job::read(&view, arguments, fallback);
         rules::check(&view, &job, errors);
         jobs.push(job);
@@ -44,16 +44,16 @@ pub(super) fn assemble(sheet: &Sheet, variables: &Variables, errors: &mut Vec<Er
     Config { global: Global::read(&View::global(sheet)), jobs }
 }
 
-fn arguments(view: &View, variables: &Variables, errors: &mut Vec<Error>) -> Arguments {
-    let source = words(view, Id::source, variables, errors);
-    let destination = words(view, Id::destination, variables, errors).pop().unwrap_or_default();
-    let options = words(view, Id::options, variables, errors);
+fn arguments(view: &View, errors: &mut Vec<Error>) -> Arguments {
+    let source = words(view, Id::source, errors);
+    let destination = words(view, Id::destination, errors).pop().unwrap_or_default();
+    let options = words(view, Id::options, errors);
     Arguments::Ini { options, source, destination }
 }
 
 /// As many words for each as `source` has.
-fn fallback(view: &View, arguments: &Arguments, variables: &Variables, errors: &mut Vec<Error>) -> Vec<Vec<String>> {
-    let words = words(view, Id::fallback, variables, errors);
+fn fallback(view: &View, arguments: &Arguments, errors: &mut Vec<Error>) -> Vec<Vec<String>> {
+    let words = words(view, Id::fallback, errors);
     let Arguments::Ini { source, .. } = arguments else { return Vec::new() };
     let each = source.len().max(1);
     if words.len() % each != 0 {
@@ -64,17 +64,15 @@ fn fallback(view: &View, arguments: &Arguments, variables: &Variables, errors: &
     words.chunks(each).map(<[String]>::to_vec).collect()
 }
 
-/// Expanded after they were split, so that no value can become two words.
-fn words(view: &View, id: Id, variables: &Variables, errors: &mut Vec<Error>) -> Vec<String> {
+/// Variables are expanded when a sync starts, after this: so no value can become two words.
+fn words(view: &View, id: Id, errors: &mut Vec<Error>) -> Vec<String> {
     let Value::Words(words) = view.value(id) else {
         return Vec::new();
     };
-    let mut expanded = Vec::with_capacity(words.len());
     for word in &words {
-        match variables.expand(word) {
-            Ok(word) => expanded.push(word),
-            Err(message) => errors.push(Error { found: Some(masked(word)), ..view.error(id, message) }),
+        if let Err(message) = expand::check(word) {
+            errors.push(Error { found: Some(masked(word)), ..view.error(id, message) });
         }
     }
-    expanded
+    words
 }

@@ -21,6 +21,19 @@ pub fn local_offset(seconds: u64) -> Option<i64> {
     super::sys::local_time::offset(seconds)
 }
 
+/// The year of this version: a clock that shows an earlier one was never set.
+const YEAR: i32 = 2026;
+
+/// The local date as 2026-11-25; None as long as the clock was never set.
+pub fn local_date() -> Option<String> {
+    let seconds = wall().duration_since(UNIX_EPOCH).ok()?.as_secs();
+    dated(super::sys::local_time::date(seconds)?)
+}
+
+fn dated((year, month, day): (i32, i32, i32)) -> Option<String> {
+    (year >= YEAR).then(|| format!("{year}-{month:02}-{day:02}"))
+}
+
 /// A seed for random waits: differs between processes, boots and devices. Not for secrets.
 pub fn seed() -> u64 {
     use std::hash::{BuildHasher, Hasher};
@@ -28,4 +41,16 @@ pub fn seed() -> u64 {
     hasher.write_u128(wall().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos());
     hasher.write_u128(now().0.as_nanos());
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_never_set_has_no_date() {
+        assert_eq!(dated((2026, 1, 9)).as_deref(), Some("2026-01-09"));
+        assert_eq!(dated((2038, 11, 25)).as_deref(), Some("2038-11-25"));
+        assert_eq!((dated((1970, 1, 1)), dated((2025, 12, 31))), (None, None));
+    }
 }

@@ -1,6 +1,7 @@
 //! What tells this device from the others of its fleet.
 #![forbid(unsafe_code)]
 
+use super::clock;
 use crate::config::expand::Variables;
 use std::fs::{self, File};
 use std::io::Read;
@@ -15,20 +16,28 @@ impl Variables {
     pub fn of_this_device() -> Variables {
         let hostname = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
         Variables {
-            // The kernel's own word for "never set".
-            hostname: hostname.filter(|name| !name.is_empty() && name != "(none)"),
+            hostname: hostname.filter(|name| is_a_name(name)),
+            date: clock::local_date(),
             ..below(Path::new("/"))
         }
     }
+}
+
+/// What a host is called before somebody has named it tells it from no other: nothing, `(none)` by the kernel, `localhost` by most
+/// systems.
+fn is_a_name(hostname: &str) -> bool {
+    let first = hostname.split('.').next().unwrap_or_default();
+    !["", "(none)", "localhost"].contains(&first)
 }
 
 fn below(root: &Path) -> Variables {
     let line = |path: &str| line(&root.join(path));
     Variables {
         hostname: None,
-        // machine-id(5): "uninitialized" during the first boot of a golden image.
+        date: None,
+        // machine-id(5): "uninitialized" during the first boot of a golden image. Some images ship zeros.
         machine_id: line("etc/machine-id")
-            .filter(|id| id != "uninitialized")
+            .filter(|id| id != "uninitialized" && id.bytes().any(|b| b != b'0'))
             .or_else(|| line("var/lib/dbus/machine-id")),
         serial: line("proc/device-tree/serial-number").or_else(|| line("sys/firmware/devicetree/base/serial-number")),
         mac: mac(&root.join("sys/class/net")),
@@ -95,6 +104,24 @@ mod tests {
         assert_eq!(found.machine_id.as_deref(), Some("4c3b"));
         assert_eq!(found.serial.as_deref(), Some("10000000abcd"));
         assert_eq!(found.mac.as_deref(), Some("b8:27:eb:00:00:02"));
+    }
+
+    #[test]
+    fn what_a_host_is_called_before_it_has_a_name_is_none() {
+        for name in ["", "(none)", "localhost", "localhost.localdomain"] {
+            assert!(!is_a_name(name), "{name:?}");
+        }
+        for name in ["pi-7", "localhost2", "pi.localhost"] {
+            assert!(is_a_name(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_machine_id_of_zeros_is_none() {
+        let root = root("zeros", &[("etc/machine-id", "00000000000000000000000000000000\n")]);
+        let found = below(&root);
+        fs::remove_dir_all(&root).unwrap();
+        assert_eq!(found.machine_id, None);
     }
 
     #[test]

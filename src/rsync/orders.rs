@@ -273,15 +273,13 @@ fn bare_ipv6(word: &str) -> Option<&str> {
     [by_daemon, by_shell].into_iter().flatten().find(|text| is_address(text))
 }
 
-/// `$NAME` or `${NAME}` in a word; `${…}` that irsync knows was expanded before.
+/// `$NAME` in a word; of `${…}` irsync knows all that may stand there.
 fn shell_variable(word: &str) -> Option<&str> {
-    let at = word.find('$')?;
+    let is_name = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let at = word.match_indices('$').map(|(at, _)| at).find(|at| is_name(&word[at + 1..]))?;
     let rest = &word[at + 1..];
-    let name = rest.trim_start_matches('{');
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_').then(|| {
-        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !['_', '{', '}'].contains(&c));
-        &word[at..end.map_or(word.len(), |end| at + 1 + end)]
-    })
+    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+    Some(&word[at..at + 1 + end])
 }
 
 #[derive(Default)]

@@ -159,7 +159,7 @@ fn what_a_shell_would_have_expanded_is_warned_of() {
     for (options, source, part) in [
         ("-a", "/srv/$HOME/x/", "$HOME"),
         ("-a --exclude-from=$HOME/list", "h::m/", "$HOME"),
-        ("-a --exclude-from=${XDG}/list", "h::m/", "${XDG}"),
+        ("-a --exclude=${hostname}$ --exclude-from=$XDG/list", "h::m/", "$XDG"),
         ("-a --exclude-from=~/list", "h::m/", "~"),
     ] {
         let found = judged(options, &[source], "/dst");

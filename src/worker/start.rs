@@ -5,6 +5,7 @@ use super::permission::{check_order, check_preconditions, destination, lock_key}
 use super::running::{Running, Ways};
 use super::shared::Shared;
 use super::{run_as, secret};
+use crate::config::expand::has_variables;
 use crate::config::keys::Id;
 use crate::config::{Job, RunAs};
 use crate::job::deletions::Pass;
@@ -180,7 +181,8 @@ fn hook_environment(job: &Job, facts: &HookFacts) -> Vec<(&'static str, OsString
     if let Some(places) = live.and_then(|live| Places::of(Path::new(&live)).ok()) {
         environment.push(("IRSYNC_STAGING", places.staging.into()));
     }
-    if let Some((destination, _)) = destination(job) {
+    // A sync that waits for a variable has no destination yet.
+    if let Some((destination, _)) = destination(job).filter(|_| !has_variables(job)) {
         environment.push(("IRSYNC_DESTINATION", destination.into()));
     }
     environment

@@ -15,6 +15,7 @@ use super::shared::Shared;
 use super::show::Show;
 use super::start::HookFacts;
 use super::sync_report::SyncReport;
+use super::variables::expanded;
 use crate::config;
 use crate::job::deletions::{Held, Rules};
 use crate::job::{Action, Event, Job, Settings, Step, Time};
@@ -34,6 +35,9 @@ const SOON: Duration = Duration::from_secs(1);
 /// A job's worker. The children are started by its thread and by no other: the kernel sends them the parent-death signal
 /// when the thread that has started them ends.
 pub struct Worker {
+    /// As it was read.
+    template: Arc<config::Job>,
+    /// With its variables expanded; as it was read before the first sync that knows them.
     job: Arc<config::Job>,
     machine: Job,
     shared: Arc<Shared>,
@@ -92,7 +96,7 @@ fn settings(job: &config::Job, repeat: bool) -> Settings {
 impl Worker {
     /// A worker whose thread has not started yet.
     pub fn new(
-        job: Arc<config::Job>,
+        template: Arc<config::Job>,
         terms: Terms,
         shared: Arc<Shared>,
         inbox: Arc<Inbox>,
@@ -101,8 +105,9 @@ impl Worker {
     ) -> Worker {
         let now = clock::now();
         Worker {
-            machine: Job::new(settings(&job, terms.repeat), now, clock::seed(), terms.phase),
-            job,
+            machine: Job::new(settings(&template, terms.repeat), now, clock::seed(), terms.phase),
+            job: expanded(&template).unwrap_or_else(|_| Arc::clone(&template)),
+            template,
             shared,
             inbox,
             pulse,
@@ -228,13 +233,19 @@ impl Worker {
         self.show_ladder();
     }
 
-    fn reload(&mut self, job: Arc<config::Job>) {
+    fn reload(&mut self, template: Arc<config::Job>) {
+        self.adopt(expanded(&template).unwrap_or_else(|_| Arc::clone(&template)));
+        self.template = template;
+        self.show.stale_after(self.job.stale_after);
+        self.feed(Event::Reconfigure(settings(&self.job, true)));
+    }
+
+    /// From now on this is the job. Another destination is another lock.
+    fn adopt(&mut self, job: Arc<config::Job>) {
         if permission::lock_key(&job) != permission::lock_key(&self.job) {
             self.give_up_destination();
         }
         self.job = job;
-        self.show.stale_after(self.job.stale_after);
-        self.feed(Event::Reconfigure(settings(&self.job, true)));
     }
 
     /// Other irsyncs may write to the destination from now on. While a sync runs it keeps its turn, and the lock with it.

@@ -1,7 +1,6 @@
 //! The sample INI and the README's table of keys are made of the key table.
 
 use irsync::config;
-use irsync::config::expand::Variables;
 use irsync::config::keys::{Effect, Key, Preset, Scope, KEYS};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +10,7 @@ const SAMPLE_HEAD: &str = "\
 ;
 ; Global keys stand before the first section. Each section is a job. A job key given globally is the default of every job.
 ; Comments start with ; or # at the start of a line. Durations: digits with ms, s, m, h or d; bare digits are seconds.
-; Sizes: digits with K, M or G. ${hostname}, ${machine_id}, ${serial} and ${mac} expand in source, destination and options.
+; Sizes: digits with K, M or G. ${hostname}, ${machine_id}, ${serial}, ${mac} and ${date} expand at each sync, see irsync.ini(5).
 ; Commented-out values are the defaults.
 ";
 
@@ -91,7 +90,7 @@ fn holds(name: &str, expected: &str) {
 #[test]
 fn the_sample_ini_agrees_with_the_key_table() {
     holds("irsync.ini", &sample_ini());
-    let config = config::load(&repository("irsync.ini"), &Variables::default()).unwrap().config;
+    let config = config::load(&repository("irsync.ini")).unwrap().config;
     assert!(config.jobs.iter().all(|job| !job.enabled), "a sample must not copy anything by itself");
 }
 

@@ -38,7 +38,7 @@ fn device() -> Variables {
 }
 
 fn load(path: &Path) -> Result<(Config, Vec<Warning>), Errors> {
-    let loaded = config::load(path, &device())?;
+    let loaded = config::load(path)?;
     Ok((loaded.config, loaded.warnings))
 }
 
@@ -166,7 +166,8 @@ fn combinations_that_cannot_work_are_refused() {
         ("source = -e/bin/sh", "starts with '-'"),
         ("source = h::m /p", "all be local or all on one host"),
         ("source = h::m i::n", "all be local or all on one host"),
-        ("source = h::m/${serial}", "${serial} is not available on this device"),
+        ("source = h::m/${seriel}", "${seriel} is unknown"),
+        ("destination = /d/${date", "${ without its }"),
         ("options = --exclude=${hsotname}", "${hsotname} is unknown"),
         ("options = -e 'ssh", "unclosed quote"),
         ("rsync = rsync -v", "has blanks"),
@@ -197,10 +198,13 @@ fn a_refused_value_is_not_reported_as_missing_too() {
 #[test]
 fn variables_expand_after_splitting() {
     let text =
-        "[a]\nsource = 'h::m/${hostname} x' h::m/$y\ndestination = /d/${mac}\noptions = -a --log-file=/l/${hostname}\n";
+        "[a]\nsource = 'h::m/${hostname} x' h::m/$y\ndestination = /d/${mac}\noptions = -a --log-file=/l/${hostname}\n\
+         fallback = g::m/${hostname} g::n\n";
     let config = good("variables", text);
-    let Arguments::Ini { options, source, destination } = &config.jobs[0].arguments else { panic!() };
+    let expanded = device().expand_job(&config.jobs[0]).unwrap();
+    let Arguments::Ini { options, source, destination } = &expanded.arguments else { panic!() };
     assert_eq!(source, &["h::m/pi-7 x", "h::m/$y"]);
+    assert_eq!(expanded.fallback, [["g::m/pi-7", "g::n"]]);
     assert_eq!((options[1].as_str(), destination.as_str()), ("--log-file=/l/pi-7", "/d/b8:27:eb:00:00:01"));
 }
 
@@ -256,7 +260,7 @@ fn included_files_overlay_the_main_one_in_order() {
     assert!(config.jobs.iter().all(|job| job.limits.jitter == Jitter::Percent(19)));
     assert!(matches!(&config.jobs[0].arguments, Arguments::Ini { options, .. } if options == &["-a"]));
     let bad = dir.write("d/40.ini", "include = /x\n[a]\nnice = 99\n");
-    let loaded = config::load(&main, &device()).unwrap();
+    let loaded = config::load(&main).unwrap();
     assert_eq!(loaded.config, config, "a bad file is left out, the rest is not");
     let errors = told(&loaded);
     assert!(
@@ -279,7 +283,7 @@ fn overlaid(name: &str) -> (Dir, PathBuf, Config) {
         format!("include = {}\n{JOB}recover_after = 1h\nrun_recover = /r\n", dir.0.join("d").display()),
     );
     dir.write("d/10.ini", "[b]\nsource = h::b\ndestination = /b\n");
-    let plain = config::load(&main, &device()).unwrap();
+    let plain = config::load(&main).unwrap();
     assert!(plain.left_out.is_empty());
     (dir, main, plain.config)
 }
@@ -289,7 +293,7 @@ fn one_bad_included_file_is_left_out_and_told_and_the_rest_stays() {
     let (dir, main, plain) = overlaid("include-bad");
     let bad = dir.0.join("d/20.ini");
     let check = |what: &str, says: &str| {
-        let loaded = config::load(&main, &device()).unwrap_or_else(|errors| panic!("{what}: {errors}"));
+        let loaded = config::load(&main).unwrap_or_else(|errors| panic!("{what}: {errors}"));
         let told = told(&loaded);
         assert_eq!(loaded.config, plain, "{what}");
         assert!(
@@ -307,7 +311,7 @@ fn one_bad_included_file_is_left_out_and_told_and_the_rest_stays() {
             "[c]\nsource = h::c\ndestination = /c\ninterval = 1h\nreboot_after = 1d\n".into(),
             "20.ini:5: [c] reboot_after: only the watchdog",
         ),
-        ("[c]\nsource = h::c/${serial}\ndestination = /c\n".into(), "${serial} is not available"),
+        ("[c]\nsource = h::c/${seriel}\ndestination = /c\n".into(), "${seriel} is unknown"),
         ("log_level = loud\nmetrics_file = /m\n".into(), "20.ini:1: log_level = loud"),
         ("include = /elsewhere\n".into(), "cannot include others"),
         ("\0".repeat(4096), "20.ini:1: this line has a NUL byte"),
@@ -337,12 +341,12 @@ fn error_of_the_main_file_is_an_error_whatever_is_included() {
     let include = format!("include = {}\n", dir.0.join("d").display());
     dir.write("d/10.ini", "[b]\nsource = h::b\n");
     let main = dir.write("irsync.ini", format!("{include}intervall = 5\n{JOB}"));
-    let errors = config::load(&main, &device()).unwrap_err().to_string();
+    let errors = config::load(&main).unwrap_err().to_string();
     assert!(errors.contains("did you mean interval?") && errors.contains("[b] destination: is required"), "{errors}");
     // A job that only a file that is left out would have made whole does not keep the others from running.
     let main = dir.write("irsync.ini", format!("{include}{JOB}[b]\noptions = -a\n"));
     dir.write("d/10.ini", "[b]\nsource = h::b\ndestination = b\n");
-    let loaded = config::load(&main, &device()).unwrap();
+    let loaded = config::load(&main).unwrap();
     let names: Vec<&str> = loaded.config.jobs.iter().map(|job| job.name.as_str()).collect();
     assert_eq!(names, ["a"]);
     assert!(told(&loaded).contains("irsync.ini:5: [b] source: is required"), "{}", told(&loaded));
@@ -354,11 +358,11 @@ fn read_again_a_bad_included_file_counts_as_it_was_and_a_removed_one_no_more() {
     let elsewhere = "[a]\nsource = h::other\n";
     dir.write("d/20.ini", elsewhere);
     let mut loader = config::Loader::new(&main);
-    let first = loader.load(&device()).unwrap();
+    let first = loader.load().unwrap();
     assert!(first.config != plain && first.left_out.is_empty());
     for (text, says) in [("[a]\nsource =\n", "is empty"), ("[a", "neither"), ("", "")] {
         dir.write("d/20.ini", text);
-        let again = loader.load(&device()).unwrap();
+        let again = loader.load().unwrap();
         if text.is_empty() {
             assert_eq!(again.config, plain, "an empty file is a file without keys");
             break;
@@ -372,15 +376,15 @@ fn read_again_a_bad_included_file_counts_as_it_was_and_a_removed_one_no_more() {
     }
     // What is in order is applied beside it.
     dir.write("d/20.ini", elsewhere);
-    loader.load(&device()).unwrap();
+    loader.load().unwrap();
     dir.write("d/20.ini", "nonsense");
     dir.write("d/10.ini", "[b]\nsource = h::b\ndestination = /new\n");
-    let beside = loader.load(&device()).unwrap().config;
+    let beside = loader.load().unwrap().config;
     assert_eq!(beside.jobs[0], first.config.jobs[0]);
     assert_ne!(beside.jobs[1], first.config.jobs[1]);
     // An overlay that is not mounted, then an owner who removes a file.
     fs::rename(dir.0.join("d"), dir.0.join("away")).unwrap();
-    let unmounted = loader.load(&device()).unwrap();
+    let unmounted = loader.load().unwrap();
     assert_eq!(unmounted.config, beside);
     assert!(
         unmounted.warnings[0].to_string().contains("what its files said before is kept"),
@@ -389,23 +393,23 @@ fn read_again_a_bad_included_file_counts_as_it_was_and_a_removed_one_no_more() {
     );
     fs::rename(dir.0.join("away"), dir.0.join("d")).unwrap();
     fs::remove_file(dir.0.join("d/20.ini")).unwrap();
-    let removed = loader.load(&device()).unwrap();
+    let removed = loader.load().unwrap();
     assert_eq!(removed.config.jobs[0], plain.jobs[0]);
     // A main file that no longer goes with what an included one says, and always said, is the one in error.
     dir.write("d/10.ini", "[b]\nsource = h::b\ndestination = /b\nrecover_after = 1h\n");
     let text = fs::read_to_string(&main).unwrap();
     dir.write("irsync.ini", text.replace("[a]", "run_recover = /all\n[a]"));
-    let recovers = loader.load(&device()).unwrap();
+    let recovers = loader.load().unwrap();
     assert!(recovers.left_out.is_empty(), "{}", told(&recovers));
     dir.write("irsync.ini", &text);
-    let errors = loader.load(&device()).unwrap_err().to_string();
+    let errors = loader.load().unwrap_err().to_string();
     assert!(errors.contains("10.ini:4: [b] recover_after: there is no run_recover"), "{errors}");
-    assert!(!config::load(&main, &device()).unwrap().left_out.is_empty(), "at a start nothing runs that could go on");
+    assert!(!config::load(&main).unwrap().left_out.is_empty(), "at a start nothing runs that could go on");
     dir.write("d/10.ini", "[b]\nsource = h::b\ndestination = /b\n");
     // A job that ran is not taken away because the main file and an included one are in error together.
     dir.write("irsync.ini", text.replace("destination = /d\n", ""));
     dir.write("d/30.ini", "nonsense");
-    assert!(loader.load(&device()).unwrap_err().to_string().contains("[a] destination: is required"));
+    assert!(loader.load().unwrap_err().to_string().contains("[a] destination: is required"));
 }
 
 #[test]

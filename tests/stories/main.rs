@@ -32,5 +32,7 @@ mod real_rsync;
 mod regression;
 /// What the field sees: status file, `irsync status`, progress, metrics, guards, and how rsync runs.
 mod status;
+/// `${…}` in a job, expanded at each sync.
+mod variables;
 /// The watchdog as far as a machine without one can show it.
 mod watchdog;

@@ -6,6 +6,7 @@ use super::super::running::Running;
 use super::super::said::Said;
 use super::super::start::{self, HookFacts, Refusal};
 use super::super::sync_report::SyncReport;
+use super::super::variables::expanded;
 use super::Worker;
 use crate::config;
 use crate::job::deletions::{Counted, Pass};
@@ -83,6 +84,13 @@ impl Worker {
         debug_assert!(self.turn.is_none(), "the turn of the sync before was kept");
         self.report = SyncReport::default();
         self.hook_facts = HookFacts { failures: self.hook_facts.failures, ..HookFacts::default() };
+        match expanded(&self.template) {
+            Ok(job) => self.adopt(job),
+            Err(missing) => {
+                self.report = SyncReport::of_refusal("variable", missing);
+                return Event::Refused;
+            }
+        }
         match permission::take_turn(&self.job, &self.shared) {
             Ok(turn) => {
                 self.turn = turn;
