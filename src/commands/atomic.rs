@@ -13,6 +13,8 @@ use std::process::{Child, Command, ExitCode, Stdio};
 
 /// rsync's own code for an order that cannot work: permanent.
 const CANNOT: u8 = 1;
+/// As many bytes of what rsync says of the live set are handed on.
+const LIMIT: usize = 1 << 16;
 /// rsync reads no more of a password.
 const SECRET_LIMIT: u64 = 1024;
 
@@ -38,9 +40,10 @@ fn try_stage(live: &Path, program: &OsStr, args: &[OsString]) -> Result<u8, Stri
         false => None,
     };
     let cannot_run = |error: io::Error| format!("cannot run {program:?}: {error}");
+    let mut items = Vec::new();
     if is_there {
         let mut child = start(program, &look, secret.as_deref()).map_err(cannot_run)?;
-        let (changed, said) = listen(&mut child);
+        let (changed, said) = listen(&mut child, &mut items);
         let status = child.wait().map_err(cannot_run)?;
         let code = status.code().map_or(20, |code| code as u8);
         // 24: files vanished on the server while it was looked at.
@@ -53,7 +56,9 @@ fn try_stage(live: &Path, program: &OsStr, args: &[OsString]) -> Result<u8, Stri
         }
     }
     places.prepare()?;
-    let _ = say(&format!("{}\n", String::from_utf8_lossy(STAGED)));
+    let mut lines = [STAGED, b"\n"].concat();
+    lines.append(&mut items);
+    let _ = io::stdout().write_all(&lines);
     let mut rsync = Command::new(program);
     rsync.args(&build).stdin(secret_pipe(secret.as_deref()).map_err(cannot_run)?);
     Err(cannot_run(rsync.exec()))
@@ -77,15 +82,21 @@ fn secret_pipe(secret: Option<&[u8]>) -> io::Result<Stdio> {
     Ok(Stdio::from(read))
 }
 
-/// Whether rsync named a change, and all else that it said.
-fn listen(child: &mut Child) -> (bool, String) {
+/// Whether rsync named a change, and all else that it said. The changes go into `items`, as far as they are of use.
+fn listen(child: &mut Child, items: &mut Vec<u8>) -> (bool, String) {
     let (mut changed, mut said) = (false, String::new());
     let Some(stdout) = child.stdout.take() else { return (false, said) };
     for line in BufReader::new(stdout).split(b'\n') {
         match line {
-            Ok(line) if line.starts_with(CHANGE) => changed = true,
+            Ok(line) if line.starts_with(CHANGE) => {
+                changed = true;
+                if items.len() < LIMIT {
+                    items.extend_from_slice(&line[CHANGE.len()..]);
+                    items.push(b'\n');
+                }
+            }
             // Its statistics: bounded, unless -v asks for every name.
-            Ok(line) if said.len() < 1 << 16 => {
+            Ok(line) if said.len() < LIMIT => {
                 said.push_str(&String::from_utf8_lossy(&line));
                 said.push('\n');
             }

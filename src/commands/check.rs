@@ -110,6 +110,7 @@ fn table(text: &mut String, settings: Vec<Setting>) {
 fn command(job: &Job) -> String {
     let additions = Additions {
         stats: true,
+        items: true,
         progress2: job.progress,
         fsync: job.durable && job.arguments.local_destination().is_some(),
         password_stdin: job.password.is_some(),
@@ -150,7 +151,8 @@ fn option_hints(job: &Job, hints: &mut Vec<String>) {
         ("--append", "an interrupted sync leaves half files, and a changed file is never mended"),
         (
             "--quiet",
-            "no output is left to see progress by: where /proc cannot tell, activity_timeout kills a healthy rsync",
+            "no output is left: no success is proved, nothing is counted, run_on_change never runs, and where /proc \
+             cannot tell progress, activity_timeout kills a healthy rsync",
         ),
     ] {
         if analysis.has(option) {

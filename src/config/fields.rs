@@ -66,6 +66,7 @@ fields! {
         rsync,
         enabled,
         max_shrink,
+        accept,
         durable,
         atomic,
         progress,

@@ -132,6 +132,7 @@ table! {
     jitter: Job, AtOnce, Is("10%"), Jitter { max: MAX }, "uniform random addition to every interval and to the wait after permanent errors; back-off has its own";
     activity_timeout: Job, AtOnce, Is("2h"), span(true), "an rsync that makes no progress for so long is killed and started again";
     max_runtime: Job, AtOnce, Is("off"), span(true), "hard limit of one sync";
+    accept: Job, NextSync, Is("none"), Complaints, "complaints of a sync that ends as `partial` which are no failure here: it is a success if it has no others";
     stop_timeout: Job, AtOnce, Is("5s"), Duration { min: MIN, max: 3_600_000, off: false }, "from SIGTERM to SIGKILL";
     backoff_initial: Job, AtOnce, Derived("5s; where the server was asked, the interval"), span(false), "longest wait after the first failed sync, drawn at random from 0 on; doubles with every further failure";
     backoff_max: Job, AtOnce, Derived("the larger of 5m and interval"), span(false), "longest wait after a failed sync, and the one after permanent errors; with neither of the two keys a server in trouble is asked every 1 to 1.5 intervals";
@@ -151,7 +152,7 @@ table! {
     min_free: Job, NextSync, Is("off"), Size { min: 1, max: u64::MAX, off: true }, "do not start with less free space than this on the destination";
     run_before: Job, NextSync, Nothing, Command, "command before each sync, run without a shell; if it fails the sync is skipped";
     run_after: Job, AtOnce, Nothing, Command, "command after each sync";
-    run_on_change: Job, AtOnce, Nothing, Command, "command after a sync that transferred or deleted something";
+    run_on_change: Job, AtOnce, Nothing, Command, "command after a sync with which something in a complete set has changed: content, links, modes, owners, deletions; again after later ones until it succeeds";
     run_on_failure: Job, AtOnce, Nothing, Command, "command when an outage begins, after its first failed sync, and when it ends (`IRSYNC_RESULT` tells which)";
     hook_timeout: Job, AtOnce, Is("60s"), span(false), "a command that runs longer is killed as rsync would be";
     recover_after: Job, AtOnce, Is("off"), span(true), "run `run_recover` after so long without success, and again every such period; not after failures that show that the board works";

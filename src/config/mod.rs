@@ -22,6 +22,7 @@ pub use load::{load, Loaded, Loader};
 
 pub use crate::job::{Jitter, Limits};
 pub use crate::rsync::argv::Arguments;
+use crate::rsync::complaint::Kinds;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -96,6 +97,8 @@ pub struct Job {
     pub stale_after: Option<Duration>,
     /// `max_shrink`, percent; None: off
     pub max_shrink: Option<u8>,
+    /// `accept`
+    pub accept: Kinds,
     /// `durable`
     pub durable: bool,
     /// `atomic`

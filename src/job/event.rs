@@ -101,7 +101,7 @@ pub enum Event {
     Synced {
         /// What its code and messages mean.
         outcome: Outcome,
-        /// It transferred or deleted something.
+        /// Something in the set is not as it was before it. A file that is refused anew each time is none of that.
         changed: bool,
         /// It moved file data, although it may not have finished a file.
         moved: bool,

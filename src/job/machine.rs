@@ -22,6 +22,7 @@ mod limits;
 use super::backoff::{fraction, Rng};
 use super::deletions::{Deletions, Held, Pass, Rules};
 use super::ladder::Ladder;
+use super::owed::Owed;
 use super::sources::Sources;
 use super::{Action, Cause, Event, Outcome, Settings, Step, Time};
 use std::time::Duration;
@@ -90,7 +91,12 @@ pub struct Job {
     backoff_step: u32,
     /// Stalls in a row without a success, or a run that moved file data, in between.
     stalls: u32,
+    /// Something changed in this sync, or in failed ones before it.
     changed: bool,
+    /// Something changed in this sync.
+    brought: bool,
+    /// `run_on_change`
+    owed: Owed,
     ladder: Ladder,
     /// The running sync has been looked at and does not hold the ladder any more.
     let_go: bool,
@@ -133,6 +139,8 @@ impl Job {
             backoff_step: 0,
             stalls: 0,
             changed: false,
+            brought: false,
+            owed: Owed::default(),
             let_go: false,
             unflushed: true,
             flushing: Outcome::Success,
@@ -253,6 +261,7 @@ impl Job {
             Event::Synced { outcome, changed, moved, written, counted } => match self.child() {
                 Some((Step::Rsync, cause)) => {
                     self.changed |= changed;
+                    self.brought |= changed;
                     self.unflushed |= written;
                     self.staged = self.settings.atomic && changed && outcome.is_success();
                     self.count_stall(cause, moved);
@@ -295,6 +304,7 @@ impl Job {
     }
 
     fn sync_now(&mut self, now: Time) -> Action {
+        self.owed.hurry();
         match self.phase {
             Phase::Waiting => self.begin(now),
             Phase::Finished => Action::Wait,
@@ -332,6 +342,7 @@ impl Job {
         self.sources.begin(now);
         self.again = false;
         self.before_ran = false;
+        self.brought = false;
         self.spared = true;
         self.begin_passes();
         Action::Begin
@@ -377,6 +388,9 @@ impl Job {
             Step::Publish if ok => self.conclude(self.flushing, None, true, now),
             Step::Flush | Step::Publish => self.conclude(Outcome::Disk, None, true, now),
             Step::Rsync | Step::OnChange | Step::OnFailure | Step::After => {
+                if step == Step::OnChange {
+                    self.owed.ended(ok, &self.settings.limits);
+                }
                 self.phase = Phase::Concluding;
                 self.next_hook(now)
             }

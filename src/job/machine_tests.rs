@@ -190,6 +190,7 @@ fn every_outcome_is_followed_by_its_wait() {
             sync(&mut job, outcome, at(0)).next.unwrap()
         };
         match outcome.pace() {
+            Pace::Interval if outcome == Outcome::Partial => assert_eq!(next, secs(60), "it brought nothing"),
             Pace::Interval => assert_eq!(next, secs(30), "{outcome}"),
             Pace::Backoff => assert!(next <= secs(5), "{outcome}: {next:?}"),
             Pace::LongestBackoff => assert_eq!(next, secs(300), "{outcome}"),
@@ -198,13 +199,30 @@ fn every_outcome_is_followed_by_its_wait() {
 }
 
 #[test]
-fn partial_counts_as_failure_but_not_for_the_back_off() {
+fn partial_backs_off_only_while_it_brings_nothing_new() {
     let mut job = job(settings());
-    for n in 1..=3 {
-        let c = sync(&mut job, Outcome::Partial, at(100 * u64::from(n)));
-        assert_eq!((c.failures, c.next), (n, Some(secs(30))));
+    let mut partial = |changed: bool, moved: bool| {
+        drive(&mut job, Event::SyncNow, at(100));
+        conclusion(&drive(
+            &mut job,
+            Event::Synced { outcome: Outcome::Partial, changed, moved, written: moved, counted: Counted::default() },
+            at(101),
+        ))
+    };
+    let waits =
+        [(true, 30), (true, 30), (false, 60), (false, 120), (false, 240), (false, 300), (false, 300), (true, 30)];
+    for (n, (changed, wait)) in (1..).zip(waits) {
+        let c = partial(changed, n % 2 == 0);
+        assert_eq!((c.failures, c.next), (n, Some(secs(wait))), "sync {n}");
     }
-    assert!(sync(&mut job, Outcome::Transient, at(1000)).next.unwrap() <= secs(5));
+    assert_eq!(partial(false, true).next, Some(secs(60)), "what is fetched and refused again is no news");
+    sync(&mut job, Outcome::Success, at(200));
+    assert_eq!(sync(&mut job, Outcome::Partial, at(300)).next, Some(secs(60)));
+    let mut rare =
+        Job::new(Settings { limits: Limits { interval: secs(3600), ..limits() }, ..settings() }, at(0), 1, 0);
+    for _ in 0..3 {
+        assert_eq!(sync(&mut rare, Outcome::Partial, at(0)).next, Some(secs(3600)), "never sooner than in peace");
+    }
 }
 
 #[test]
@@ -403,7 +421,7 @@ fn hooks_run_in_order_and_a_refusing_run_before_skips_the_sync() {
     let actions = drive(
         &mut job,
         Event::Synced {
-            outcome: Outcome::Partial,
+            outcome: Outcome::Held,
             changed: true,
             moved: false,
             written: true,
@@ -412,7 +430,7 @@ fn hooks_run_in_order_and_a_refusing_run_before_skips_the_sync() {
         at(2),
     );
     assert!(actions.contains(&Action::Start(Step::OnChange)), "{actions:?}");
-    assert!(drive(&mut job, Event::Exited(false), at(3)).contains(&Action::Start(Step::OnFailure)));
+    assert!(drive(&mut job, Event::Exited(true), at(3)).contains(&Action::Start(Step::OnFailure)));
     assert!(drive(&mut job, Event::Exited(true), at(4)).contains(&Action::Start(Step::After)));
     assert_eq!(drive(&mut job, Event::Exited(true), at(5)), [Action::Wait]);
     assert_eq!(job.deadline(), Some(at(32)), "the interval counts from rsync's end");
@@ -452,6 +470,57 @@ fn change_in_a_failed_sync_is_not_forgotten_by_run_on_change() {
     drive(&mut job, Event::Exited(true), at(4));
     drive(&mut job, Event::SyncNow, at(5));
     assert!(!drive(&mut job, synced(Outcome::Success), at(6)).contains(&Action::Start(Step::OnChange)));
+}
+
+#[test]
+fn run_on_change_follows_complete_sets_only() {
+    for outcome in Outcome::ALL {
+        let mut job = job(Settings { on_change: true, ..settings() });
+        drive(&mut job, Event::Tick, at(0));
+        let actions = drive(
+            &mut job,
+            Event::Synced { outcome, changed: true, moved: false, written: true, counted: Counted::default() },
+            at(1),
+        );
+        let complete = matches!(outcome, Outcome::Success | Outcome::Warning | Outcome::Held);
+        assert_eq!(actions.contains(&Action::Start(Step::OnChange)), complete, "{outcome}");
+        drive(&mut job, Event::Exited(true), at(2));
+        drive(&mut job, Event::SyncNow, at(3));
+        let later = drive(&mut job, synced(Outcome::Success), at(4));
+        assert_eq!(later.contains(&Action::Start(Step::OnChange)), !complete, "after {outcome}");
+    }
+}
+
+#[test]
+fn run_on_change_is_asked_for_again_until_it_succeeds() {
+    let mut job = job(Settings { on_change: true, ..settings() });
+    drive(&mut job, Event::Tick, at(0));
+    drive(
+        &mut job,
+        Event::Synced {
+            outcome: Outcome::Success,
+            changed: true,
+            moved: false,
+            written: true,
+            counted: Counted::default(),
+        },
+        at(1),
+    );
+    drive(&mut job, Event::Exited(false), at(2));
+    let mut asked = |now: u64, outcome: Outcome, ok: bool| {
+        drive(&mut job, Event::Tick, at(now));
+        let actions = drive(&mut job, synced(outcome), at(now));
+        let asked = actions.contains(&Action::Start(Step::OnChange));
+        if asked {
+            drive(&mut job, Event::Exited(ok), at(now));
+        }
+        (asked, conclusion(&actions).changed)
+    };
+    assert_eq!(asked(31, Outcome::Success, false), (true, false), "nothing changed in this one");
+    assert_eq!(asked(61, Outcome::Success, false), (false, false), "twice the interval by now");
+    assert_eq!(asked(91, Outcome::Transient, false), (false, false), "not on half a set");
+    assert_eq!(asked(400, Outcome::Warning, true), (true, false));
+    assert_eq!(asked(900, Outcome::Success, true), (false, false));
 }
 
 fn durable() -> Settings {

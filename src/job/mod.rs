@@ -10,6 +10,7 @@ pub(crate) mod health;
 pub(crate) mod ladder;
 pub(crate) mod machine;
 pub(crate) mod outcome;
+pub(crate) mod owed;
 pub(crate) mod settings;
 pub(crate) mod sources;
 pub(crate) mod time;

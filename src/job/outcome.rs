@@ -72,7 +72,12 @@ impl Outcome {
         matches!(self, Outcome::Success | Outcome::Warning)
     }
 
-    /// When the next sync follows.
+    /// Every file that the server has, or that the owner asks for, is here.
+    pub fn is_complete(self) -> bool {
+        self.is_success() || self == Outcome::Held
+    }
+
+    /// When the next sync follows. A partial one that brought nothing new is another matter: see `job::machine::conclude`.
     pub fn pace(self) -> Pace {
         match self {
             Outcome::Success | Outcome::Warning | Outcome::Partial | Outcome::Held => Pace::Interval,

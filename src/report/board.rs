@@ -3,6 +3,7 @@
 
 use crate::job::{Outcome, Time};
 use crate::os::clock;
+pub use crate::rsync::complaint::Kind;
 pub use crate::rsync::progress::Progress;
 use std::time::{Duration, SystemTime};
 
@@ -76,6 +77,8 @@ pub struct LastRun {
     pub code: Option<i32>,
     /// The code's name, the signal's, or what refused the run, e.g. `RERR_SOCKETIO`, `SIGKILL`, `require_mount`.
     pub reason: String,
+    /// What a partial sync was about.
+    pub kind: Option<Kind>,
     /// Why it was no success, for people: rsync's own most telling line where there is one. None after a success.
     pub why: Option<String>,
     /// How long rsync ran.

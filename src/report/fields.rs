@@ -94,6 +94,7 @@ pub fn run(run: &LastRun, put: &mut Put<'_>) {
     put("outcome", Value::Word(run.outcome.name()));
     maybe(put, "code", run.code.map(Value::Code));
     put("reason", Value::Text(&run.reason));
+    maybe(put, "kind", run.kind.map(|kind| Value::Word(kind.name())));
     maybe(put, "why", run.why.as_deref().map(Value::Text));
     put("ended", Value::Moment(run.ended.mono));
     put("duration", Value::Seconds(run.duration));

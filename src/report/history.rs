@@ -3,7 +3,7 @@
 //! A sync is one line, `sync = ` and its values between tabs: a device that runs for years keeps no more than
 //! [`KEPT`] short texts for each job. What is not known is empty.
 
-use super::board::{LastRun, Stamp};
+use super::board::{Kind, LastRun, Stamp};
 use super::human::{Bytes, Span};
 use super::snapshot::Snapshot;
 use super::status::{parse_seconds, safe, seconds, sections, wall, VALUE_LIMIT};
@@ -109,6 +109,7 @@ fn encode(run: &LastRun) -> String {
         known(run.bytes),
         known(run.fetched),
         known(run.resumed),
+        run.kind.map_or("", Kind::name).to_owned(),
         safe(&run.reason, VALUE_LIMIT),
         safe(run.why.as_deref().unwrap_or_default(), VALUE_LIMIT),
     ];
@@ -124,13 +125,16 @@ fn decode(text: &str) -> Option<LastRun> {
         }
     }
     let parts: Vec<&str> = text.split('\t').collect();
-    let [ended, outcome, code, duration, files, bytes, fetched, resumed, reason, why] = parts[..] else { return None };
+    let [ended, outcome, code, duration, files, bytes, fetched, resumed, kind, reason, why] = parts[..] else {
+        return None;
+    };
     let clean = |text: &str| safe(text, VALUE_LIMIT * 2);
     Some(LastRun {
         ended: Stamp { mono: Time(parse_seconds(ended)?), wall: UNIX_EPOCH },
         outcome: Outcome::ALL.into_iter().find(|known| known.name() == outcome)?,
         code: known(code)?,
         reason: clean(reason),
+        kind: Kind::ALL.into_iter().find(|known| known.name() == kind),
         why: Some(clean(why)).filter(|why| !why.is_empty()),
         duration: parse_seconds(duration)?,
         files: known(files)?,

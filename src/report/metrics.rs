@@ -135,6 +135,13 @@ impl Page {
                 self.sample(&[("job", &job.name), ("state", state.name())], &u8::from(state == job.state));
             }
         }
+        let kinds = || enabled().filter_map(|judged| Some((judged, judged.job.last.as_ref()?.kind?)));
+        if kinds().next().is_some() {
+            self.family("irsync_job_last_trouble", "gauge", "1 for what the last sync was partial for.");
+            for (Judged { job, .. }, kind) in kinds() {
+                self.sample(&[("job", &job.name), ("kind", kind.name())], &1);
+            }
+        }
         self.family("irsync_job_syncs_total", "counter", "Finished syncs by outcome.");
         for Judged { job, .. } in enabled() {
             for (outcome, count) in Outcome::ALL.iter().zip(job.outcomes) {
@@ -186,7 +193,7 @@ mod tests {
                 assert_eq!(line.split(['{', ' ']).next(), families.last().copied(), "{line}");
             }
         }
-        assert_eq!(families.len(), FAMILIES.len() + 7);
+        assert_eq!(families.len(), FAMILIES.len() + 8);
         for line in [
             "irsync_up 1",
             "irsync_watchdog_fed 1",
@@ -196,6 +203,7 @@ mod tests {
             "irsync_job_syncs_total{job=\"media\",outcome=\"stalled\"} 8",
             "irsync_job_last_duration_seconds{job=\"media\"} 1.250",
             "irsync_job_consecutive_failures{job=\"new\"} 0",
+            "irsync_job_last_trouble{job=\"media\",kind=\"names\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }

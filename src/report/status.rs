@@ -7,7 +7,7 @@
 //! What is read may come from a newer or older irsync, or from anybody else: keys that are not known are passed over, and
 //! a value of the wrong type makes the whole file one that cannot be understood.
 
-use super::board::{JobStatus, LastRun, Progress, Stamp, State};
+use super::board::{JobStatus, Kind, LastRun, Progress, Stamp, State};
 use super::fields::{self, Value};
 use super::snapshot::{Daemon, Snapshot, Watchdog};
 use super::utc;
@@ -261,6 +261,7 @@ impl Section {
             outcome: Outcome::ALL[outcome],
             code: self.number("last_code", i32::MAX as u64)?.map(|code| code as i32),
             reason: self.text("last_reason").unwrap_or_default(),
+            kind: self.word("last_kind", Kind::ALL.iter().map(|kind| kind.name()))?.map(|kind| Kind::ALL[kind]),
             why: self.text("last_why"),
             duration: self.must("last_duration", self.duration("last_duration")?)?,
             files: self.number("last_files", u64::MAX)?,

@@ -34,6 +34,7 @@ pub fn full() -> JobStatus {
             outcome: Outcome::Transient,
             code: Some(10),
             reason: "RERR_SOCKETIO".into(),
+            kind: Some(super::board::Kind::Names),
             why: Some("rsync: failed to connect to server: Connection refused (111)".into()),
             duration: Duration::from_millis(1250),
             files: Some(1),

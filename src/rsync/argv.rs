@@ -25,8 +25,10 @@ pub enum Arguments {
 /// What irsync adds to the owner's options. Nothing is ever added to drop-in arguments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Additions {
-    /// `--stats`: the numbers of the log line and of `run_on_change`
+    /// `--stats`: the numbers of the log line, and the proof that rsync has gone through the list
     pub stats: bool,
+    /// `--out-format` with an itemised list: what has changed, for `run_on_change` and the log
+    pub items: bool,
     /// `--info=progress2`: only for an rsync that knows it
     pub progress2: bool,
     /// `--fsync`: no file gets its right name, size and time before its content is on the disk
@@ -41,6 +43,7 @@ impl Additions {
     pub fn known_to(version: Option<&Version>, progress: bool, password: bool, fsync: bool) -> Additions {
         Additions {
             stats: version.is_some_and(Version::knows_stats),
+            items: version.is_some_and(Version::knows_items),
             progress2: progress && version.is_some_and(Version::knows_progress2),
             fsync: fsync && version.is_some_and(Version::knows_fsync),
             password_stdin: password,
@@ -114,6 +117,33 @@ impl Arguments {
     }
 }
 
+/// Its lines are those of `-i`.
+const ITEMS: &str = "--out-format=%i %n%L";
+
+/// What an rsync with these arguments prints of what it does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Printed {
+    /// Statistics, at the end of every sync that has gone through the list.
+    pub stats: bool,
+    /// A line for each change.
+    pub items: bool,
+}
+
+impl Printed {
+    /// Of all arguments, irsync's additions among them.
+    pub fn by(arguments: &[OsString]) -> Printed {
+        let given = analyse(arguments);
+        if !given.talks() {
+            return Printed::default();
+        }
+        let items = match given.value("--out-format") {
+            Some(format) => format.as_encoded_bytes().starts_with(b"%i "),
+            None => given.has("--itemize-changes"),
+        };
+        Printed { stats: given.has("--stats") && !given.info("stats"), items }
+    }
+}
+
 /// rsync's arguments, without the program's name.
 ///
 /// The additions come first, so that the owner's options override them. The operands come behind `--`, so that rsync takes
@@ -128,8 +158,17 @@ pub fn compose(arguments: &Arguments, additions: &Additions, pass: Pass) -> Vec<
     let options: Vec<OsString> = options.iter().map(OsString::from).collect();
     let given = analyse(&options);
     let mut args = Vec::with_capacity(options.len() + source.len() + 5);
-    if additions.stats && !given.mentions("--stats") && !given.has("--quiet") && !given.info("stats") {
+    let operands = || source.iter().chain([destination]);
+    if additions.stats && !given.mentions("--stats") && given.talks() && !given.info("stats") {
         args.push("--stats".into());
+        // A server can write statistics into its message of the day, end the connection, and rsync ends with code 0.
+        if operands().any(|operand| is_daemon(operand)) && !given.mentions("--motd") {
+            args.push("--no-motd".into());
+        }
+    }
+    let lists = given.mentions("--itemize-changes") || given.mentions("--out-format") || given.info("name");
+    if additions.items && !lists && given.talks() {
+        args.push(ITEMS.into());
     }
     if additions.progress2 && !given.mentions("--progress") && !given.has("--quiet") && !given.info("progress") {
         args.push("--info=progress2".into());
@@ -177,7 +216,7 @@ mod tests {
         }
     }
 
-    const ALL: Additions = Additions { stats: true, progress2: true, fsync: true, password_stdin: true };
+    const ALL: Additions = Additions { stats: true, items: true, progress2: true, fsync: true, password_stdin: true };
 
     #[test]
     fn a_remote_shell_is_told_from_a_daemon() {
@@ -205,6 +244,8 @@ mod tests {
     fn additions_come_first_and_operands_behind_a_double_dash() {
         let expected = [
             "--stats",
+            "--no-motd",
+            "--out-format=%i %n%L",
             "--info=progress2",
             "--fsync",
             "--password-file=-",
@@ -223,28 +264,63 @@ mod tests {
 
     #[test]
     fn nothing_is_added_that_the_options_speak_of() {
-        let progress = "--info=progress2";
-        let cases: &[(&str, bool, bool, bool)] = &[
-            ("-a", true, true, true),
-            ("--stats", false, true, true),
-            ("--info=stats2,name", false, true, true),
-            ("--info=STATS0", false, true, true),
-            ("--info=progress0", true, false, true),
-            ("--info=none", false, false, true),
-            ("--info=name2", true, true, true),
-            ("--progress", true, false, true),
-            ("--no-progress", true, false, true),
-            ("-aP", true, false, true),
-            ("-q", false, false, true),
-            ("--password-file=/etc/secret", true, true, false),
-        ];
-        for (option, stats, progress2, password) in cases {
+        // What is added: statistics, an itemised list, progress, the password.
+        for (option, added) in [
+            ("-a", "sipw"),
+            ("--stats", "ipw"),
+            ("--info=stats2,name", "pw"),
+            ("--info=STATS0", "ipw"),
+            ("--info=progress0", "siw"),
+            ("--info=none", "w"),
+            ("--info=name2", "spw"),
+            ("-i", "spw"),
+            ("--no-i", "spw"),
+            ("--log-format=%n", "spw"),
+            ("-v", "sipw"),
+            ("--progress", "siw"),
+            ("--no-progress", "siw"),
+            ("-aP", "siw"),
+            ("-q", "w"),
+            ("--stderr=all", "pw"),
+            ("--msgs2stderr", "pw"),
+            ("--stderr=client", "sipw"),
+            ("--password-file=/etc/secret", "sip"),
+        ] {
             let args = compose(&ini(&[option]), &ALL, Pass::Plain);
-            let added: Vec<&str> = args.iter().take_while(|a| *a != option).map(|a| a.to_str().unwrap()).collect();
-            assert_eq!(added.contains(&"--stats"), *stats, "{option}");
-            assert_eq!(added.contains(&progress), *progress2, "{option}");
-            assert_eq!(added.contains(&"--password-file=-"), *password, "{option}");
+            let args: Vec<&str> = args.iter().take_while(|a| *a != option).map(|a| a.to_str().unwrap()).collect();
+            for (letter, word) in [
+                ('s', "--stats"),
+                ('s', "--no-motd"),
+                ('i', ITEMS),
+                ('p', "--info=progress2"),
+                ('w', "--password-file=-"),
+            ] {
+                assert_eq!(args.contains(&word), added.contains(letter), "{option} {word}");
+            }
         }
+        let motd = |options: &[&str], source: &str| {
+            let options = options.iter().map(|option| option.to_string()).collect();
+            let ini = Arguments::Ini { options, source: vec![source.into()], destination: "/data/".into() };
+            compose(&ini, &ALL, Pass::Plain).iter().any(|word| word == "--no-motd")
+        };
+        assert!(motd(&["-a"], "server::media") && !motd(&["-a"], "pi@server:/media") && !motd(&["-a"], "/srv/media"));
+        assert!(!motd(&["--motd"], "server::media") && !motd(&["-q"], "server::media"));
+    }
+
+    #[test]
+    fn it_is_known_what_will_be_printed() {
+        for (option, stats, items) in [
+            ("-a", true, true),
+            ("-i", true, true),
+            ("--out-format=%i %M %n", true, true),
+            ("--out-format=%n", true, false),
+            ("--info=stats0", false, true),
+            ("-q", false, false),
+            ("--stderr=all", false, false),
+        ] {
+            assert_eq!(Printed::by(&compose(&ini(&[option]), &ALL, Pass::Plain)), Printed { stats, items }, "{option}");
+        }
+        assert_eq!(Printed::by(&compose(&ini(&["-a"]), &Additions::default(), Pass::Plain)), Printed::default());
     }
 
     #[test]

@@ -2,6 +2,9 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod argv;
+pub(crate) mod changes;
+pub mod complaint;
+pub(crate) mod fingerprint;
 pub(crate) mod left_out;
 pub(crate) mod operand;
 pub(crate) mod options;

@@ -72,6 +72,14 @@ impl Analysis {
         self.value("--max-delete")?.to_str()?.parse().ok()
     }
 
+    /// What rsync prints comes on stdout, where it can be told from its complaints.
+    pub fn talks(&self) -> bool {
+        let all = self
+            .value("--stderr")
+            .is_some_and(|mode| mode.as_bytes().first().map(u8::to_ascii_lowercase) == Some(b'a'));
+        !self.has("--quiet") && !self.has("--msgs2stderr") && !all
+    }
+
     /// An `--info=` word that begins so is given; `none` and `all` are about every word.
     pub fn info(&self, word: &str) -> bool {
         let about = |w: &[u8]| {

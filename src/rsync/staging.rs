@@ -1,5 +1,6 @@
 //! The two command lines of an `atomic` sync: what would change in the live set, and the new set beside it.
 
+use super::argv::Printed;
 use super::operand::is_remote;
 use super::options::analyse;
 use std::ffi::{OsStr, OsString};
@@ -56,7 +57,7 @@ pub(crate) fn passes(args: &[OsString], live: Option<&OsStr>, staging: &OsStr) -
         words.extend_from_slice(&args[at..]);
         words
     };
-    let look = with(vec!["--dry-run".into(), "--out-format=@%i %n".into()]);
+    let look = with(vec!["--dry-run".into(), "--out-format=@%i %n%L".into()]);
     // Deletions were counted when the live set was looked at; here they only tidy up what an interrupted sync has left.
     let mut more = vec![OsString::from("--max-delete=2147483647")];
     more.extend(live.map(|live| {
@@ -64,6 +65,10 @@ pub(crate) fn passes(args: &[OsString], live: Option<&OsStr>, staging: &OsStr) -
         option.push(live);
         option
     }));
+    // What has changed was named when the live set was looked at. Here every folder is new.
+    if Printed::by(args).items {
+        more.push("--out-format=%n".into());
+    }
     let mut build = with(more);
     if let Some(destination) = build.last_mut() {
         *destination = staging.to_owned();
@@ -85,7 +90,7 @@ mod tests {
         let args = words("--stats -rlt --delete --max-delete=5 -- rsync://h/m/ /srv/media/");
         let (look, build) = passes(&args, Some(OsStr::new("/srv/media")), OsStr::new("/srv/.media.irsync-staging"));
         let mut expected = words("--stats -rlt --delete --max-delete=5 --dry-run");
-        expected.push("--out-format=@%i %n".into());
+        expected.push("--out-format=@%i %n%L".into());
         expected.extend(words("-- rsync://h/m/ /srv/media/"));
         assert_eq!(look, expected);
         let expected =
@@ -94,6 +99,8 @@ mod tests {
         assert_eq!(build, words(expected));
         let (_, build) = passes(&words("-r a b c"), None, OsStr::new("/s"));
         assert_eq!(build, words("-r --max-delete=2147483647 a b /s/"));
+        let (_, build) = passes(&words("-ri a b c"), None, OsStr::new("/s"));
+        assert_eq!(build, words("-ri --max-delete=2147483647 --out-format=%n a b /s/"));
     }
 
     #[test]

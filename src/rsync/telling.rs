@@ -1,5 +1,6 @@
 //! Which of the lines on stderr tells people most about why a sync failed, in rsync's own words or ssh's.
 
+use super::complaint::Kind;
 use crate::text;
 
 /// So many bytes of the line are kept; with the mark of what was left out it stays below 200.
@@ -32,7 +33,7 @@ const COMPLAINTS: [&[u8]; 9] = [
 /// ssh's remark at the first connection to a host.
 const REMARK: &[u8] = b"Warning: Permanently added ";
 
-/// How much a line tells. Of lines that tell as much the last one counts.
+/// How much a line tells. Of complaints the first of the weightiest kind counts, of other lines that tell as much the last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Weight {
     #[default]
@@ -48,17 +49,23 @@ enum Weight {
 /// The most telling line so far. Start a new one for each rsync.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Telling {
-    weight: Weight,
+    /// And the weight of the kind, where it is a complaint that the owner has not accepted.
+    weight: (Weight, u8),
     line: Vec<u8>,
 }
 
 impl Telling {
-    /// Takes note of a line of stderr, without its line end. `decides`: it was understood as a sign of what is wrong.
-    pub fn hear(&mut self, line: &[u8], decides: bool) {
-        // Without a terminal rsync asks for the password on stderr; the prompt has no line end.
-        let line = line.strip_prefix(b"Password: ").unwrap_or(line);
-        let weight = if decides { Weight::Decisive } else { weigh(line) };
-        if weight > Weight::Nothing && weight >= self.weight {
+    /// Takes note of a line of stderr, without its line end. `decides`: it was understood as a sign of what is wrong. `kind`:
+    /// what it complains of, unless the owner has accepted that.
+    pub fn hear(&mut self, line: &[u8], decides: bool, kind: Option<Kind>) {
+        let weight = match weigh(line) {
+            Weight::Nothing => return,
+            _ if decides => Weight::Decisive,
+            Weight::Unknown if kind.is_some() => Weight::Complaint,
+            weight => weight,
+        };
+        let weight = (weight, kind.map_or(0, |kind| Kind::ALL.len() as u8 - kind as u8));
+        if weight > self.weight || (weight == self.weight && weight.0 != Weight::Complaint) {
             self.weight = weight;
             self.line.clear();
             text::escape_into(&mut self.line, line, LIMIT);
@@ -67,7 +74,7 @@ impl Telling {
 
     /// The line, safe to show; None if none told anything.
     pub fn text(&self) -> Option<String> {
-        (self.weight > Weight::Nothing).then(|| String::from_utf8_lossy(&self.line).into_owned())
+        (self.weight.0 > Weight::Nothing).then(|| String::from_utf8_lossy(&self.line).into_owned())
     }
 }
 
@@ -91,7 +98,11 @@ mod tests {
 
     fn told(lines: &str) -> Option<String> {
         let mut telling = Telling::default();
-        lines.lines().for_each(|line| telling.hear(line.as_bytes(), line.contains("No space left")));
+        lines.lines().for_each(|line| {
+            let kind =
+                line.contains("failed").then_some(if line.contains("times") { Kind::Times } else { Kind::Other });
+            telling.hear(line.as_bytes(), line.contains("No space left"), kind);
+        });
         telling.text()
     }
 
@@ -104,13 +115,15 @@ mod tests {
         let unresolved = "ssh: Could not resolve hostname server: Name or service not known";
         for (lines, line) in [
             (&[refused, summary][..], Some(refused)),
-            (&["Password: @ERROR: auth failed on module data", summary], Some("@ERROR: auth failed on module data")),
+            (&["@ERROR: auth failed on module data", summary], Some("@ERROR: auth failed on module data")),
             (&[unresolved, closed, summary], Some(unresolved)),
             (&["Warning: Permanently added 'x' (ED25519) to the list of known hosts.", closed], Some(closed)),
             (&["zsh:1: command not found: rsync", closed, summary], Some("zsh:1: command not found: rsync")),
             (&["** Authorized use only **", refused], Some(refused)),
             (&[full, "rsync: [generator] write error: Broken pipe (32)", refused, summary], Some(full)),
-            (&["rsync: a failed", "rsync: b failed", summary], Some("rsync: b failed")),
+            (&["rsync: a failed", "rsync: b failed", summary], Some("rsync: a failed")),
+            (&["rsync: failed to set times on a", "rsync: b failed", "rsync: c failed"], Some("rsync: b failed")),
+            (&["could not make way, failed", closed], Some("could not make way, failed")),
             (&[closed, summary], Some(closed)),
             (&[summary, "", " ", "rsync warning: some files vanished (code 24) at main.c(1863)"], None),
             (&[], None),
@@ -122,10 +135,11 @@ mod tests {
     #[test]
     fn a_line_is_safe_and_short_whatever_it_says() {
         let mut telling = Telling::default();
-        telling.hear(b"rsync: \x1b[31m\xff\"", false);
+        telling.hear(b"rsync: \x1b[31m\xff\"", false, None);
         assert_eq!(telling.text().as_deref(), Some("rsync: \\x1b[31m\\xff\""));
         for byte in [b'x', 0xff, b'\n'] {
-            telling.hear(&[b"rsync: ".as_slice(), &vec![byte; 100_000]].concat(), false);
+            let mut telling = Telling::default();
+            telling.hear(&[b"rsync: ".as_slice(), &vec![byte; 100_000]].concat(), false, None);
             let text = telling.text().unwrap();
             assert!(text.len() <= 200 && text.ends_with(" bytes]"), "{} {text}", text.len());
         }

@@ -9,6 +9,7 @@ use crate::job::deletions::{Held, Why};
 use crate::job::Conclusion;
 use crate::job::{Cause, Outcome, Step};
 use crate::report::human::Span;
+use crate::rsync::changes::News;
 use crate::rsync::outcome::Exit;
 use crate::text;
 use std::fmt::Write;
@@ -89,6 +90,32 @@ pub fn log_conclusion(job: &str, report: &SyncReport, conclusion: &Conclusion, t
     log::log!(level, "{job}: {}", sentence(job, report, conclusion));
 }
 
+/// As much of the line with the names is said before the rest is only counted.
+const NEWS_LIMIT: usize = 900;
+
+/// What a sync has brought, by name.
+pub fn log_news(job: &str, news: &News) {
+    if !news.names.is_empty() {
+        log::info!("{job}: changed: {}", listed(news));
+    }
+}
+
+fn listed(news: &News) -> String {
+    let (mut text, mut told) = (String::new(), 0);
+    for (deleted, name) in &news.names {
+        if text.len() > NEWS_LIMIT {
+            break;
+        }
+        let before = if told > 0 { ", " } else { "" };
+        let _ = write!(text, "{before}{}{}", if *deleted { "deleted " } else { "" }, escaped(name));
+        told += 1;
+    }
+    if news.count > told {
+        let _ = write!(text, " and {} more", news.count - told);
+    }
+    text
+}
+
 fn sentence(job: &str, report: &SyncReport, conclusion: &Conclusion) -> String {
     let mut text = format!("sync {}: ", conclusion.outcome);
     if let Some(why) = conclusion.cause {
@@ -129,6 +156,10 @@ fn sentence(job: &str, report: &SyncReport, conclusion: &Conclusion) -> String {
     if let Some(next) = conclusion.next {
         let _ = write!(text, "; next in {}", Span(next));
     }
+    let failed = !conclusion.outcome.is_success() && conclusion.cause.is_none();
+    if let Some(telling) = report.telling.as_ref().filter(|_| failed) {
+        let _ = write!(text, "; it said: {telling}");
+    }
     text
 }
 
@@ -160,6 +191,15 @@ pub fn why(report: &SyncReport, conclusion: &Conclusion) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_listed_in_one_line_of_bounded_length() {
+        let news = |count: u64, names: usize, name: &str| News { count, names: vec![(false, name.into()); names] };
+        assert_eq!(listed(&news(2, 2, "a")), "a, a");
+        assert_eq!(listed(&News { count: 9, names: vec![(true, "x\x1b".into())] }), "deleted x\\x1b and 8 more");
+        let long = listed(&news(5000, 20, &"\x1b".repeat(100)));
+        assert!(long.len() < 1400 && long.ends_with(" and 4996 more"), "{} {long}", long.len());
+    }
 
     fn conclusion(outcome: Outcome, cause: Option<Cause>, next: Option<u64>, failures: u32) -> Conclusion {
         Conclusion { outcome, cause, next: next.map(Duration::from_millis), failures, changed: false, held: None }

@@ -17,6 +17,7 @@ mod claims;
 mod daemons;
 mod fault;
 mod handle;
+mod heard;
 mod inbox;
 mod log_lines;
 mod masters;

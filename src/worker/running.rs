@@ -270,7 +270,7 @@ impl Running {
     pub fn has_moved_data(&self) -> bool {
         match &self.said.progress {
             Some(progress) => progress.bytes > 0,
-            None => self.said.changed() || self.sampler.read() >= MORE_THAN_A_LIST,
+            None => self.said.began_something() || self.sampler.read() >= MORE_THAN_A_LIST,
         }
     }
 

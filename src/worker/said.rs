@@ -1,10 +1,14 @@
 //! What a child has said, as far as somebody asks for it later.
 
 use crate::job::Step;
+use crate::rsync::argv::Printed;
+use crate::rsync::changes::Changes;
+use crate::rsync::complaint::Kinds;
 use crate::rsync::left_out::LeftOut;
-use crate::rsync::outcome::Evidence;
+use crate::rsync::outcome::{Evidence, Proof};
 use crate::rsync::progress::{parse_progress, Progress};
-use crate::rsync::stats::Stats;
+use crate::rsync::staging::STAGED;
+use crate::rsync::stats::{Counts, Stats};
 
 /// As much of the answer to `rsync --version` as is kept.
 const ANSWER_LIMIT: usize = 4096;
@@ -12,7 +16,11 @@ const ANSWER_LIMIT: usize = 4096;
 /// What a child has said.
 #[derive(Debug, Default)]
 pub struct Said {
-    /// What rsync's lines on stderr say about its trouble.
+    /// What rsync's arguments make it print.
+    pub printed: Printed,
+    /// Whether a new set is being built; None: the set does not change as a whole.
+    pub staged: Option<bool>,
+    /// What rsync's lines say about its trouble.
     pub evidence: Evidence,
     /// It was told to make no deletions, so that it makes none is no complaint.
     pub counting: bool,
@@ -20,9 +28,11 @@ pub struct Said {
     pub left_out: LeftOut,
     /// What rsync counted on stdout.
     pub stats: Stats,
+    /// What rsync changed, by name.
+    pub changes: Changes,
     /// rsync's latest progress record.
     pub progress: Option<Progress>,
-    /// rsync's last line on stdout that is no progress record: with `-v` or `-i`, the file it is at.
+    /// The name in rsync's latest itemised line, or its last line on stdout that is no progress record: the file it is at.
     pub last_line: Vec<u8>,
     /// The beginning of what the probe printed.
     pub answer: Vec<u8>,
@@ -35,6 +45,12 @@ impl Said {
         Said { evidence, ..Said::default() }
     }
 
+    /// Of an rsync whose arguments make it print this. `accept`: complaints that are no failure. `atomic`: it is irsync's own
+    /// helper at first.
+    pub fn expecting(self, printed: Printed, accept: Kinds, atomic: bool) -> Said {
+        Said { printed, evidence: self.evidence.accepting(accept), staged: atomic.then_some(false), ..self }
+    }
+
     /// Takes note of a line of stdout; true if it is for the log.
     pub fn hear_stdout(&mut self, step: Step, line: &[u8]) -> bool {
         match step {
@@ -43,10 +59,18 @@ impl Said {
                     self.progress = Some(progress);
                     return false;
                 }
-                self.stats.scan(line);
-                self.left_out.hear_stdout(line);
+                if line == STAGED && self.staged.is_some() {
+                    self.staged = Some(true);
+                    return false;
+                }
+                let name = self.changes.scan(line);
+                if name.is_none() {
+                    self.left_out.hear_stdout(line);
+                    self.stats.scan(line);
+                    self.evidence.scan_stdout(line);
+                }
                 self.last_line.clear();
-                self.last_line.extend_from_slice(line);
+                self.last_line.extend_from_slice(name.unwrap_or(line));
             }
             Step::Probe => {
                 let room = ANSWER_LIMIT.saturating_sub(self.answer.len());
@@ -81,12 +105,31 @@ impl Said {
 
     /// Whether rsync may have written something: it did, or it did not say that it did not.
     pub fn may_have_written(&self) -> bool {
-        self.stats.changed() != Some(false) || self.changed()
+        self.counted_changes() != Some(false) || self.began_something()
     }
 
-    /// Whether rsync changed something: by what it counted, else by the files that its progress records saw finished.
-    pub fn changed(&self) -> bool {
-        let seen = self.progress.as_ref().and_then(|p| p.transferred).unwrap_or(0) > 0;
-        self.stats.changed().unwrap_or(seen)
+    /// Whether rsync began to change something: by what it named and counted, else by the files that its progress records saw
+    /// finished.
+    pub fn began_something(&self) -> bool {
+        self.staged == Some(true) || !self.changes.is_empty() || self.finished_something()
+    }
+
+    /// Whether rsync changed something, by what it counted, else by the files that its progress records saw finished.
+    pub fn finished_something(&self) -> bool {
+        let finished = self.progress.as_ref().and_then(|progress| progress.transferred).unwrap_or(0);
+        self.counted_changes().unwrap_or(finished > 0)
+    }
+
+    /// What rsync's statistics prove.
+    pub fn proof(&self) -> Proof {
+        match (self.printed.stats, self.stats.counts()) {
+            (false, _) => Proof::NotAsked,
+            (true, None) => Proof::Missing,
+            (true, Some(counts)) => Proof::Listed(counts.listed.unwrap_or(u64::MAX)),
+        }
+    }
+
+    fn counted_changes(&self) -> Option<bool> {
+        self.stats.counts().as_ref().and_then(Counts::changed)
     }
 }

@@ -101,6 +101,7 @@ impl Show {
             ended: stamp,
             outcome: conclusion.outcome,
             code: report.code,
+            kind: report.kind,
             why: log_lines::why(&report, conclusion),
             reason: report.reason,
             duration: report.duration,
@@ -117,8 +118,8 @@ impl Show {
             let index = Outcome::ALL.iter().position(|o| *o == conclusion.outcome);
             s.outcomes[index.unwrap_or(0)] += 1;
             s.stalls += u64::from(conclusion.outcome == Outcome::Stalled);
-            s.files_total += files;
-            s.bytes_total += bytes;
+            s.files_total = s.files_total.saturating_add(files);
+            s.bytes_total = s.bytes_total.saturating_add(bytes);
             if conclusion.outcome.is_success() {
                 s.last_success = Some(stamp);
             }

@@ -16,7 +16,7 @@ use crate::os::publish::{Places, PUBLISH, STAGE};
 use crate::os::sys::Setup;
 use crate::os::{lock, mark};
 use crate::report::logging::ChildLog;
-use crate::rsync::argv::{self, Additions};
+use crate::rsync::argv::{self, Additions, Printed};
 use nix::sys::signal::Signal;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -82,7 +82,7 @@ pub fn start(
     let run = is_rsync.then(|| shared.next_run());
     match &run {
         Some(run) => environment.push((mark::VARIABLE, mark::value(run, destination_number(job)).into())),
-        None => environment.extend(hook_environment(job, facts)),
+        None => environment.extend(hook_environment(step, job, facts)),
     }
     let mut setup = Setup {
         inherit: if is_rsync { turn.map(|turn| turn.fd) } else { None },
@@ -128,6 +128,12 @@ pub fn start(
     };
     let mut running = Running::new(step, child, run, &program, ways, out, err);
     running.said.counting = matches!(pass, Pass::Copy | Pass::Count);
+    if step == Step::Rsync {
+        // Of a drop-in no proof is asked: its owner has chosen every word.
+        let printed = Printed::by(&arguments);
+        let printed = Printed { stats: printed.stats && job.arguments.may_be_added_to(), ..printed };
+        running.said = running.said.expecting(printed, job.accept, job.atomic);
+    }
     Ok(running)
 }
 
@@ -168,12 +174,12 @@ fn words(step: Step, pass: Pass, job: &Job, shared: &Shared) -> (String, Vec<OsS
     (words.next().unwrap_or_default(), words.map(OsString::from).collect())
 }
 
-fn hook_environment(job: &Job, facts: &HookFacts) -> Vec<(&'static str, OsString)> {
+fn hook_environment(step: Step, job: &Job, facts: &HookFacts) -> Vec<(&'static str, OsString)> {
     let mut environment = vec![
         ("IRSYNC_JOB", OsString::from(&job.name)),
         ("IRSYNC_FAILURES", facts.failures.to_string().into()),
         ("IRSYNC_HELD", facts.held.to_string().into()),
-        ("IRSYNC_CHANGED", if facts.changed { "1" } else { "0" }.into()),
+        ("IRSYNC_CHANGED", if facts.changed || step == Step::OnChange { "1" } else { "0" }.into()),
         ("IRSYNC_RESULT", facts.outcome.map_or("", Outcome::name).into()),
         ("IRSYNC_EXIT_CODE", facts.code.map(|code| code.to_string()).unwrap_or_default().into()),
     ];

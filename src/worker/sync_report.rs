@@ -1,8 +1,10 @@
 //! What is known of a sync before the state machine has judged it.
 
+use super::said::Said;
 use crate::job::Step;
-use crate::rsync::outcome::{Evidence, Exit, Verdict};
-use crate::rsync::stats::Stats;
+use crate::rsync::changes::News;
+use crate::rsync::complaint::Kind;
+use crate::rsync::outcome::{Exit, Verdict};
 use std::time::Duration;
 
 /// What is known of a sync.
@@ -14,12 +16,16 @@ pub struct SyncReport {
     pub reason: String,
     /// For people: more about the reason.
     pub note: Option<String>,
+    /// What a partial sync was about.
+    pub kind: Option<Kind>,
     /// rsync's own most telling line.
     pub telling: Option<String>,
     /// How long rsync ran.
     pub duration: Duration,
     /// Regular files transferred, where rsync said.
     pub files: Option<u64>,
+    /// What it has brought.
+    pub news: News,
     /// Bytes sent and received, where rsync said.
     pub bytes: Option<u64>,
     /// Bytes of file data that came over the link, where rsync said.
@@ -34,22 +40,20 @@ pub struct SyncReport {
 
 impl SyncReport {
     /// rsync has run.
-    pub fn of_rsync(
-        exit: Exit,
-        verdict: &Verdict,
-        evidence: &Evidence,
-        duration: Duration,
-        stats: &Stats,
-    ) -> SyncReport {
+    pub fn of_rsync(exit: Exit, verdict: Verdict, said: &Said, news: News, duration: Duration) -> SyncReport {
+        let counts = said.stats.counts();
         SyncReport {
             code: if let Exit::Code(code) = exit { Some(code) } else { None },
             reason: verdict.reason.to_owned(),
-            note: verdict.note.map(str::to_owned),
-            telling: evidence.telling(),
+            note: verdict.note,
+            kind: verdict.kind,
+            telling: said.evidence.telling(),
             duration,
-            files: stats.files,
-            bytes: stats.bytes(),
-            deleted: stats.deleted,
+            files: counts.and_then(|counts| counts.files),
+            bytes: counts.and_then(|counts| counts.bytes()),
+            deleted: counts.and_then(|counts| counts.deleted),
+            news,
+            fetched: counts.and_then(|counts| counts.literal),
             ..SyncReport::default()
         }
     }
@@ -64,6 +68,7 @@ impl SyncReport {
         self.files = sum(self.files, before.files);
         self.bytes = sum(self.bytes, before.bytes);
         self.deleted = sum(self.deleted, before.deleted);
+        self.news = self.news.after(before.news);
         self.fetched = sum(self.fetched, before.fetched);
         self.resumed = self.resumed.or(before.resumed);
         self

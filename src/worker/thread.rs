@@ -6,6 +6,7 @@ mod perform;
 use super::claims::Turn;
 use super::daemons::Daemons;
 use super::handle::Terms;
+use super::heard::Heard;
 use super::inbox::{Inbox, Order};
 use super::masters::Masters;
 use super::permission;
@@ -49,6 +50,10 @@ pub struct Worker {
     /// When the child was started.
     child_since: Time,
     masters: Masters,
+    /// What the sync before has said of its changes.
+    heard: Heard,
+    /// It was told that nothing is deleted, because the server cannot read everything.
+    told_of_skipped_deletions: bool,
     /// The sync before was interrupted after it had moved file data.
     interrupted: bool,
     daemons: Daemons,
@@ -115,6 +120,8 @@ impl Worker {
             child: None,
             child_since: now,
             masters: Masters::default(),
+            heard: Heard::default(),
+            told_of_skipped_deletions: false,
             interrupted: false,
             daemons: Daemons::default(),
             turn: None,

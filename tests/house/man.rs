@@ -3,7 +3,7 @@
 use irsync::config::keys::{Preset, Scope, KEYS};
 use irsync::job::{Outcome, Time};
 use irsync::os::watchdog::Facts;
-use irsync::report::board::{JobStatus, LastRun, Progress, Stamp, State};
+use irsync::report::board::{JobStatus, Kind, LastRun, Progress, Stamp, State};
 use irsync::report::snapshot::{Daemon, Snapshot, Watchdog};
 use irsync::report::status::{self, sections};
 use irsync::report::{json, metrics};
@@ -45,10 +45,11 @@ const JOB_KEYS: &[(&str, &str)] = &[
     ("progress_to_check", "files left to check"),
     ("progress_known", "files known so far"),
     ("progress_list_growing", "`yes` while rsync still finds more"),
-    ("current_file", "the file rsync named last (with `-v` or `-i` in `options`)"),
+    ("current_file", "the file that rsync named last"),
     ("last_outcome", "how the last sync ended: `success`, `warning`, `partial`, `busy`, `transient`, `permanent`, `disk`, `stalled` or `skipped`"),
     ("last_code", "rsync's exit code"),
     ("last_reason", "the code's name, the signal, or the key that refused the sync"),
+    ("last_kind", "what a sync was partial for: `times`, `links`, `owners`, `names`, `unreadable`, `busy`, `too_large` or `other`"),
     ("last_why", "after a sync that was no success: rsync's own most telling line, or else what irsync knows"),
     ("last_ended, last_ended_mono", "when it ended"),
     ("last_duration", "seconds that rsync ran"),
@@ -88,6 +89,7 @@ fn full_job() -> JobStatus {
             outcome: Outcome::Success,
             code: Some(0),
             reason: "RERR_OK".into(),
+            kind: Some(Kind::Names),
             why: Some("rsync: no".into()),
             duration: Duration::ZERO,
             files: Some(1),

@@ -493,6 +493,7 @@ fn every_key_reaches_the_configuration() {
         "lock_memory" => "yes",
         "progress" | "enabled" | "durable" => "no",
         "atomic" => "yes",
+        "accept" => "times, names",
         "source" => "h::m",
         "jitter" | "max_shrink" => "33%",
         "min_free" => "7M",

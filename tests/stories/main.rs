@@ -5,6 +5,8 @@
 /// The rig: a directory for each story, the real binary, waiting for conditions, and nothing left running.
 mod common;
 
+/// Reports of others' tools and of other tools' users, each by its name: what irsync does where they had trouble.
+mod cases;
 /// Usage, help, and `irsync check`.
 mod cli;
 /// The configuration as files: what is accepted, what is refused and where it says so.

@@ -2,6 +2,7 @@
 
 use super::Value;
 use crate::config::{IoClass, Jitter, LogTarget};
+use crate::rsync::complaint::Kinds;
 use log::LevelFilter;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -74,6 +75,7 @@ field!(u64, Size, 0);
 field!(PathBuf, Path, PathBuf::new());
 field!(String, Text, String::new());
 field!(Vec<String>, Words, Vec::new());
+field!(Kinds, Complaints, Kinds::default());
 field!(IoClass, IoClass, IoClass::Idle);
 field!(LogTarget, Log, LogTarget::Stderr);
 field!(LevelFilter, Level, LevelFilter::Info);

@@ -8,6 +8,7 @@ pub use field::Field;
 pub use words::quote;
 
 use super::{IoClass, Jitter, LogTarget};
+use crate::rsync::complaint::{self, Kinds};
 use log::LevelFilter;
 use quantity::{bytes, duration, integer, millis, number, size, within};
 use std::fmt;
@@ -53,6 +54,8 @@ pub enum Kind {
     Command,
     /// An I/O scheduling class.
     IoClass,
+    /// Complaints that are no failure.
+    Complaints,
     /// Where the log goes.
     Log,
     /// A log level.
@@ -88,6 +91,8 @@ pub enum Value {
     Words(Vec<String>),
     /// An I/O scheduling class.
     IoClass(IoClass),
+    /// Kinds of complaints.
+    Complaints(Kinds),
     /// Where the log goes.
     Log(LogTarget),
     /// A log level.
@@ -134,6 +139,9 @@ impl Kind {
             Kind::Words => "words, quoted as a shell would".into(),
             Kind::Command => "a program and its arguments, quoted as a shell would, or off".into(),
             Kind::IoClass => "idle, best-effort or best-effort:0 to best-effort:7".into(),
+            Kind::Complaints => {
+                "times, links, owners, names or unreadable, several separated by commas, or none".into()
+            }
             Kind::Log => "stderr, syslog or an absolute path".into(),
             Kind::Level => "error, warn, info, debug or trace".into(),
         }
@@ -201,6 +209,8 @@ pub fn parse(kind: &Kind, text: &str) -> Result<Value, String> {
         Kind::Command => words(text).map(Value::Words),
         Kind::IoClass if text.is_empty() || text == "none" => Ok(Value::Off),
         Kind::IoClass => io_class(text).map(Value::IoClass),
+        Kind::Complaints if is_off || text.is_empty() => Ok(Value::Complaints(Kinds::default())),
+        Kind::Complaints => complaints(text).map(Value::Complaints),
         Kind::Log => match text {
             "stderr" => Ok(Value::Log(LogTarget::Stderr)),
             "syslog" => Ok(Value::Log(LogTarget::Syslog)),
@@ -220,6 +230,14 @@ fn boolean(text: &str) -> Result<bool, String> {
         "no" | "false" | "off" | "0" => Ok(false),
         _ => Err("is neither yes nor no".into()),
     }
+}
+
+fn complaints(text: &str) -> Result<Kinds, String> {
+    let mut kinds = Kinds::default();
+    for word in text.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty()) {
+        kinds.insert(complaint::Kind::acceptable(word).ok_or_else(|| format!("has {word:?}, which is none of them"))?);
+    }
+    Ok(kinds)
 }
 
 fn io_class(text: &str) -> Result<IoClass, String> {
@@ -257,6 +275,8 @@ impl fmt::Display for Value {
             }
             Value::IoClass(IoClass::Idle) => f.write_str("idle"),
             Value::IoClass(IoClass::BestEffort(level)) => write!(f, "best-effort:{level}"),
+            Value::Complaints(kinds) if kinds.is_empty() => f.write_str("none"),
+            Value::Complaints(kinds) => write!(f, "{kinds}"),
             Value::Log(LogTarget::Stderr) => f.write_str("stderr"),
             Value::Log(LogTarget::Syslog) => f.write_str("syslog"),
             Value::Level(level) => f.write_str(&level.as_str().to_ascii_lowercase()),
@@ -286,6 +306,10 @@ mod tests {
             (Kind::IoClass, "best-effort:8", "! is out of range"),
             (Kind::IoClass, "idle", "idle"),
             (Kind::IoClass, "realtime", "! is no I/O class"),
+            (Kind::Complaints, "none", "none"),
+            (Kind::Complaints, "", "none"),
+            (Kind::Complaints, "names times,owners", "times, owners, names"),
+            (Kind::Complaints, "times, other", "! has \"other\", which is none of them"),
             (Kind::Log, "syslog", "syslog"),
             (Kind::Log, "irsync.log", "! is not an absolute path"),
             (Kind::Level, "WARN", "warn"),

@@ -1,7 +1,7 @@
 //! The end of a sync: its outcome, the wait until the next one, and the hooks that follow.
 
 use super::{Job, Phase, Todo};
-use crate::job::backoff::{self, fraction};
+use crate::job::backoff::{self, ceiling, fraction};
 use crate::job::deletions::{Counted, Next};
 use crate::job::{Action, Cause, Conclusion, Outcome, Pace, Step, Time};
 use std::time::Duration;
@@ -48,8 +48,8 @@ impl Job {
 
     /// rsync has brought the set as far as it could. Before anybody hears of that, it has to be on the disk.
     fn settle(&mut self, outcome: Outcome, now: Time) -> Action {
-        let complete = outcome.pace() == Pace::Interval;
-        if complete && (self.settings.durable || self.staged) && self.unflushed && !self.stopping {
+        let came_through = outcome.pace() == Pace::Interval;
+        if came_through && (self.settings.durable || self.staged) && self.unflushed && !self.stopping {
             self.flushing = outcome;
             self.start(Step::Flush)
         } else {
@@ -85,9 +85,12 @@ impl Job {
         let wait = self.wait_after(outcome);
         self.next = now + wait;
         // Where a set changes as a whole, part of one is nothing.
-        let complete = outcome.pace() == Pace::Interval && (!self.settings.atomic || outcome.is_success());
+        let complete = outcome.is_complete() && (!self.settings.atomic || outcome.is_success());
+        if !self.settings.on_change {
+            self.owed.forgive();
+        }
         self.todo = Todo {
-            on_change: self.settings.on_change && complete && self.changed,
+            on_change: self.settings.on_change && complete && self.owed.is_due(self.changed, now),
             on_failure: self.settings.on_failure && news,
             after: self.settings.after && (ran || self.before_ran),
         };
@@ -110,13 +113,20 @@ impl Job {
     fn wait_after(&mut self, outcome: Outcome) -> Duration {
         let limits = &self.settings.limits;
         let pace = outcome.pace();
-        self.backoff_step = if pace == Pace::Interval { 0 } else { self.backoff_step.saturating_add(1) };
+        // The same files are refused each time, and some of them are fetched each time.
+        let in_vain = outcome == Outcome::Partial && !self.brought;
+        self.backoff_step = if pace == Pace::Interval && !in_vain { 0 } else { self.backoff_step.saturating_add(1) };
         // Whoever changed the file, or asked for a sync, is waiting for it.
         if std::mem::take(&mut self.fresh) || self.again {
             return Duration::ZERO;
         }
         let draw = self.rng.draw();
         match pace {
+            Pace::Interval if in_vain => {
+                let longest = limits.longest_backoff().max(limits.interval);
+                let wait = ceiling(limits.interval, longest, self.backoff_step.saturating_add(1));
+                wait.saturating_add(fraction(limits.jitter.span(wait), draw))
+            }
             Pace::Interval => limits.interval.saturating_add(fraction(limits.jitter.span(limits.interval), draw)),
             Pace::Backoff => backoff::wait(limits, self.spared, self.backoff_step, draw),
             Pace::LongestBackoff => {

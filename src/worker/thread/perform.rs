@@ -11,7 +11,7 @@ use super::Worker;
 use crate::config;
 use crate::job::deletions::{Counted, Pass};
 use crate::job::Conclusion;
-use crate::job::{Action, Cause, Event, Step};
+use crate::job::{Action, Cause, Event, Outcome, Step};
 use crate::os::clock;
 use crate::os::program::Identity;
 use crate::report::human::Span;
@@ -83,6 +83,7 @@ impl Worker {
     fn begin(&mut self) -> Event {
         debug_assert!(self.turn.is_none(), "the turn of the sync before was kept");
         self.report = SyncReport::default();
+        self.heard.begin();
         self.hook_facts = HookFacts { failures: self.hook_facts.failures, ..HookFacts::default() };
         match expanded(&self.template) {
             Ok(job) => self.adopt(job),
@@ -203,13 +204,13 @@ impl Worker {
         if !child.reap() || !child.end_leftovers(self.job.limits.stop_timeout) {
             return;
         }
-        let Some(child) = self.child.take() else { return };
+        let Some(mut child) = self.child.take() else { return };
         self.shared.reaper.forget(child.pid);
         self.shared.guard_leave(child.pid);
         self.shared.reaper.look();
         let Some(exit) = child.exit else { return };
         let event = match child.step {
-            Step::Rsync => self.rsync_exited(&child, exit),
+            Step::Rsync => self.rsync_exited(&mut child, exit),
             Step::Probe => self.probe_exited(&child),
             hook => self.hook_exited(hook, exit),
         };
@@ -219,35 +220,52 @@ impl Worker {
         self.feed(event);
     }
 
-    fn rsync_exited(&mut self, child: &Running, exit: Exit) -> Event {
+    fn rsync_exited(&mut self, child: &mut Running, exit: Exit) -> Event {
         match child.run_with_master() {
             Some(run) => self.masters.keep(run),
             None if !child.went_well() && self.job.arguments.by_shell() => self.masters.end(&self.shared.runs),
             None => {}
         }
-        let verdict = classify(exit, &child.said.evidence);
+        let said = &child.said;
+        let verdict = classify(exit, &said.evidence, said.proof());
         if verdict.refused_option {
             self.shared.versions.doubt(&self.job.rsync);
         }
+        self.tell_of_skipped_deletions(said, verdict.outcome);
+        let outcome = verdict.outcome;
+        let code = if let Exit::Code(code) = exit { Some(code) } else { None };
+        let news = self.heard.news(said, outcome, code);
+        let changed = news.count > 0;
         let duration = clock::now().since(self.child_since);
-        let mut report = SyncReport::of_rsync(exit, &verdict, &child.said.evidence, duration, &child.said.stats);
+        let mut report = SyncReport::of_rsync(exit, verdict, said, news, duration);
         report.stalled = child.stalled.clone();
-        let stats = &child.said.stats;
-        report.fetched = stats.literal;
-        report.resumed = stats.matched.filter(|matched| self.interrupted && *matched > 0);
+        let matched = said.stats.counts().and_then(|counts| counts.matched);
+        report.resumed = matched.filter(|matched| self.interrupted && *matched > 0);
         // What was moved and not finished lies in the partial folder; the next sync resumes from it.
         self.interrupted = !child.went_well() && (self.interrupted || child.has_moved_data());
         self.report = report.after(std::mem::take(&mut self.report));
         self.hook_facts.code = self.report.code;
-        if !child.said.evidence.reached() {
+        if !said.evidence.reached() {
             self.feed(Event::Unreached);
         }
-        Event::Synced {
-            outcome: verdict.outcome,
-            changed: child.said.changed(),
-            moved: child.has_moved_data(),
-            written: child.said.may_have_written(),
-            counted: counted(&child.said, self.report.code, self.job.arguments.roots()),
+        let (moved, written) = (child.has_moved_data(), child.said.may_have_written());
+        let counted = counted(said, code, self.job.arguments.roots());
+        self.heard.remember(std::mem::take(&mut child.said));
+        Event::Synced { outcome, changed, moved, written, counted }
+    }
+
+    /// Once per outage: what is gone from the server stays here until somebody mends that.
+    fn tell_of_skipped_deletions(&mut self, said: &Said, outcome: Outcome) {
+        if said.evidence.skipped_deletions() {
+            if !std::mem::replace(&mut self.told_of_skipped_deletions, true) {
+                log::warn!(
+                    "{}: rsync deletes nothing, because the server could not read everything (IO error encountered -- \
+                     skipping file deletion): what is gone from the server stays here",
+                    self.job.name
+                );
+            }
+        } else if outcome.is_success() {
+            self.told_of_skipped_deletions = false;
         }
     }
 
@@ -292,6 +310,7 @@ impl Worker {
         self.held = conclusion.held;
         self.hook_facts.held = conclusion.held.map_or(0, |held| held.count);
         log_lines::log_conclusion(&self.job.name, &report, &conclusion, told);
+        log_lines::log_news(&self.job.name, &report.news);
         self.show.concluded(report, &conclusion);
     }
 
@@ -307,12 +326,13 @@ impl Worker {
 
 /// What rsync said of deletions.
 fn counted(said: &Said, code: Option<i32>, roots: u64) -> Counted {
+    let counts = said.stats.counts();
     Counted {
         skipped: said.left_out.skipped,
         folders: said.left_out.folders,
-        listed: said.stats.listed,
-        listed_folders: said.stats.listed_folders,
-        created: said.stats.created.unwrap_or(0),
+        listed: counts.and_then(|counts| counts.listed),
+        listed_folders: counts.and_then(|counts| counts.listed_folders),
+        created: counts.and_then(|counts| counts.created).unwrap_or(0),
         roots,
         limited: said.left_out.is_all_that_is_wrong(code),
     }
