@@ -115,7 +115,7 @@ def a_trickle_is_no_stall(lab):
     lab.file("film", 6000)
     lab.link.shape(rate=400, queue=4000)
     irsync = lab.irsync(activity_timeout="8s")
-    said = arrives(lab, 100, 3, 6000)
+    said = arrives(lab, 100, 6, 6000)
     assert not irsync.lines("no progress"), irsync.lines("no progress")
     return said
 
