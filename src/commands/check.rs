@@ -5,6 +5,7 @@ use crate::config::expand::Variables;
 use crate::config::keys::Effect;
 use crate::config::mask::masked;
 use crate::config::show::{self, Setting};
+use crate::config::trust;
 use crate::config::values::{self, Kind, Value};
 use crate::config::{self, Arguments, Config, Job, Loaded, Password};
 use crate::job::deletions::Pass;
@@ -67,6 +68,9 @@ pub fn check(path: &Path) -> ExitCode {
         warnings.extend(hints.iter().map(|hint| format!("{}: warning: [{}] {hint}", path.display(), job.name)));
     }
     overlap_hints(&config, &mut warnings, path);
+    let folders = trust::folders(&config.global).into_iter();
+    let faults = folders.filter_map(|(key, folder)| Some(format!("{key}: {}", trust::folder_fault(&folder)?)));
+    refused.extend(faults.map(|fault| format!("{}: {fault}", path.display())));
     let (watchdog, hints) = check_watchdog::look(&config.global);
     warnings.extend(hints.iter().map(|hint| format!("{}: warning: {hint}", path.display())));
     if let Err(code) = say(&(report(path, &config) + &watchdog)) {
@@ -127,7 +131,14 @@ fn command(job: &Job) -> String {
 /// rsync itself would refuse the file (authenticate.c).
 fn password_fault(job: &Job) -> Option<String> {
     let Some(Password::File(file)) = &job.password else { return None };
-    let mode = fs::metadata(file).ok()?.mode();
+    let found = fs::metadata(file).ok()?;
+    let mode = found.mode();
+    if !found.is_file() {
+        return Some(format!("password_file: {} is not a file", file.display()));
+    }
+    if let Some(fault) = trust::fault(&found).filter(|_| mode & 0o006 == 0) {
+        return Some(format!("password_file: {} would not be read: {fault}", file.display()));
+    }
     (mode & 0o006 != 0).then(|| format!("password_file: others can read {}: chmod o-rw it", file.display()))
 }
 

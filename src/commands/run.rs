@@ -1,7 +1,8 @@
 //! `irsync run` and drop-in mode.
 
 use super::{complain, EXIT_CONFIG};
-use crate::config::{Config, Loaded, Loader, Warning};
+use crate::config::{trust, Config, Global, Loaded, Loader, Warning};
+use crate::os::own;
 use crate::os::terminal;
 use crate::supervisor::{supervise, Finish, Manner, Reload};
 use std::path::Path;
@@ -22,15 +23,33 @@ pub fn run(path: &Path) -> ExitCode {
 
 /// Supervises one job that was given on the command line.
 pub fn drop_in(config: Config) -> ExitCode {
-    exit_code(supervise(config, Manner::DROP_IN, &[], None))
+    match check_folders(&config.global) {
+        Ok(()) => exit_code(supervise(config, Manner::DROP_IN, &[], None)),
+        Err(code) => code,
+    }
 }
 
 /// Reads the file, or says what is wrong with it.
 pub(super) fn read(loader: &mut Loader) -> Result<Loaded, ExitCode> {
-    loader.load().map_err(|errors| {
+    let loaded = loader.load().map_err(|errors| {
         complain(&errors.to_string());
         ExitCode::from(EXIT_CONFIG)
-    })
+    })?;
+    check_folders(&loaded.config.global).map(|()| loaded)
+}
+
+/// Refuses to keep irsync's files where others could put theirs.
+fn check_folders(global: &Global) -> Result<(), ExitCode> {
+    for (key, folder) in trust::folders(global) {
+        if own::narrow(&folder) {
+            complain(&format!("irsync: {key}: others could write to {}: not any more\n", folder.display()));
+        }
+        if let Some(fault) = trust::folder_fault(&folder) {
+            complain(&format!("irsync: {key}: {fault}\n"));
+            return Err(ExitCode::from(EXIT_CONFIG));
+        }
+    }
+    Ok(())
 }
 
 /// Says what is odd about the file, before anything starts.

@@ -10,6 +10,7 @@ use super::error::{Error, Errors, Place, Warning};
 use super::keys::Id;
 use super::parse::assemble;
 use super::sheet::{Page, Sheet};
+use super::trust;
 use super::values::Value;
 use super::Config;
 use std::cmp::Ordering;
@@ -88,8 +89,10 @@ impl Loader {
     pub fn load(&mut self) -> Result<Loaded, Errors> {
         let main = Page::read(&self.path, false);
         let mut warnings = Vec::new();
-        let mut includes = self.includes(&main, &mut warnings);
-        let (config, left_out) = self.settle(&main, &mut includes)?;
+        let mut untrusted = None;
+        let mut includes = self.includes(&main, &mut warnings, &mut untrusted);
+        let (config, mut left_out) = self.settle(&main, &mut includes)?;
+        left_out.extend(untrusted);
         if config.jobs.is_empty() && left_out.is_empty() {
             let place = Place { file: self.path.clone(), line: 1 };
             let message = "there is no job: add a [section]".into();
@@ -146,9 +149,16 @@ impl Loader {
         }
     }
 
-    fn includes(&self, main: &Page, warnings: &mut Vec<Warning>) -> Vec<Include> {
+    fn includes(&self, main: &Page, warnings: &mut Vec<Warning>, untrusted: &mut Option<Error>) -> Vec<Include> {
         let Some(entry) = main.global.get(Id::include) else { return Vec::new() };
         let Value::Path(folder) = &entry.value else { return Vec::new() };
+        if let Some(fault) = fs::metadata(folder).ok().and_then(|found| trust::fault(&found)) {
+            let (kept, result) = self.kept(folder);
+            let message = format!("{} is not read: {fault}; {result}", folder.display());
+            let key = Some(Id::include.name().into());
+            *untrusted = Some(Error { place: entry.place.clone(), key, message, ..Error::default() });
+            return kept;
+        }
         match ini_files(folder) {
             Ok(paths) => paths
                 .into_iter()
@@ -159,21 +169,22 @@ impl Loader {
                 .collect(),
             // On a reload, an overlay that is not mounted looks like this.
             Err(error) => {
-                let known = self.known.iter().filter(|page| page.path.parent() == Some(folder));
-                let kept: Vec<Include> = known
-                    .map(|page| Include {
-                        path: page.path.clone(),
-                        page: Some(page.clone()),
-                        known: true,
-                        before: None,
-                    })
-                    .collect();
-                let result = if kept.is_empty() { "nothing is included" } else { "what its files said before is kept" };
+                let (kept, result) = self.kept(folder);
                 let message = format!("cannot read {}: {error}; {result}", folder.display());
                 warnings.push(Warning { place: entry.place.clone(), message });
                 kept
             }
         }
+    }
+
+    /// What the files of a folder that cannot be read now said before, and what to say of it.
+    fn kept(&self, folder: &Path) -> (Vec<Include>, &'static str) {
+        let known = self.known.iter().filter(|page| page.path.parent() == Some(folder)).cloned();
+        let kept: Vec<Include> = known
+            .map(|page| Include { path: page.path.clone(), page: Some(page), known: true, before: None })
+            .collect();
+        let result = if kept.is_empty() { "nothing is included" } else { "what its files said before is kept" };
+        (kept, result)
     }
 
     /// Included files come after the main one; within a file the lines are in order.

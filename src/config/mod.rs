@@ -9,11 +9,12 @@ mod load;
 pub(crate) mod mask;
 pub(crate) mod nearest;
 mod parse;
-mod read;
+pub(crate) mod read;
 pub mod report;
 mod rules;
 mod sheet;
 pub mod show;
+pub(crate) mod trust;
 pub(crate) mod values;
 mod view;
 

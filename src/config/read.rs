@@ -1,5 +1,6 @@
 //! Reading a configuration file, whatever lies in its place.
 
+use super::trust;
 use nix::libc;
 use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, Read};
@@ -25,10 +26,10 @@ impl Content {
     }
 }
 
-/// Reads a regular file of at most 1 MiB. Never blocks on a FIFO or a device.
+/// Reads a regular file of at most 1 MiB that, for root, nobody else may write. Never blocks on a FIFO or a device.
 ///
 /// # Errors
-/// `cannot read: …`, to be prefixed with the file's name.
+/// `cannot read: …` or `not read: …`, to be prefixed with the file's name.
 pub fn file(path: &Path) -> Result<Content, String> {
     let file = OpenOptions::new()
         .read(true)
@@ -42,6 +43,9 @@ pub fn file(path: &Path) -> Result<Content, String> {
     let metadata = file.metadata().map_err(cannot)?;
     if !metadata.is_file() {
         return Err(not_regular(metadata.file_type()));
+    }
+    if let Some(fault) = trust::fault(&metadata) {
+        return Err(format!("not read: {fault}"));
     }
     let mode = metadata.mode();
     let bytes = bounded(file).map_err(cannot)?;

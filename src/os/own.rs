@@ -44,6 +44,36 @@ pub fn open_private(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Makes a new file; one of that name, or a link that somebody has put there, is removed. The mode is as given, whatever the
+/// umask is.
+///
+/// # Errors
+/// Those of unlink(2) and open(2).
+pub fn create(path: &Path, mode: u32) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    file.set_permissions(fs::Permissions::from_mode(mode))?;
+    Ok(file)
+}
+
+/// Takes from others the right to write into a folder of ours, as an irsync that was started with a umask of 0 has made it:
+/// one in which everything is ours. True: it was taken from them.
+pub fn narrow(folder: &Path) -> bool {
+    let ours = nix::unistd::Uid::effective().as_raw();
+    let Ok(found) = fs::metadata(folder) else { return false };
+    if found.uid() != ours || found.mode() & 0o1022 == 0 || found.mode() & 0o1000 != 0 {
+        return false;
+    }
+    let Ok(entries) = fs::read_dir(folder) else { return false };
+    let owners: Vec<bool> =
+        entries.flatten().map(|entry| entry.metadata().is_ok_and(|found| found.uid() == ours)).collect();
+    let is_ours_alone = !owners.is_empty() && owners.iter().all(|ours| *ours);
+    is_ours_alone && fs::set_permissions(folder, fs::Permissions::from_mode(found.mode() & 0o7755)).is_ok()
+}
+
 /// Makes a folder, and what is missing above it, in which everybody may look and only we may write.
 ///
 /// # Errors

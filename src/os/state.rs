@@ -5,10 +5,11 @@
 //! own, one request after the other; the main thread, which feeds the watchdog, takes the answers when they are there.
 #![forbid(unsafe_code)]
 
+use super::own;
 use super::wake::Waker;
 use crate::job::boot_record::{Found, Record};
 use std::collections::VecDeque;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -156,7 +157,7 @@ fn open(folder: &Path) -> Opened {
 }
 
 fn save(folder: &Path, record: &Record) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
+    own::make_folder(folder)?;
     write_durably(folder, NAME, record.to_text().as_bytes())
 }
 
@@ -174,7 +175,7 @@ fn boot_id() -> String {
 }
 
 fn read(path: &Path) -> io::Result<Found> {
-    let file = match File::open(path) {
+    let file = match own::open(path, OpenOptions::new().read(true)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
         Err(error) => return Err(error),
@@ -188,7 +189,7 @@ fn read(path: &Path) -> io::Result<Found> {
 /// Replaces the file by one that is complete on the disk before it gets its name.
 fn write_durably(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let new = folder.join(format!("{name}.new"));
-    let mut file = File::create(&new)?;
+    let mut file = own::create(&new, 0o644)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&new, folder.join(name))?;

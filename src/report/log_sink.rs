@@ -1,7 +1,8 @@
 //! Where log records end: a stream, a bounded file, syslog. Only the log's own thread comes here; it may wait.
 
 use super::log_queue::{level, STAMP};
-use crate::config::{Global, LogTarget};
+use crate::config::{trust, Global, LogTarget};
+use crate::os::own;
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use nix::syslog::{Facility, LogFlags, Priority, Severity};
 use std::ffi::{CStr, OsStr, OsString};
@@ -180,7 +181,14 @@ impl LogFile {
             }
         }
         self.file = None;
-        let file = OpenOptions::new().append(true).create(true).mode(0o640).open(&self.path)?;
+        let folder = self.path.parent().unwrap_or(Path::new("/"));
+        let mut options = OpenOptions::new();
+        options.append(true).create(true).mode(0o640);
+        // Links, FIFOs and devices are the owner's business where nobody else can put them.
+        let file = match trust::folder_fault(folder) {
+            None => options.open(&self.path)?,
+            Some(_) => own::open(&self.path, &mut options)?,
+        };
         let opened = file.metadata()?;
         self.file = Some(file);
         Ok(if opened.is_file() { opened.len() } else { 0 })

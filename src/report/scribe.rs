@@ -1,9 +1,9 @@
 //! Replaces small files by rename, in a thread of its own: the main thread feeds the watchdog, and a card that is busy or
 //! dying must not keep it from that.
 
-use std::fs::{self, OpenOptions};
+use crate::os::own;
+use std::fs;
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -165,19 +165,16 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // A new file each time: in a folder that others may write to, the old one may be a link of theirs.
-    gone(fs::remove_file(path))?;
-    let open = || OpenOptions::new().write(true).create_new(true).mode(0o644).open(path);
-    let mut file = match open() {
+    // A new file each time: in a folder that others may write to, the old one may be a link of theirs. Everybody may know how
+    // the jobs are.
+    let mut file = match own::create(path, 0o644) {
         // /run was emptied, or mounted anew.
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
-            open()?
+            own::make_folder(path.parent().unwrap_or(Path::new("/")))?;
+            own::create(path, 0o644)?
         }
         opened => opened?,
     };
-    // Whatever the umask is: everybody may know how the jobs are.
-    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
     file.write_all(bytes)
 }
 

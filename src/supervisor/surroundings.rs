@@ -12,6 +12,7 @@ use crate::os::{clock, procfs, reaper};
 use crate::worker::Shared;
 use nix::sys::mman::{mlockall, munlockall, MlockAllFlags};
 use nix::sys::resource::{getrlimit, setrlimit, Resource};
+use nix::sys::stat::{umask, Mode};
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -24,6 +25,7 @@ pub struct Surroundings {
     guard: Option<Guard>,
     runs: String,
     open_files: Option<u64>,
+    umask: Mode,
     status_file: PathBuf,
     /// Held as long as we live: the status file and the control socket are ours.
     ownership: io::Result<Lock>,
@@ -37,6 +39,8 @@ impl Surroundings {
     /// # Errors
     /// Those of fork(2) and pipe(2).
     pub fn prepare(global: &Global, manner: Manner) -> io::Result<Surroundings> {
+        // Nobody else writes what we make, however we were started.
+        let umask = umask(Mode::S_IWGRP | Mode::S_IWOTH);
         let pid = std::process::id() as i32;
         let start = procfs::stat(pid).map_or(0, |stat| stat.start);
         let runs = format!("{pid}.{start}.");
@@ -50,6 +54,7 @@ impl Surroundings {
             guard,
             runs,
             open_files: raise_open_files(),
+            umask,
             status_file: global.status_file.clone(),
             ownership,
             device: device(),
@@ -87,6 +92,7 @@ impl Surroundings {
             lock_dir,
             self.runs.clone(),
             self.open_files,
+            self.umask,
             manner.rsync_stdout,
         );
         Ok((Arc::new(shared), self))

@@ -62,9 +62,16 @@ impl Claims {
         // A lock file that was removed, with its folder perhaps, keeps nobody out.
         let fresh = !known.is_some_and(|entry| entry.lock.is_in_place());
         if fresh {
-            let lock = ManuallyDrop::new(Lock::take(dir, &key, holder).map_err(Refused::Lock)?);
-            if let Some(removed) = entries.insert(key.clone(), Entry { lock, busy: None }) {
-                drop(ManuallyDrop::into_inner(removed.lock));
+            match Lock::take(dir, &key, holder) {
+                Ok(lock) => {
+                    let entry = Entry { lock: ManuallyDrop::new(lock), busy: None };
+                    if let Some(removed) = entries.insert(key.clone(), entry) {
+                        drop(ManuallyDrop::into_inner(removed.lock));
+                    }
+                }
+                // It cannot be made again. Among our own jobs the old one still tells whose turn it is.
+                Err(Error::Io(_)) if known.is_some() => {}
+                Err(error) => return Err(Refused::Lock(error)),
             }
         }
         let entry = entries.get_mut(&key).ok_or(Refused::Lock(Error::Held(None)))?;
@@ -114,6 +121,11 @@ mod tests {
         assert!(!turn.fresh);
         drop(turn);
         std::fs::remove_dir_all(&dir).unwrap();
+        std::fs::write(&dir, "in the way").unwrap();
+        let turn = ours.take(&dir, "/media".into(), &holder("b")).unwrap();
+        assert!(turn.fresh && matches!(ours.take(&dir, "/media".into(), &holder("a")), Err(Refused::Job(_))));
+        drop(turn);
+        std::fs::remove_file(&dir).unwrap();
         assert!(ours.take(&dir, "/media".into(), &holder("b")).unwrap().fresh, "the folder was removed");
         ours.give_up("/media");
         others.take(&dir, "/media".into(), &holder("c")).unwrap();

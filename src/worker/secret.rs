@@ -1,10 +1,8 @@
 //! The daemon password.
 
 use super::start::Refusal;
-use crate::config::Password;
+use crate::config::{read, Password};
 use crate::job::Outcome;
-use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// rsync reads at most so many bytes of a password (authenticate.c).
@@ -27,17 +25,14 @@ fn read_password_file(path: &Path) -> Result<Vec<u8>, Refusal> {
     let fail = |what: String, outcome| {
         Refusal::Failed(format!("cannot use password_file {}: {what}", path.display()), outcome)
     };
-    let file = std::fs::File::open(path).map_err(|e| fail(e.to_string(), Outcome::Transient))?;
-    let mode = file.metadata().map_err(|e| fail(e.to_string(), Outcome::Transient))?.permissions().mode();
-    if mode & 0o006 != 0 {
+    let content = read::file(path).map_err(|why| fail(why, Outcome::Transient))?;
+    if content.open_to_others() {
         return Err(fail(
-            format!("others can read or write it (mode {:04o}); chmod 0600", mode & 0o7777),
+            format!("others can read or write it (mode {:04o}); chmod 0600", content.mode & 0o7777),
             Outcome::Permanent,
         ));
     }
-    let mut text = Vec::new();
-    file.take(PASSWORD_LIMIT + 2).read_to_end(&mut text).map_err(|e| fail(e.to_string(), Outcome::Transient))?;
-    let line = text.split(|&b| b == b'\n' || b == b'\r').next().unwrap_or_default();
+    let line = content.bytes.split(|&b| b == b'\n' || b == b'\r').next().unwrap_or_default();
     match line.len() as u64 {
         0 => Err(fail("its first line is empty".into(), Outcome::Permanent)),
         n if n > PASSWORD_LIMIT => {

@@ -6,6 +6,7 @@ use crate::os::guard::Guard;
 use crate::os::reaper::Reaper;
 use crate::os::wake::Waker;
 use crate::report::slot::News;
+use nix::sys::stat::Mode;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
@@ -29,6 +30,8 @@ pub struct Shared {
     pub runs: String,
     /// The soft limit of open files that irsync was started with. Children get it back.
     pub open_files: Option<u64>,
+    /// The umask that irsync was started with. Children get it back.
+    pub umask: Mode,
     /// At which level rsync's standard output is logged.
     pub rsync_stdout: log::Level,
     /// Ends irsync's children if irsync is killed; None as PID 1, where the kernel does that.
@@ -45,6 +48,7 @@ impl Shared {
         lock_dir: Option<PathBuf>,
         runs: String,
         open_files: Option<u64>,
+        umask: Mode,
         rsync_stdout: log::Level,
     ) -> Shared {
         Shared {
@@ -56,6 +60,7 @@ impl Shared {
             claims: Claims::default(),
             runs,
             open_files,
+            umask,
             rsync_stdout,
             guard,
             guard_lost: AtomicBool::new(false),

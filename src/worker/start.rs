@@ -88,6 +88,7 @@ pub fn start(
         inherit: if is_rsync { turn.map(|turn| turn.fd) } else { None },
         oom_score_adj: Some(OOM_SCORE_OF_CHILDREN),
         open_files: shared.open_files,
+        umask: Some(shared.umask),
         parent_death: Some(Signal::SIGTERM),
         mark: run.as_deref().map_or(Some(mark::NONE), mark::number),
         ..Setup::default()

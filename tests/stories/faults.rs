@@ -99,7 +99,10 @@ fn status_folder_that_goes_and_comes_back() {
     fs::remove_dir_all(rig.path("state")).unwrap();
     syncs_again(&rig, &mut irsync);
     // A file where the folder should be: it cannot be made again.
-    rig.write("state", "");
+    wait_until("a file in the folder's place", || {
+        let _ = fs::remove_dir_all(rig.path("state"));
+        fs::write(rig.path("state"), "").is_ok()
+    });
     syncs_again(&rig, &mut irsync);
     fs::remove_file(rig.path("state")).unwrap();
     fs::create_dir(rig.path("state")).unwrap();

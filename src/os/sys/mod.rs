@@ -8,6 +8,7 @@ pub mod watchdog;
 use nix::libc;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
 use nix::unistd::{ForkResult, Gid, Pid, Uid};
 use std::ffi::CString;
 use std::io;
@@ -26,6 +27,8 @@ pub struct Setup {
     pub oom_score_adj: Option<i16>,
     /// The soft limit of open files that irsync was started with; select(2) in old programs cannot cope with a larger one.
     pub open_files: Option<u64>,
+    /// The umask that irsync was started with: what rsync makes is the owner's.
+    pub umask: Option<Mode>,
     /// The soft limit RLIMIT_LOCKS, which means nothing to the kernel; see [`super::mark`].
     pub mark: Option<u64>,
     /// Nice value.
@@ -62,6 +65,9 @@ fn in_child(setup: &Setup, parent: Pid) -> io::Result<()> {
     if let Some(soft) = setup.open_files {
         let (_, hard) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE)?;
         nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, soft as libc::rlim_t, hard)?;
+    }
+    if let Some(umask) = setup.umask {
+        nix::sys::stat::umask(umask);
     }
     if let Some(mark) = setup.mark {
         // Where a sandbox forbids it, the environment alone marks the process.

@@ -63,7 +63,7 @@ impl Rig {
     pub fn new(story: &'static str) -> Rig {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let unique = format!("{story}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&unique);
+        let dir = base().join(&unique);
         fs::DirBuilder::new().recursive(true).mode(0o755).create(&dir).expect("cannot make the story's directory");
         Rig {
             story,
@@ -241,6 +241,17 @@ impl Drop for Rig {
         if !failed {
             let _ = fs::remove_dir_all(&self.dir);
         }
+    }
+}
+
+/// Where the stories' directories are: as root irsync obeys no files below a folder of somebody else, and a checkout may be
+/// somebody else's.
+fn base() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let owner = |path: &Path| fs::metadata(path).map_or(0, |found| std::os::unix::fs::MetadataExt::uid(&found));
+    match nix::unistd::geteuid().is_root() && target.ancestors().any(|path| owner(path) != 0) {
+        true => std::env::temp_dir(),
+        false => target.to_owned(),
     }
 }
 

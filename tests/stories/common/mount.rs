@@ -12,7 +12,9 @@ impl Tmpfs {
     /// Mounts one of `size` (as mount takes it) at a new folder.
     pub fn new(path: &Path, size: &str) -> Tmpfs {
         std::fs::create_dir_all(path).expect("cannot make a mount point");
-        run(Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "irsync-test"]).arg(path));
+        run(Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size},mode=755"), "irsync-test"])
+            .arg(path));
         Tmpfs { path: path.to_owned() }
     }
 

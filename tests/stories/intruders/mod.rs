@@ -1,5 +1,6 @@
 //! Other local users, prepared folders and hostile processes.
 
+mod folders;
 mod leftovers;
 mod locks;
 
