@@ -21,7 +21,7 @@ pub struct Spec<'a> {
     pub program: &'a OsStr,
     /// Its arguments.
     pub arguments: &'a [OsString],
-    /// Variables to set, beside `LC_ALL=C`.
+    /// Variables to set.
     pub environment: Vec<(&'static str, OsString)>,
     /// Variables to remove.
     pub hidden: &'static [&'static str],
@@ -53,7 +53,7 @@ impl Child {
     /// Those of fork(2) and execve(2), e.g. ENOENT when there is no such program.
     pub fn start(spec: &Spec<'_>) -> io::Result<Child> {
         let mut command = Command::new(spec.program);
-        command.args(spec.arguments).env("LC_ALL", "C");
+        command.args(spec.arguments);
         for name in spec.hidden {
             command.env_remove(name);
         }

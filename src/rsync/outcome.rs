@@ -1,7 +1,7 @@
 //! What it means that rsync has exited: its exit code, or the signal that killed it, and what it wrote on stderr.
 //!
 //! Codes are those of rsync's errcode.h; texts were read in clientserver.c, authenticate.c, main.c, pipe.c and compat.c of
-//! 3.5.0. rsync runs with LC_ALL=C, so they are not translated.
+//! 3.5.0. rsync runs with LC_MESSAGES=C, so they are not translated.
 
 use super::complaint::{Complaints, Kind, Kinds};
 use super::remote_shell::Heard;

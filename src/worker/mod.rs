@@ -7,7 +7,7 @@
 //! | `shared` | what all workers and the main thread have in common |
 //! | `thread`, `thread/perform` | the loop, and what the state machine asks for, done |
 //! | `permission`, `claims` | the turn at a destination, its lock, and the owner's preconditions |
-//! | `start`, `run_as`, `secret`, `variables`, `versions` | how a child is started, with what, and what its rsync can be asked for |
+//! | `start`, `run_as`, `locale`, `secret`, `variables`, `versions` | how a child is started, with what, and what its rsync can be asked for |
 //! | `running`, `said`, `masters` | a running child: its pipes, its lines, its leftovers, the ssh masters that outlive it |
 //! | `daemons` | what is still written by what hooks have started |
 //! | `sync_report`, `show`, `log_lines` | what is known of a sync, on the board and in the log |
@@ -19,6 +19,7 @@ mod fault;
 mod handle;
 mod heard;
 mod inbox;
+mod locale;
 mod log_lines;
 mod masters;
 mod permission;

@@ -8,6 +8,7 @@ use crate::os::mark;
 use crate::os::reaper;
 use crate::os::sampler::{Connection, Sampler};
 use crate::report::logging::ChildLog;
+use crate::rsync::names::decoded;
 use crate::rsync::outcome::Exit;
 use crate::text::{LineSplitter, Record};
 use nix::errno::Errno;
@@ -321,7 +322,8 @@ impl Pipe {
 }
 
 fn log_heard(log: &mut ChildLog, record: &Record<'_>, hear: &mut dyn FnMut(&[u8]) -> bool) {
-    if hear(record.bytes) {
-        log.line(record);
+    let bytes = decoded(record.bytes);
+    if hear(&bytes) {
+        log.line(&Record { bytes: &bytes, ..*record });
     }
 }

@@ -4,7 +4,7 @@ use super::claims::Turn;
 use super::permission::{check_order, check_preconditions, destination, lock_key};
 use super::running::{Running, Ways};
 use super::shared::Shared;
-use super::{run_as, secret};
+use super::{locale, run_as, secret};
 use crate::config::expand::has_variables;
 use crate::config::keys::Id;
 use crate::config::{Job, RunAs};
@@ -25,8 +25,8 @@ use std::path::Path;
 const OOM_SCORE_OF_CHILDREN: i16 = 500;
 /// This program, also after its file was replaced.
 const SELF: &str = "/proc/self/exe";
-/// Variables by which the service manager speaks to irsync alone.
-const HIDDEN: &[&str] = &["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
+/// Variables by which the service manager speaks to irsync alone, and one that would override rsync's locale.
+const HIDDEN: &[&str] = &["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", locale::OVERRIDING];
 /// The same for hooks, which have no need of the password either, and may leave daemons behind that are nobody's rsync: not
 /// even where irsync itself was started by another irsync's rsync.
 const HIDDEN_FROM_HOOKS: &[&str] =
@@ -81,7 +81,10 @@ pub fn start(
     let mut environment = Vec::new();
     let run = is_rsync.then(|| shared.next_run());
     match &run {
-        Some(run) => environment.push((mark::VARIABLE, mark::value(run, destination_number(job)).into())),
+        Some(run) => {
+            environment = locale::of_rsync(|name| std::env::var_os(name));
+            environment.push((mark::VARIABLE, mark::value(run, destination_number(job)).into()));
+        }
         None => environment.extend(hook_environment(step, job, facts)),
     }
     let mut setup = Setup {

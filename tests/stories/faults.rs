@@ -256,7 +256,8 @@ fn nothing_of_irsync_reaches_its_children() {
     let mut irsync = rig.start(&["run"]);
     let fake = rig.fake("dest");
     fake.wait_runs(1);
-    assert_eq!(fake.variable(1, "LC_ALL").as_deref(), Some("C"));
+    assert_eq!(fake.variable(1, "LC_MESSAGES").as_deref(), Some("C"));
+    assert_eq!(fake.variable(1, "LC_ALL"), None);
     let pid = fake.pid();
     let process = process::Process::of(pid).expect("it runs");
     assert_eq!(process.session, pid, "it leads a session of its own");

@@ -113,3 +113,25 @@ fn source_that_is_gone_is_partial_until_it_is_back() {
     wait_until("the file", || same(&rig, "served/folder/one.txt", "dest/one.txt"));
     irsync.stop();
 }
+
+#[test]
+fn names_are_readable_in_every_locale_and_hooks_run_in_that_of_the_owner() {
+    for (variable, value) in [("LC_ALL", "C"), ("LC_ALL", ""), ("LC_ALL", "C.UTF-8"), ("LANG", "C.UTF-8")] {
+        let Some(rig) = real("locale") else { return };
+        rig.write("served/Größe.mp4", "big");
+        ["LC_ALL", "LC_CTYPE", "LANG"].iter().for_each(|name| rig.set_env(name, ""));
+        rig.set_env(variable, value);
+        // Only a locale of the owner's tells rsync in which letters the names are.
+        let iconv = if value == "C.UTF-8" { " --iconv=." } else { "" };
+        let keys = format!("options = -rltv{iconv}\nrun_after = sh -c 'echo \"${variable}\" >DIR/hook'");
+        media(&rig, "DIR/served/", "DIR/dest/", &keys);
+        let mut irsync = rig.start(&["run"]);
+        irsync.wait_log("next in");
+        assert!(irsync.log_has("sync success: code 0"), "{variable}={value}: {}", irsync.log());
+        assert!(irsync.log_has("rsync: Größe.mp4"), "{variable}={value}: {}", irsync.log());
+        assert!(same(&rig, "served/Größe.mp4", "dest/Größe.mp4"));
+        wait_until("the hook", || !rig.read("hook").is_empty());
+        assert_eq!(rig.read("hook").trim(), value, "{variable}");
+        irsync.stop();
+    }
+}
