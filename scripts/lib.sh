@@ -92,3 +92,45 @@ install_packages() {
 	rm -f "$log"
 	return 1
 }
+
+# wait_for SECONDS COMMAND...: until it succeeds.
+wait_for() {
+	local limit=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		if [ $SECONDS -ge $limit ]; then
+			echo "not within the limit: $*" >&2
+			return 1
+		fi
+		sleep 0.1
+	done
+}
+
+# with_binfmt LINE COMMAND...: as root, where the kernel runs what LINE says through an interpreter (see binfmt_misc, the form
+# of its file "register"). It is told to a user namespace with a binfmt_misc of its own (Linux 6.7 or later), so that nothing
+# is left behind.
+with_binfmt() {
+	local line=$1 pid own code=0
+	shift
+	own=$(readlink /proc/self/ns/user)
+	# It waits for its users: before, it is nobody.
+	# shellcheck disable=SC2016 # for the inner shell
+	unshare --user --mount sh -c '
+		until read -r _ </proc/self/gid_map; do sleep 0.1; done
+		mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc && printf "%s\n" "$1" >/proc/sys/fs/binfmt_misc/register &&
+		shift && exec "$@"' sh "$line" "$@" &
+	pid=$!
+	# All that programs may ask for, which only somebody outside can give.
+	if ! wait_for 10 has_other_user_namespace "$pid" "$own" ||
+		! echo "0 0 65536" >"/proc/$pid/uid_map" || ! echo "0 0 65536" >"/proc/$pid/gid_map"; then
+		kill "$pid" 2>/dev/null || true
+		return 1
+	fi
+	wait "$pid" || code=$?
+	return $code
+}
+
+has_other_user_namespace() {
+	local its
+	its=$(readlink "/proc/$1/ns/user") && [ "$its" != "$2" ]
+}

@@ -66,19 +66,6 @@ into_root() {
 	done
 }
 
-# wait_for SECONDS COMMAND...: until it succeeds.
-wait_for() {
-	local limit=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		if [ $SECONDS -ge $limit ]; then
-			echo "not within the limit: $*" >&2
-			return 1
-		fi
-		sleep 0.1
-	done
-}
-
 # qemu-user's name for a Debian architecture.
 qemu_name() {
 	case $1 in
@@ -96,38 +83,15 @@ binfmt_here() {
 	grep -qx enabled "$entry" 2>/dev/null && grep -q '^flags:.*F' "$entry"
 }
 
-# on_arch ARCH COMMAND...: as root, where programs of a Debian architecture run, through qemu-user if they are foreign. Where
-# the machine does not know of it that is told to a user namespace with a binfmt_misc of its own (Linux 6.7 or later), so
-# that nothing is left behind.
+# on_arch ARCH COMMAND...: as root, where programs of a Debian architecture run, through qemu-user if they are foreign.
 on_arch() {
-	local arch=$1 conf pid own code=0
+	local arch=$1
 	shift
 	if [ "$arch" = "$(dpkg --print-architecture)" ] || binfmt_here "$arch"; then
 		"$@"
-		return
+	else
+		with_binfmt "$(cat "/usr/lib/binfmt.d/qemu-$(qemu_name "$arch").conf")" "$@"
 	fi
-	conf=/usr/lib/binfmt.d/qemu-$(qemu_name "$arch").conf
-	own=$(readlink /proc/self/ns/user)
-	# It waits for its users: before, it is nobody.
-	# shellcheck disable=SC2016 # for the inner shell
-	unshare --user --mount sh -c '
-		until read -r _ </proc/self/gid_map; do sleep 0.1; done
-		mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc && cat "$1" >/proc/sys/fs/binfmt_misc/register &&
-		shift && exec "$@"' sh "$conf" "$@" &
-	pid=$!
-	# All that packages may ask for, which only somebody outside can give.
-	if ! wait_for 10 has_other_user_namespace "$pid" "$own" ||
-		! echo "0 0 65536" >"/proc/$pid/uid_map" || ! echo "0 0 65536" >"/proc/$pid/gid_map"; then
-		kill "$pid" 2>/dev/null || true
-		return 1
-	fi
-	wait "$pid" || code=$?
-	return $code
-}
-
-has_other_user_namespace() {
-	local its
-	its=$(readlink "/proc/$1/ns/user") && [ "$its" != "$2" ]
 }
 
 # can_run_arch ARCH: or says why not.
