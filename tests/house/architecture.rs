@@ -64,11 +64,11 @@ fn has_member(text: &str, of: &str, word: &str) -> bool {
         && text.lines().filter(code).any(|l| has_word(l, word))
 }
 
-/// The texts of a module: `a/b.rs` or `a/b/mod.rs` and, for its unit tests, `a/b_tests.rs`.
+/// The texts of a module: `a/b.rs` or `a/b/mod.rs` and, for its unit tests, `a/b_tests.rs` or `a/b/tests.rs`.
 fn module(root: &str, names: &[&str]) -> Vec<String> {
     let base = names.iter().fold(repository().join(root), |path, name| path.join(name));
     let beside = |end: &str| base.with_file_name(format!("{}{end}", names.last().unwrap_or(&"")));
-    let paths = [beside(".rs"), base.join("mod.rs"), beside("_tests.rs")];
+    let paths = [beside(".rs"), base.join("mod.rs"), beside("_tests.rs"), base.join("tests.rs")];
     paths.iter().filter_map(|path| fs::read_to_string(path).ok()).collect()
 }
 
