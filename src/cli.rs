@@ -113,12 +113,11 @@ Exit codes: 0 success; 1 failure; 2 wrong usage; 3 not running;
 /// Runs irsync with this process's arguments.
 pub fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let second = args.get(1).map(OsString::as_os_str);
     match args.first() {
         Some(first) if first == WRITE_REPORT => return commands::report::run(&args[1..]),
-        Some(first) if first == FLUSH => return commands::flush::run(second),
+        Some(first) if first == FLUSH => return commands::flush::run(&args[1..]),
         Some(first) if first == STAGE => return commands::atomic::stage(&args[1..]),
-        Some(first) if first == PUBLISH => return commands::atomic::publish(second),
+        Some(first) if first == PUBLISH => return commands::atomic::publish(&args[1..]),
         _ => {}
     }
     if args.first().is_some_and(|first| first == "fleet") && !args.iter().any(|arg| is_irsync_option(arg)) {

@@ -77,7 +77,7 @@ fn drive(job: &mut Job, event: Event, now: Time) -> bool {
     let (mut event, mut started) = (event, false);
     loop {
         event = match job.handle(event, now) {
-            Action::Begin => Event::Began { probe: false },
+            Action::Begin => Event::Began { probe: false, verify: false },
             Action::Start(Step::Rsync) => {
                 started = true;
                 Event::Started

@@ -2,7 +2,7 @@
 
 use super::{complain, say, EXIT_USAGE};
 use crate::os::publish::Places;
-use crate::rsync::staging::{passes, CHANGE, STAGED};
+use crate::rsync::staging::{misfit, passes, say_staged, CHANGE, DELETION};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -32,6 +32,9 @@ pub(crate) fn stage(args: &[OsString]) -> ExitCode {
 }
 
 fn try_stage(live: &Path, program: &OsStr, args: &[OsString]) -> Result<u8, String> {
+    if let Some(misfit) = misfit(args) {
+        return Err(format!("{misfit} makes no sense for a set that is built anew"));
+    }
     let places = Places::of(live)?;
     let is_there = places.live.is_dir();
     let (look, build) = passes(args, is_there.then_some(places.live.as_os_str()), places.staging.as_os_str());
@@ -40,10 +43,11 @@ fn try_stage(live: &Path, program: &OsStr, args: &[OsString]) -> Result<u8, Stri
         false => None,
     };
     let cannot_run = |error: io::Error| format!("cannot run {program:?}: {error}");
-    let mut items = Vec::new();
+    let (mut items, mut deletions) = (Vec::new(), 0);
     if is_there {
         let mut child = start(program, &look, secret.as_deref()).map_err(cannot_run)?;
-        let (changed, said) = listen(&mut child, &mut items);
+        let (changed, deleted, said) = listen(&mut child, &mut items);
+        deletions = deleted;
         let status = child.wait().map_err(cannot_run)?;
         let code = status.code().map_or(20, |code| code as u8);
         // 24: files vanished on the server while it was looked at.
@@ -56,7 +60,7 @@ fn try_stage(live: &Path, program: &OsStr, args: &[OsString]) -> Result<u8, Stri
         }
     }
     places.prepare()?;
-    let mut lines = [STAGED, b"\n"].concat();
+    let mut lines = say_staged(deletions).into_bytes();
     lines.append(&mut items);
     let _ = io::stdout().write_all(&lines);
     let mut rsync = Command::new(program);
@@ -82,14 +86,16 @@ fn secret_pipe(secret: Option<&[u8]>) -> io::Result<Stdio> {
     Ok(Stdio::from(read))
 }
 
-/// Whether rsync named a change, and all else that it said. The changes go into `items`, as far as they are of use.
-fn listen(child: &mut Child, items: &mut Vec<u8>) -> (bool, String) {
-    let (mut changed, mut said) = (false, String::new());
-    let Some(stdout) = child.stdout.take() else { return (false, said) };
+/// Whether rsync named a change, how many of them are deletions, and all else that it said. The changes go into `items`, as
+/// far as they are of use.
+fn listen(child: &mut Child, items: &mut Vec<u8>) -> (bool, u64, String) {
+    let (mut changed, mut deletions, mut said) = (false, 0, String::new());
+    let Some(stdout) = child.stdout.take() else { return (false, 0, said) };
     for line in BufReader::new(stdout).split(b'\n') {
         match line {
             Ok(line) if line.starts_with(CHANGE) => {
                 changed = true;
+                deletions += u64::from(line.starts_with(DELETION));
                 if items.len() < LIMIT {
                     items.extend_from_slice(&line[CHANGE.len()..]);
                     items.push(b'\n');
@@ -104,13 +110,16 @@ fn listen(child: &mut Child, items: &mut Vec<u8>) -> (bool, String) {
             Err(_) => break,
         }
     }
-    (changed, said)
+    (changed, deletions, said)
 }
 
-/// See [`crate::os::publish::PUBLISH`].
-pub(crate) fn publish(live: Option<&OsStr>) -> ExitCode {
-    let Some(live) = live else { return ExitCode::from(EXIT_USAGE) };
-    match Places::of(Path::new(live)).and_then(|places| places.publish()) {
+/// See [`crate::os::publish::PUBLISH`]. The live set follows, and how many deletions were judged.
+pub(crate) fn publish(args: &[OsString]) -> ExitCode {
+    let [live, deletions] = args else { return ExitCode::from(EXIT_USAGE) };
+    let Some(deletions) = deletions.to_str().and_then(|number| number.parse().ok()) else {
+        return ExitCode::from(EXIT_USAGE);
+    };
+    match Places::of(Path::new(live)).and_then(|places| places.publish(deletions)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             complain(&format!("{message}\n"));

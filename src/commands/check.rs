@@ -117,6 +117,7 @@ fn command(job: &Job) -> String {
         items: true,
         progress2: job.progress,
         fsync: job.durable && job.arguments.local_destination().is_some(),
+        verify: false,
         password_stdin: job.password.is_some(),
     };
     let words = argv::compose(

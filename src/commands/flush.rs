@@ -2,18 +2,25 @@
 
 use super::{complain, EXIT_USAGE};
 use crate::os::flush::flush;
-use std::ffi::OsStr;
+use crate::os::verified;
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// See [`crate::os::flush::FLUSH`].
-pub(crate) fn run(destination: Option<&OsStr>) -> ExitCode {
-    let Some(destination) = destination.map(Path::new) else { return ExitCode::from(EXIT_USAGE) };
-    match flush(destination) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&format!("cannot bring {} to the disk: {error}\n", destination.display()));
-            ExitCode::FAILURE
+/// See [`crate::os::flush::FLUSH`]. The destination follows (empty: none), and for a sync that compared contents the file
+/// in which that is noted.
+pub(crate) fn run(args: &[OsString]) -> ExitCode {
+    let [destination, rest @ ..] = args else { return ExitCode::from(EXIT_USAGE) };
+    let place = Path::new(destination);
+    if !destination.is_empty() {
+        if let Err(error) = flush(place) {
+            complain(&format!("cannot bring {} to the disk: {error}\n", place.display()));
+            return ExitCode::FAILURE;
         }
     }
+    if let Some(error) = rest.first().and_then(|file| verified::note(Path::new(file)).err()) {
+        // The next boot verifies earlier than it had to: no reason to call this sync a failure.
+        complain(&format!("cannot note that contents were compared in {:?}: {error}\n", rest[0]));
+    }
+    ExitCode::SUCCESS
 }

@@ -68,6 +68,7 @@ fields! {
         max_shrink,
         accept,
         durable,
+        verify_every,
         atomic,
         progress,
         require_mount,

@@ -139,6 +139,7 @@ table! {
     stale_after: Job, AtOnce, Derived("3 × interval + activity_timeout"), span(true), "age of the last success at which the job counts as unhealthy (without an `activity_timeout` 2h is added instead)";
     max_shrink: Job, NextSync, Is("90%"), Percent, "deletions that would leave fewer than 100 % less this of the files there are, or none, are held until `irsync allow`; likewise those beyond the `--max-delete` of `options`";
     durable: Job, NextSync, Is("yes"), Bool, "what a sync has changed is on the disk before it is called a success: syncfs(2) of a local destination, and rsync's `--fsync` where it knows that";
+    verify_every: Job, NextSync, Is("off"), span(true), "so often a sync compares contents (`--checksum`), and not only sizes and times: cards rot; without `state_dir` only running time counts";
     atomic: Job, NextSync, Is("no"), Bool, "the set changes as a whole or not at all: it is built beside the destination, of hard links where nothing has changed, and exchanged with it in one step; `options` must delete";
     run_before_publish: Job, NextSync, Nothing, Command, "command that looks at the new set in `IRSYNC_STAGING` before it is shown (`atomic` only); if it fails, the old set stays";
     password_file: Job, NextSync, Nothing, Path { off: true }, "file whose first line is the rsync daemon's password; refused if others can read it";

@@ -102,6 +102,8 @@ pub struct Job {
     pub accept: Kinds,
     /// `durable`
     pub durable: bool,
+    /// `verify_every`; None: never
+    pub verify_every: Option<Duration>,
     /// `atomic`
     pub atomic: bool,
     /// `password_file` or `password`

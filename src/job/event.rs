@@ -71,6 +71,8 @@ pub enum Event {
     Began {
         /// The program has to be asked for its version before it is used.
         probe: bool,
+        /// This sync compares contents.
+        verify: bool,
     },
     /// Answer to [`Action::Begin`] or to `Start(Rsync)`: somebody else holds the destination, or a precondition of the owner
     /// does not hold.

@@ -114,6 +114,8 @@ pub struct Job {
     held: Option<Held>,
     /// So many deletions the owner has allowed; kept until a sync has come so far as to make them.
     allowed: u64,
+    /// This sync compares contents.
+    verifying: bool,
 }
 
 impl Job {
@@ -148,6 +150,7 @@ impl Job {
             deletions: Deletions::begin(Rules::default(), false),
             held: None,
             allowed: 0,
+            verifying: false,
         }
     }
 
@@ -223,12 +226,15 @@ impl Job {
                 self.spared = true;
                 Action::Wait
             }
-            Event::Began { probe } => match self.phase {
-                Phase::Beginning if self.stopping => self.finish(),
-                Phase::Beginning if probe => self.start(Step::Probe),
-                Phase::Beginning => self.first_step(),
-                _ => Action::Wait,
-            },
+            Event::Began { probe, verify } => {
+                self.verifying = verify;
+                match self.phase {
+                    Phase::Beginning if self.stopping => self.finish(),
+                    Phase::Beginning if probe => self.start(Step::Probe),
+                    Phase::Beginning => self.first_step(),
+                    _ => Action::Wait,
+                }
+            }
             Event::Refused => match self.phase {
                 Phase::Beginning | Phase::Starting(Step::Rsync) => self.conclude(Outcome::Skipped, None, false, now),
                 _ => Action::Wait,
@@ -384,9 +390,10 @@ impl Job {
                 self.show_set(now)
             }
             Step::BeforePublish if ok => self.start(Step::Publish),
-            Step::BeforePublish => self.conclude(Outcome::Skipped, None, true, now),
             Step::Publish if ok => self.conclude(self.flushing, None, true, now),
-            Step::Flush | Step::Publish => self.conclude(Outcome::Disk, None, true, now),
+            // Publishing fails where the server has lost files since it was looked at.
+            Step::BeforePublish | Step::Publish => self.conclude(Outcome::Skipped, None, true, now),
+            Step::Flush => self.conclude(Outcome::Disk, None, true, now),
             Step::Rsync | Step::OnChange | Step::OnFailure | Step::After => {
                 if step == Step::OnChange {
                     self.owed.ended(ok, &self.settings.limits);

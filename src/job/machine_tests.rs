@@ -56,7 +56,7 @@ fn drive(job: &mut Job, event: Event, now: Time) -> Vec<Action> {
         let action = job.handle(e, now);
         actions.push(action);
         event = match action {
-            Action::Begin => Some(Event::Began { probe: false }),
+            Action::Begin => Some(Event::Began { probe: false, verify: false }),
             Action::Start(_) => Some(Event::Started),
             Action::Conclude(_) => Some(Event::Concluded),
             _ => None,
@@ -612,6 +612,22 @@ fn a_new_set_is_flushed_then_looked_at_then_shown_and_only_then_told() {
 }
 
 #[test]
+fn a_sync_that_compares_contents_has_two_hours_of_silence_and_is_noted() {
+    let mut job = job(settings());
+    job.handle(Event::Tick, at(0));
+    job.handle(Event::Began { probe: false, verify: true }, at(0));
+    job.handle(Event::Started, at(0));
+    assert_eq!(job.activity_limit(), Some(secs(7200)));
+    assert_eq!(job.handle(Event::Sampled(false), at(7199)), Action::Wait, "a server that reads slowly is not killed");
+    let mut hangs = job.clone();
+    assert!(matches!(hangs.handle(Event::Sampled(false), at(7200)), Action::Terminate(_)), "one that hangs is");
+    assert_eq!(drive(&mut job, synced(Outcome::Success), at(7199)), [FLUSH, Action::Wait], "the moment is noted");
+    assert!(conclusion(&drive(&mut job, Event::Exited(true), at(7200))).outcome.is_success());
+    drive(&mut job, Event::SyncNow, at(8000));
+    assert_eq!(job.activity_limit(), Some(secs(100)));
+}
+
+#[test]
 fn flush_that_hangs_has_the_limit_of_activity_and_a_stop_does_not_wait_for_it() {
     let mut job = job(durable());
     drive(&mut job, Event::Tick, at(0));
@@ -802,7 +818,11 @@ struct World {
 impl World {
     fn possible(&self) -> Vec<Event> {
         let mut events = match self.asked {
-            Some(Action::Begin) => vec![Event::Began { probe: false }, Event::Began { probe: true }, Event::Refused],
+            Some(Action::Begin) => vec![
+                Event::Began { probe: false, verify: true },
+                Event::Began { probe: true, verify: false },
+                Event::Refused,
+            ],
             Some(Action::Start(Step::Rsync)) => {
                 vec![Event::Started, Event::NotStarted(Outcome::Transient), Event::Refused]
             }
@@ -942,7 +962,7 @@ impl World {
                     self.child = Some(step);
                     Event::Started
                 }
-                Action::Begin => Event::Began { probe: false },
+                Action::Begin => Event::Began { probe: false, verify: false },
                 Action::Conclude(_) => Event::Concluded,
                 Action::Sample => Event::Sampled(false),
                 Action::Kill => {
@@ -950,7 +970,7 @@ impl World {
                     Event::Tick
                 }
                 _ => match (self.asked.take(), self.child) {
-                    (Some(Action::Begin), _) => Event::Began { probe: false },
+                    (Some(Action::Begin), _) => Event::Began { probe: false, verify: false },
                     (Some(Action::Start(step)), _) => {
                         self.child = Some(step);
                         Event::Started
@@ -1052,7 +1072,7 @@ fn every_order_of_events_keeps_the_promises() {
         allowed: false,
     };
     // As far as the end of the first pass there is one way.
-    for event in [Event::Tick, Event::Began { probe: false }, Event::Started] {
+    for event in [Event::Tick, Event::Began { probe: false, verify: false }, Event::Started] {
         world.feed(event, &[]);
     }
     explore(&world, &mut Vec::new(), 6, &mut seen);

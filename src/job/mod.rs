@@ -14,6 +14,7 @@ pub(crate) mod owed;
 pub(crate) mod settings;
 pub(crate) mod sources;
 pub(crate) mod time;
+pub(crate) mod verify;
 
 pub use deletions::Counted;
 pub use event::{Action, Cause, Conclusion, Event, Step};

@@ -16,6 +16,13 @@ pub fn wall() -> SystemTime {
     SystemTime::now()
 }
 
+/// Seconds since 1970, if the clock was ever set: a board without a battery begins in 1970, or when its image was built.
+pub fn wall_if_set() -> Option<u64> {
+    const BEFORE_THIS_PROGRAM: u64 = 1_767_225_600; // 2026
+    let seconds = wall().duration_since(UNIX_EPOCH).ok()?.as_secs();
+    (seconds >= BEFORE_THIS_PROGRAM).then_some(seconds)
+}
+
 /// Seconds that local time is ahead of UTC at a moment in seconds since 1970, by `TZ` or /etc/localtime.
 pub fn local_offset(seconds: u64) -> Option<i64> {
     super::sys::local_time::offset(seconds)

@@ -13,6 +13,7 @@ use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{chown, DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -132,14 +133,25 @@ impl Places {
 
     /// Shows the new set instead of the live one, and keeps that. The new set has to be on the disk already.
     ///
+    /// `deletions` were judged when rsync was asked what would change. The server may have lost files since then, and then
+    /// the new set lacks more than anybody has agreed to.
+    ///
     /// # Errors
     /// For people.
-    pub(crate) fn publish(&self) -> Result<(), String> {
+    pub(crate) fn publish(&self, deletions: u64) -> Result<(), String> {
         let fail = |error: io::Error| format!("cannot show the new set of {}: {error}", self.live.display());
         let sync = || File::open(&self.parent).and_then(|parent| parent.sync_all());
         if !self.live.exists() {
             fs::rename(&self.staging, &self.live).and_then(|()| sync()).map_err(fail)?;
             return Ok(());
+        }
+        let lacks = missing(&self.live, &self.staging).map_err(fail)?;
+        if lacks > deletions {
+            return Err(format!(
+                "the new set of {} lacks {lacks} of what is there, {deletions} were to go: the server has changed meanwhile, or \
+                 options exclude what only this device has; the old set stays",
+                self.live.display()
+            ));
         }
         remove(&self.old).map_err(fail)?;
         sys::exchange(&self.staging, &self.live).and_then(|()| sync()).map_err(fail)?;
@@ -150,6 +162,24 @@ impl Places {
         fs::rename(&self.staging, &self.previous).and_then(|()| sync()).map_err(fail)?;
         remove(&self.old).map_err(fail)
     }
+}
+
+/// How many files and folders there are in one folder that have no namesake in the other. What begins with a dot is rsync's
+/// own: partial and temporary files, of which its list of deletions says nothing.
+fn missing(one: &Path, other: &Path) -> io::Result<u64> {
+    let mut count = 0;
+    for entry in fs::read_dir(one)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.as_bytes().starts_with(b".") {
+            continue;
+        }
+        count += u64::from(fs::symlink_metadata(other.join(&name)).is_err());
+        if entry.file_type()?.is_dir() {
+            count += missing(&entry.path(), &other.join(&name))?;
+        }
+    }
+    Ok(count)
 }
 
 fn remove(folder: &Path) -> io::Result<()> {
@@ -221,7 +251,7 @@ mod tests {
         for n in 1..4 {
             places.prepare().unwrap();
             fs::write(places.staging.join("which"), n.to_string()).unwrap();
-            places.publish().unwrap();
+            places.publish(0).unwrap();
             assert_eq!(sets.read("media/which"), Some(n.to_string()));
             assert_eq!(sets.read(".media.irsync-previous/which"), Some((n - 1).to_string()));
             assert_eq!(fs::read_dir(&sets.0).unwrap().count(), 2, "nothing else is left");
@@ -234,9 +264,25 @@ mod tests {
         fs::remove_dir(&places.live).unwrap();
         places.prepare().unwrap();
         fs::write(places.staging.join("which"), "new").unwrap();
-        places.publish().unwrap();
+        places.publish(0).unwrap();
         assert_eq!(sets.read("media/which").as_deref(), Some("new"));
         assert_eq!(fs::read_dir(&sets.0).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_set_that_lacks_more_than_was_judged_is_not_shown() {
+        let (sets, places) = Sets::new("lacks");
+        fs::create_dir(places.live.join("deep")).unwrap();
+        for name in ["kept", "gone", "deep/gone", ".partial"] {
+            fs::write(places.live.join(name), "old").unwrap();
+        }
+        places.prepare().unwrap();
+        fs::write(places.staging.join("kept"), "new").unwrap();
+        let refused = places.publish(2).unwrap_err();
+        assert!(refused.contains("lacks 3 of what is there, 2 were to go"), "{refused}");
+        assert_eq!(sets.read("media/kept").as_deref(), Some("old"));
+        places.publish(3).unwrap();
+        assert_eq!(sets.read("media/kept").as_deref(), Some("new"));
     }
 
     #[test]

@@ -187,7 +187,7 @@ fn read(path: &Path) -> io::Result<Found> {
 }
 
 /// Replaces the file by one that is complete on the disk before it gets its name.
-fn write_durably(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_durably(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let new = folder.join(format!("{name}.new"));
     let mut file = own::create(&new, 0o644)?;
     file.write_all(bytes)?;

@@ -134,6 +134,8 @@ pub struct JobStatus {
     pub kills: u64,
     /// Files transferred by all finished syncs.
     pub files_total: u64,
+    /// Files that were repaired by all finished syncs.
+    pub repaired_total: u64,
     /// Bytes sent and received by all finished syncs.
     pub bytes_total: u64,
     /// The version of rsync in use.

@@ -79,6 +79,7 @@ pub fn job(job: &JobStatus, now: Time, put: &mut Put<'_>) {
         ("kills", job.kills),
         ("files_total", job.files_total),
         ("bytes_total", job.bytes_total),
+        ("repaired_total", job.repaired_total),
     ];
     for (key, total) in totals {
         put(key, Value::Number(total));

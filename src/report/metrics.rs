@@ -36,7 +36,7 @@ pub fn render(snapshot: &Snapshot, up: bool) -> String {
 type Value = fn(&Judged, Stamp) -> Option<String>;
 
 /// Name, type, help and value of what each job has one of.
-const FAMILIES: [(&str, &str, &str, Value); 13] = [
+const FAMILIES: [(&str, &str, &str, Value); 14] = [
     ("irsync_job_healthy", "gauge", "1 unless the job is failing or stale.", |judged, _| {
         Some(u8::from(!judged.health.is_bad()).to_string())
     }),
@@ -80,6 +80,12 @@ const FAMILIES: [(&str, &str, &str, Value); 13] = [
     ("irsync_job_bytes_total", "counter", "Bytes sent and received.", |judged, _| {
         Some(judged.job.bytes_total.to_string())
     }),
+    (
+        "irsync_job_repaired_files_total",
+        "counter",
+        "Files whose content was wrong, although size and time were right.",
+        |judged, _| Some(judged.job.repaired_total.to_string()),
+    ),
     ("irsync_job_stalls_total", "counter", "Syncs ended because of a limit.", |judged, _| {
         Some(judged.job.stalls.to_string())
     }),

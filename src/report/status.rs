@@ -248,6 +248,7 @@ impl Section {
             kills: self.total("kills")?,
             files_total: self.total("files_total")?,
             bytes_total: self.total("bytes_total")?,
+            repaired_total: self.total("repaired_total")?,
             rsync_version: self.text("rsync_version"),
         })
     }

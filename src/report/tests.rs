@@ -53,6 +53,7 @@ pub fn full() -> JobStatus {
         kills: 1,
         files_total: 10,
         bytes_total: 1 << 40,
+        repaired_total: 11,
         rsync_version: Some("3.2.7".into()),
     }
 }

@@ -33,6 +33,8 @@ pub struct Additions {
     pub progress2: bool,
     /// `--fsync`: no file gets its right name, size and time before its content is on the disk
     pub fsync: bool,
+    /// `--checksum`, and an itemised list that tells what differs in content alone: for a sync that compares contents
+    pub verify: bool,
     /// `--password-file=-`: the password comes on standard input
     pub password_stdin: bool,
 }
@@ -46,6 +48,7 @@ impl Additions {
             items: version.is_some_and(Version::knows_items),
             progress2: progress && version.is_some_and(Version::knows_progress2),
             fsync: fsync && version.is_some_and(Version::knows_fsync),
+            verify: false,
             password_stdin: password,
         }
     }
@@ -176,6 +179,12 @@ pub fn compose(arguments: &Arguments, additions: &Additions, pass: Pass) -> Vec<
     if additions.fsync && !given.mentions("--fsync") {
         args.push("--fsync".into());
     }
+    if additions.verify && !given.has("--checksum") {
+        args.push("--checksum".into());
+    }
+    if additions.verify && !given.mentions("--itemize-changes") && given.value("--out-format").is_none() {
+        args.push("--itemize-changes".into());
+    }
     if additions.password_stdin && !given.mentions("--password-file") {
         args.push("--password-file=-".into());
     }
@@ -216,7 +225,8 @@ mod tests {
         }
     }
 
-    const ALL: Additions = Additions { stats: true, items: true, progress2: true, fsync: true, password_stdin: true };
+    const ALL: Additions =
+        Additions { stats: true, items: true, progress2: true, fsync: true, verify: false, password_stdin: true };
 
     #[test]
     fn a_remote_shell_is_told_from_a_daemon() {

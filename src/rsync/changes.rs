@@ -131,6 +131,15 @@ impl Changes {
     }
 }
 
+/// The name in the line of a file that was transferred for its content alone, which takes `--checksum`: size and time
+/// were right.
+pub(crate) fn repaired(line: &[u8]) -> Option<&[u8]> {
+    if ![&b">fc.."[..], b"<fc.."].iter().any(|start| line.starts_with(start)) {
+        return None;
+    }
+    itemised(line).map(|(_, name)| name)
+}
+
 /// An itemised line and its name: `YXcstpoguax name` (nine letters before 3.0), or `*deleting   name`. A link's target is cut
 /// off: ` -> target` of a symbolic one, ` => name` of a hard one.
 #[inline]
@@ -190,6 +199,21 @@ mod tests {
 
     fn news(lines: &str, before: &str, complained: &str) -> u64 {
         changes(lines).news([&changes(before), &Changes::default()], &complaints(complained), false).count
+    }
+
+    #[test]
+    fn what_differs_in_content_alone_was_repaired() {
+        for (line, name) in [
+            (">fc........ a b", Some("a b")),
+            (">fc.....n.. rotten", Some("rotten")),
+            ("<fc........ pushed", Some("pushed")),
+            (">fcs....... longer", None),
+            (">fc.t...... newer", None),
+            (">f+++++++++ new", None),
+            (">fc", None),
+        ] {
+            assert_eq!(repaired(line.as_bytes()), name.map(str::as_bytes), "{line}");
+        }
     }
 
     #[test]

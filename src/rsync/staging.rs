@@ -7,8 +7,21 @@ use std::ffi::{OsStr, OsString};
 
 /// What begins each line that names a change in the answer to the first of the two.
 pub(crate) const CHANGE: &[u8] = b"@";
-/// What irsync itself says on stdout when something has changed, before it turns into the second.
-pub(crate) const STAGED: &[u8] = b"@staged";
+/// What begins a change that is a deletion.
+pub(crate) const DELETION: &[u8] = b"@*deleting";
+/// What irsync itself says on stdout when something has changed, before it turns into the second, and after it how many
+/// deletions that brings.
+const STAGED: &str = "@staged ";
+
+/// See [`STAGED`].
+pub(crate) fn say_staged(deletions: u64) -> String {
+    format!("{STAGED}{deletions}\n")
+}
+
+/// The number of deletions, if the line is that of [`say_staged`].
+pub(crate) fn hear_staged(line: &[u8]) -> Option<u64> {
+    std::str::from_utf8(line).ok()?.strip_prefix(STAGED)?.parse().ok()
+}
 /// Options that look at what is in the destination already: of a new set there is nothing yet. And those that would hide
 /// what changes.
 const MISFITS: &[&str] = &[
@@ -32,13 +45,19 @@ pub(crate) fn obstacle(options: &[String], destination: &str) -> Option<String> 
     if is_remote(destination) {
         return Some("the destination is on another machine, where irsync cannot exchange sets".into());
     }
-    if let Some(option) = MISFITS.iter().find(|option| given.has(option) || given.value(option).is_some()) {
+    if let Some(option) = misfit(&words) {
         return Some(format!("options: {option} makes no sense for a set that is built anew"));
     }
     let deletes = given.deletes();
     (!deletes).then(|| {
         "options: without --delete the set would only ever grow: a new set has only what the server has".into()
     })
+}
+
+/// The first option that is not for a set that is built anew.
+pub(crate) fn misfit(words: &[OsString]) -> Option<&'static str> {
+    let given = analyse(words);
+    MISFITS.iter().find(|option| given.has(option) || given.value(option).is_some()).copied()
 }
 
 /// Of rsync's arguments for the live set: those that say what would change in it, and those that build the new one.
@@ -101,6 +120,14 @@ mod tests {
         assert_eq!(build, words("-r --max-delete=2147483647 a b /s/"));
         let (_, build) = passes(&words("-ri a b c"), None, OsStr::new("/s"));
         assert_eq!(build, words("-ri --max-delete=2147483647 --out-format=%n a b /s/"));
+    }
+
+    #[test]
+    fn what_is_said_is_heard() {
+        assert_eq!(hear_staged(say_staged(7).trim_end().as_bytes()), Some(7));
+        for line in [&b"@staged"[..], b"@staged x", b"staged 1", b"@*deleting 1"] {
+            assert_eq!(hear_staged(line), None);
+        }
     }
 
     #[test]

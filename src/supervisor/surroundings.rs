@@ -27,6 +27,7 @@ pub struct Surroundings {
     open_files: Option<u64>,
     umask: Mode,
     status_file: PathBuf,
+    state_dir: Option<PathBuf>,
     /// Held as long as we live: the status file and the control socket are ours.
     ownership: io::Result<Lock>,
     /// Differs between devices, stays the same on one.
@@ -56,6 +57,7 @@ impl Surroundings {
             open_files: raise_open_files(),
             umask,
             status_file: global.status_file.clone(),
+            state_dir: global.state_dir.clone(),
             ownership,
             device: device(),
         })
@@ -90,6 +92,7 @@ impl Surroundings {
             Arc::new(Waker::new()?),
             self.guard.take(),
             lock_dir,
+            self.state_dir.clone(),
             self.runs.clone(),
             self.open_files,
             self.umask,

@@ -1,5 +1,6 @@
 //! The words of a job's log lines.
 
+use super::said::Said;
 use super::sync_report::SyncReport;
 use crate::config::keys::Id;
 use crate::config::mask::masked;
@@ -53,6 +54,17 @@ pub fn exit(exit: Exit) -> String {
     match exit {
         Exit::Code(code) => format!("exited with code {code}"),
         Exit::Signal(number) => format!("was ended by signal {number}"),
+    }
+}
+
+/// Names what was repaired: cards rot, and their owner has to know which.
+pub fn log_repairs(job: &str, said: &Said) {
+    for name in &said.repaired_names {
+        log::warn!("{job}: repaired {}: its content had changed, although size and time had not", escaped(name));
+    }
+    let more = said.repaired.saturating_sub(said.repaired_names.len() as u64);
+    if more > 0 {
+        log::warn!("{job}: repaired {more} more files; is the card failing?");
     }
 }
 
@@ -149,6 +161,9 @@ fn sentence(job: &str, report: &SyncReport, conclusion: &Conclusion) -> String {
     }
     if let Some(resumed) = report.resumed {
         let _ = write!(text, ", resumed from {resumed} bytes");
+    }
+    if report.repaired > 0 {
+        let _ = write!(text, ", {} repaired", report.repaired);
     }
     if conclusion.failures > 1 {
         let _ = write!(text, ", {} in a row without success", conclusion.failures);

@@ -6,6 +6,7 @@
 //! | `inbox`, `pulse` | what stands behind the door: orders one way, signs of life the other |
 //! | `shared` | what all workers and the main thread have in common |
 //! | `thread`, `thread/perform` | the loop, and what the state machine asks for, done |
+//! | `verifying` | whether a sync compares contents |
 //! | `permission`, `claims` | the turn at a destination, its lock, and the owner's preconditions |
 //! | `start`, `run_as`, `locale`, `secret`, `variables`, `versions` | how a child is started, with what, and what its rsync can be asked for |
 //! | `running`, `said`, `masters` | a running child: its pipes, its lines, its leftovers, the ssh masters that outlive it |
@@ -34,6 +35,7 @@ mod start;
 mod sync_report;
 mod thread;
 mod variables;
+mod verifying;
 mod versions;
 
 pub use handle::{Handle, Terms};

@@ -2,16 +2,19 @@
 
 use crate::job::Step;
 use crate::rsync::argv::Printed;
-use crate::rsync::changes::Changes;
+use crate::rsync::changes::{repaired, Changes};
 use crate::rsync::complaint::Kinds;
 use crate::rsync::left_out::LeftOut;
 use crate::rsync::outcome::{Evidence, Proof};
 use crate::rsync::progress::{parse_progress, Progress};
-use crate::rsync::staging::STAGED;
+use crate::rsync::staging::hear_staged;
 use crate::rsync::stats::{Counts, Stats};
 
 /// As much of the answer to `rsync --version` as is kept.
 const ANSWER_LIMIT: usize = 4096;
+
+/// As many names of repaired files as are told.
+const NAMES: usize = 20;
 
 /// What a child has said.
 #[derive(Debug, Default)]
@@ -34,6 +37,12 @@ pub struct Said {
     pub progress: Option<Progress>,
     /// The name in rsync's latest itemised line, or its last line on stdout that is no progress record: the file it is at.
     pub last_line: Vec<u8>,
+    /// The first names of what was repaired.
+    pub repaired_names: Vec<Vec<u8>>,
+    /// Files that were repaired: content wrong, size and time right.
+    pub repaired: u64,
+    /// So many files and folders of the live set are not in the new one.
+    pub lacks: u64,
     /// The beginning of what the probe printed.
     pub answer: Vec<u8>,
 }
@@ -59,9 +68,15 @@ impl Said {
                     self.progress = Some(progress);
                     return false;
                 }
-                if line == STAGED && self.staged.is_some() {
-                    self.staged = Some(true);
+                if let (Some(lacks), Some(_)) = (hear_staged(line), self.staged) {
+                    (self.staged, self.lacks) = (Some(true), lacks);
                     return false;
+                }
+                if let Some(name) = repaired(line) {
+                    self.repaired = self.repaired.saturating_add(1);
+                    if self.repaired_names.len() < NAMES {
+                        self.repaired_names.push(name.to_vec());
+                    }
                 }
                 let name = self.changes.scan(line);
                 if name.is_none() {

@@ -24,6 +24,8 @@ pub struct Shared {
     pub versions: Versions,
     /// The folder of the locks; None if none could be made.
     pub lock_dir: Option<PathBuf>,
+    /// `state_dir`
+    pub state_dir: Option<PathBuf>,
     /// The destinations that jobs of this irsync write to.
     pub claims: Claims,
     /// What the marker of each run of this irsync begins with: `PID.START.`
@@ -46,6 +48,7 @@ impl Shared {
         main: Arc<Waker>,
         guard: Option<Guard>,
         lock_dir: Option<PathBuf>,
+        state_dir: Option<PathBuf>,
         runs: String,
         open_files: Option<u64>,
         umask: Mode,
@@ -57,6 +60,7 @@ impl Shared {
             reaper: Reaper::default(),
             versions: Versions::default(),
             lock_dir,
+            state_dir,
             claims: Claims::default(),
             runs,
             open_files,

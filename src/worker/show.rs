@@ -96,7 +96,7 @@ impl Show {
     /// A sync is over.
     pub fn concluded(&self, report: SyncReport, conclusion: &Conclusion) {
         let stamp = Stamp::now();
-        let (files, bytes) = (report.files.unwrap_or(0), report.bytes.unwrap_or(0));
+        let (files, bytes, repaired) = (report.files.unwrap_or(0), report.bytes.unwrap_or(0), report.repaired);
         let run = LastRun {
             ended: stamp,
             outcome: conclusion.outcome,
@@ -120,6 +120,7 @@ impl Show {
             s.stalls += u64::from(conclusion.outcome == Outcome::Stalled);
             s.files_total = s.files_total.saturating_add(files);
             s.bytes_total = s.bytes_total.saturating_add(bytes);
+            s.repaired_total = s.repaired_total.saturating_add(repaired);
             if conclusion.outcome.is_success() {
                 s.last_success = Some(stamp);
             }

@@ -4,7 +4,7 @@ use super::claims::Turn;
 use super::permission::{check_order, check_preconditions, destination, lock_key};
 use super::running::{Running, Ways};
 use super::shared::Shared;
-use super::{locale, run_as, secret};
+use super::{locale, run_as, secret, verifying};
 use crate::config::expand::has_variables;
 use crate::config::keys::Id;
 use crate::config::{Job, RunAs};
@@ -54,6 +54,10 @@ pub struct HookFacts {
     pub failures: u32,
     /// `IRSYNC_HELD`: deletions that wait for the owner
     pub held: u64,
+    /// A new set lacks so many files and folders of the live one; hooks are not told.
+    pub lacks: u64,
+    /// The sync compares contents; hooks are not told.
+    pub verify: bool,
 }
 
 /// Starts a child of the job. `pass` is of rsync alone.
@@ -73,7 +77,7 @@ pub fn start(
         check_order(job)?;
         check_preconditions(job)?;
     }
-    let (program, arguments) = words(step, pass, job, shared);
+    let (program, arguments) = words(step, pass, job, shared, facts);
     let secret = match (&job.password, step) {
         (Some(password), Step::Rsync) => Some(secret::read_password(password)?),
         _ => None,
@@ -142,17 +146,18 @@ pub fn start(
 }
 
 /// Program and arguments of a step.
-fn words(step: Step, pass: Pass, job: &Job, shared: &Shared) -> (String, Vec<OsString>) {
+fn words(step: Step, pass: Pass, job: &Job, shared: &Shared, facts: &HookFacts) -> (String, Vec<OsString>) {
     let hook = match step {
         Step::Probe => return (job.rsync.clone(), vec!["--version".into()]),
         Step::Rsync => {
             let version = shared.versions.get(&job.rsync);
-            let additions = Additions::known_to(
+            let mut additions = Additions::known_to(
                 version.as_ref(),
                 job.progress,
                 job.password.is_some(),
                 job.durable && job.arguments.local_destination().is_some(),
             );
+            additions.verify = facts.verify;
             let mut args = argv::compose(&job.arguments, &additions, pass);
             let destination = job.arguments.local_destination().filter(|_| job.atomic);
             let Some(live) = destination else { return (job.rsync.clone(), args) };
@@ -160,12 +165,15 @@ fn words(step: Step, pass: Pass, job: &Job, shared: &Shared) -> (String, Vec<OsS
             return (SELF.into(), args);
         }
         Step::Flush => {
-            let destination = job.arguments.local_destination().unwrap_or_default();
-            return (SELF.into(), vec![FLUSH.into(), destination.into()]);
+            let destination = job.arguments.local_destination().filter(|_| job.durable || job.atomic);
+            let note = verifying::note(job, shared.state_dir.as_deref()).filter(|_| facts.verify);
+            let mut words = vec![FLUSH.into(), destination.unwrap_or_default().into()];
+            words.extend(note.map(OsString::from));
+            return (SELF.into(), words);
         }
         Step::Publish => {
             let destination = job.arguments.local_destination().unwrap_or_default();
-            return (SELF.into(), vec![PUBLISH.into(), destination.into()]);
+            return (SELF.into(), vec![PUBLISH.into(), destination.into(), facts.lacks.to_string().into()]);
         }
         Step::BeforePublish => &job.hooks.before_publish,
         Step::Before => &job.hooks.before,

@@ -32,6 +32,8 @@ pub struct SyncReport {
     pub fetched: Option<u64>,
     /// Bytes of file data that an interrupted sync had left here.
     pub resumed: Option<u64>,
+    /// Files whose content was wrong here, although size and time were right.
+    pub repaired: u64,
     /// What rsync was doing when nothing moved any more.
     pub stalled: Option<String>,
     /// Files and folders deleted, where rsync said.
@@ -69,6 +71,7 @@ impl SyncReport {
         self.bytes = sum(self.bytes, before.bytes);
         self.deleted = sum(self.deleted, before.deleted);
         self.news = self.news.after(before.news);
+        self.repaired += before.repaired;
         self.fetched = sum(self.fetched, before.fetched);
         self.resumed = self.resumed.or(before.resumed);
         self

@@ -17,6 +17,7 @@ use super::show::Show;
 use super::start::HookFacts;
 use super::sync_report::SyncReport;
 use super::variables::expanded;
+use super::verifying::Verifying;
 use crate::config;
 use crate::job::deletions::{Held, Rules};
 use crate::job::{Action, Event, Job, Settings, Step, Time};
@@ -61,6 +62,7 @@ pub struct Worker {
     turn: Option<Turn>,
     /// What rsync was when this sync began.
     rsync_file: Option<Identity>,
+    verifying: Verifying,
     report: SyncReport,
     hook_facts: HookFacts,
     /// The source that rsync was last started with, by number.
@@ -126,6 +128,7 @@ impl Worker {
             daemons: Daemons::default(),
             turn: None,
             rsync_file: None,
+            verifying: Verifying::new(terms.phase, !terms.repeat),
             report: SyncReport::default(),
             hook_facts: HookFacts::default(),
             asked: 0,

@@ -65,6 +65,7 @@ const JOB_KEYS: &[(&str, &str)] = &[
     ("stalls", "of them ended because of a limit"),
     ("kills", "SIGKILLs sent because SIGTERM was not enough"),
     ("files_total, bytes_total", "files and bytes transferred by all of them"),
+    ("repaired_total", "files whose content was wrong here, although size and time were right; see \\fBverify_every\\fR"),
     ("runs_success, runs_warning, runs_partial, runs_held, runs_busy, runs_transient, runs_permanent, runs_disk, runs_stalled, runs_skipped", "finished syncs by outcome"),
     ("rsync_version", "the version of rsync in use"),
 ];

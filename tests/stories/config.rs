@@ -506,7 +506,7 @@ fn every_key_reaches_the_configuration() {
         "report_every" => "77s",
         "options" => "-a --delete",
         name if name.ends_with("_timeout") || name.ends_with("_after") && !name.starts_with("run_") => "77s",
-        "interval" | "spread" | "max_runtime" | "backoff_initial" | "backoff_max" => "77s",
+        "interval" | "spread" | "max_runtime" | "verify_every" | "backoff_initial" | "backoff_max" => "77s",
         _ => "/some/path",
     };
     for key in keys::KEYS.iter().filter(|key| key.name != "include") {

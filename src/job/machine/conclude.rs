@@ -35,7 +35,12 @@ impl Job {
         if cause.is_some() {
             return self.conclude(self.sources.verdict(outcome), cause, true, now);
         }
-        match self.deletions.ended(outcome, counted) {
+        // A set that changes as a whole cannot make room in itself first.
+        let next = match self.settings.atomic && outcome == Outcome::Disk {
+            true => Next::Done(outcome, None),
+            false => self.deletions.ended(outcome, counted),
+        };
+        match next {
             Next::Run(_) => self.start(Step::Rsync),
             Next::Done(outcome, held) => {
                 if held.is_some() || outcome.pace() == Pace::Interval {
@@ -49,12 +54,17 @@ impl Job {
     /// rsync has brought the set as far as it could. Before anybody hears of that, it has to be on the disk.
     fn settle(&mut self, outcome: Outcome, now: Time) -> Action {
         let came_through = outcome.pace() == Pace::Interval;
-        if came_through && (self.settings.durable || self.staged) && self.unflushed && !self.stopping {
+        if came_through && self.must_flush(outcome) && !self.stopping {
             self.flushing = outcome;
             self.start(Step::Flush)
         } else {
             self.conclude(outcome, None, true, now)
         }
+    }
+
+    /// That contents were compared is noted on the disk as well.
+    fn must_flush(&self, outcome: Outcome) -> bool {
+        (self.settings.durable || self.staged) && self.unflushed || self.verifying && outcome.is_success()
     }
 
     /// Everything is on the disk: now a new set may be shown.

@@ -41,7 +41,11 @@ impl Job {
 
     /// The limit without progress in force: `activity_timeout`, doubled for each time it struck since the last success.
     pub fn activity_limit(&self) -> Option<Duration> {
-        let configured = self.settings.limits.activity_timeout?;
+        let mut configured = self.settings.limits.activity_timeout?;
+        if self.verifying {
+            // A server that reads all its files sends nothing meanwhile: rsync has no sign of life for that.
+            configured = configured.max(LIMIT_CAP);
+        }
         Some(ceiling(configured, configured.max(LIMIT_CAP), self.stalls.saturating_add(1)))
     }
 

@@ -95,7 +95,9 @@ impl Worker {
         match permission::take_turn(&self.job, &self.shared) {
             Ok(turn) => {
                 self.turn = turn;
-                Event::Began { probe: self.must_probe() }
+                let verify = self.verifying.begin(&self.job, self.shared.state_dir.as_deref(), clock::now());
+                self.hook_facts.verify = verify;
+                Event::Began { probe: self.must_probe(), verify }
             }
             Err(reason) => {
                 self.report = SyncReport::of_refusal("lock", reason);
@@ -238,12 +240,15 @@ impl Worker {
         let changed = news.count > 0;
         let duration = clock::now().since(self.child_since);
         let mut report = SyncReport::of_rsync(exit, verdict, said, news, duration);
+        report.repaired = said.repaired;
+        log_lines::log_repairs(&self.job.name, said);
         report.stalled = child.stalled.clone();
         let matched = said.stats.counts().and_then(|counts| counts.matched);
         report.resumed = matched.filter(|matched| self.interrupted && *matched > 0);
         // What was moved and not finished lies in the partial folder; the next sync resumes from it.
         self.interrupted = !child.went_well() && (self.interrupted || child.has_moved_data());
         self.report = report.after(std::mem::take(&mut self.report));
+        self.hook_facts.lacks = said.lacks;
         self.hook_facts.code = self.report.code;
         if !said.evidence.reached() {
             self.feed(Event::Unreached);
@@ -303,6 +308,7 @@ impl Worker {
         debug_assert!(self.child.is_none(), "the sync is over, but a child of it runs");
         self.turn = None;
         let report = std::mem::take(&mut self.report);
+        self.verifying.end(conclusion.outcome.is_success(), clock::now());
         self.hook_facts.outcome = Some(conclusion.outcome);
         self.hook_facts.failures = conclusion.failures;
         self.hook_facts.changed = conclusion.changed;

@@ -182,3 +182,39 @@ fn a_destination_that_cannot_be_exchanged_is_refused_by_check_and_by_the_sync() 
     assert!(rig.run(&["check"]).status.success());
     assert_eq!(beside(&rig), BTreeSet::new(), "check left something behind");
 }
+
+#[test]
+fn deletions_are_judged_before_a_new_set_is_built_and_a_full_disk_shows_no_part_of_one() {
+    if !is_root("deletions_are_judged_before_a_new_set_is_built_and_a_full_disk_shows_no_part_of_one") {
+        return;
+    }
+    let Some(rig) = real("atomic-deletions") else { return };
+    let daemon = rig.daemon("read only = yes");
+    for n in 0..10 {
+        rig.write(&format!("served/{n}"), "old");
+    }
+    let card = Tmpfs::new(&rig.path("card"), "400k");
+    atomic(&rig, &daemon.url(), "backoff_initial = 100ms\nbackoff_max = 100ms");
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("sync success");
+    fs::remove_file(rig.path("served/9")).unwrap();
+    wait_until("the new set", || !rig.path("card/media/9").exists());
+    assert_eq!(contents(&rig.path("card/media")).unwrap(), BTreeSet::from(["old".to_owned()]));
+    for n in 0..9 {
+        fs::rename(rig.path(&format!("served/{n}")), rig.path(&format!("kept-{n}"))).unwrap();
+    }
+    irsync.wait_count("sync held", 1);
+    assert_eq!(fs::read_dir(rig.path("card/media")).unwrap().count(), 9);
+    for n in 0..9 {
+        fs::rename(rig.path(&format!("kept-{n}")), rig.path(&format!("served/{n}"))).unwrap();
+    }
+    irsync.wait_count("sync success", irsync.count("sync success") + 1);
+    fs::remove_file(rig.path("served/8")).unwrap();
+    big_file(&rig, "served/big", 600);
+    irsync.wait_count("sync disk", 3);
+    assert_eq!(fs::read_dir(rig.path("card/media")).unwrap().count(), 9, "the old set, whole");
+    card.remount("size=4m");
+    wait_until("the new set", || rig.path("card/media/big").exists());
+    assert_eq!(fs::read_dir(rig.path("card/media")).unwrap().count(), 9);
+    irsync.stop();
+}

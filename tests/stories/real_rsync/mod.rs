@@ -11,6 +11,7 @@ mod freeze;
 mod report;
 mod server;
 mod transfers;
+mod verify;
 
 use crate::common::{daemon, Rig};
 use std::path::Path;
