@@ -7,6 +7,7 @@ import shutil
 import subprocess
 
 import measures
+from fleet import fleet
 from harness import median, read, show, wait_for
 
 FILES = 200_000
@@ -213,4 +214,4 @@ def size(_):
 
 
 ROWS = {"list": list_row, "flood": flood, "exec": exec_row, "interval": interval, "timing": timing, "instructions": instructions,
-        "memory": memory, "many": many, "size": size}
+        "memory": memory, "many": many, "size": size, "fleet": fleet}

@@ -26,7 +26,8 @@ irsync fleet DIR [--stale 2h] [--watch] [--json] [--metrics FILE] [--html FILE]
   --metrics FILE  write it for Prometheus (node_exporter's textfile collector)
   --html FILE     write a page for a browser
 
-Exit codes: 0 all are well; 1 some are not, or DIR cannot be read; 2 wrong usage.
+Exit codes: 0 all are well; 1 some are not, or DIR has no report or cannot be
+read; 2 wrong usage.
 ";
 
 /// Milliseconds between two looks.

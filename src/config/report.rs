@@ -41,7 +41,7 @@ impl Config {
         }
         job.name = REPORT.into();
         // Without times, so that the server's clock stamps it, and so that it is sent even if nothing has changed.
-        let (options, source) = (vec!["-r".into()], vec![format!("{}/", text(folder.as_os_str()))]);
+        let (options, source) = (vec!["-rI".into()], vec![format!("{}/", text(folder.as_os_str()))]);
         let destination = format!("{}/", to.trim_end_matches('/'));
         job.arguments = Arguments::Ini { options, source, destination };
         job.limits.max_runtime = Some(LONGEST);
@@ -75,7 +75,7 @@ mod tests {
         let Arguments::Ini { options, source, destination } = &job.arguments else { panic!("{job:?}") };
         assert_eq!(
             (options.as_slice(), source.as_slice()),
-            (&["-r".to_owned()][..], &["/run/irsync/status.report/".to_owned()][..])
+            (&["-rI".to_owned()][..], &["/run/irsync/status.report/".to_owned()][..])
         );
         assert_eq!(destination, "rsync://h/reports/");
         assert_eq!(job.password, Some(Password::File("/etc/secret".into())));

@@ -3,10 +3,7 @@
 use super::device::{Device, Mark, Report};
 use super::view::View;
 use super::{json, metrics, page, read, table};
-use crate::job::{Outcome, Time};
-use crate::report::board::{JobStatus, LastRun, Stamp};
-use crate::report::snapshot::{Daemon, Snapshot};
-use crate::report::status;
+use crate::job::Outcome;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
@@ -18,43 +15,18 @@ fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-fn at(n: u64) -> Stamp {
-    Stamp { mono: Time(secs(n)), wall: UNIX_EPOCH }
-}
-
 /// A report that was written 1000 s after the boot, of a job that succeeded `success` s after it.
 fn report(outcome: Outcome, success: Option<u64>) -> String {
-    let why = (!outcome.is_success()).then(|| "rsync: <b>no</b> \"way\"".to_owned());
-    let last = LastRun {
-        ended: at(990),
-        outcome,
-        code: Some(0),
-        reason: "RERR".into(),
-        why,
-        duration: secs(1),
-        files: None,
-        bytes: None,
-        fetched: None,
-        resumed: None,
-    };
-    let job = JobStatus {
-        name: "media".into(),
-        last: Some(last),
-        last_success: success.map(at),
-        started: Some(at(10)),
-        stale_after: Some(secs(600)),
-        ..JobStatus::default()
-    };
-    let daemon = Daemon {
-        version: "0.2.0".into(),
-        pid: 1,
-        stopping: false,
-        started: at(5).mono,
-        written: at(1000).mono,
-        watchdog: None,
-        boot_cause: None,
-    };
-    status::render(&Snapshot::new(daemon, vec![job], at(1000))) + "\n[report]\nuptime = 1000.000\n"
+    let totals = ["failures", "runs", "stalls", "kills", "files_total", "bytes_total"];
+    let totals: String = totals.iter().map(|key| format!("{key} = 0\n")).collect();
+    let why = if outcome.is_success() { "" } else { "last_why = rsync: <b>no</b> \"way\"\n" };
+    let success = success.map_or(String::new(), |at| format!("last_success_mono = {at}.000\n"));
+    format!(
+        "[irsync]\nversion = 0.2.0\npid = 1\nstate = running\nstarted_mono = 5.000\nwritten_mono = 1000.000\n\n\
+         [job:media]\nstate = waiting\nstarted_mono = 10.000\nlast_outcome = {outcome}\nlast_reason = RERR\n{why}\
+         last_ended_mono = 990.000\nlast_duration = 1.000\n{success}stale_after = 600.000\n{totals}\n\
+         [report]\nuptime = 1000.000\n"
+    )
 }
 
 fn device(name: &str, age: u64, text: &str) -> Device {
@@ -86,6 +58,7 @@ fn devices_are_judged_and_the_sick_come_first() {
         assert_eq!(device.mark.name(), if device.name == "well" { "ok" } else { &device.name });
     }
     assert_eq!(view.marks, [1; 6]);
+    assert!(!super::tests::view(Vec::new()).is_well(), "nobody has said that he is well");
     assert!(!view.is_well() && super::tests::view(vec![all().remove(0)]).is_well());
     assert_eq!(view.versions, [("0.2.0".to_owned(), 5)]);
 }

@@ -57,9 +57,9 @@ impl View {
         View { now, gone, devices, marks, outcomes, versions }
     }
 
-    /// Whether nobody has to be looked after.
+    /// Whether nobody has to be looked after. A folder without a report does not say so.
     pub fn is_well(&self) -> bool {
-        self.sick().next().is_none()
+        !self.devices.is_empty() && self.sick().next().is_none()
     }
 
     /// Those who are not well.

@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 use std::fs;
 
 /// What a device wrote 1000 s after its boot; its last sync came to `outcome`, its last success was `success`.
-fn report(outcome: &str, success: u32) -> String {
+pub fn report(outcome: &str, success: u32) -> String {
     let totals = ["failures", "runs", "stalls", "kills", "files_total", "bytes_total"]
         .map(|key| format!("{key} = 0\n"))
         .concat();
