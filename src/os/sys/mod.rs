@@ -91,11 +91,9 @@ fn in_child(setup: &Setup, parent: Pid) -> io::Result<()> {
         }
         if let Some(uid) = setup.uid {
             nix::unistd::setuid(uid)?;
-            // Whoever gives rsync a user takes rights away from it: a set-user-ID program gives none back. Neither rsync nor ssh
-            // needs one. Linux 3.5 and up.
-            let _ = prctl::set_no_new_privs();
         }
-        // What was given up here no set-uid program gives back. Linux 3.5 and up.
+        // Whoever gives rsync a user or a group takes rights away from it: no set-user-ID program gives them back. Neither rsync
+        // nor ssh needs one. Linux 3.5 and up.
         let _ = prctl::set_no_new_privs();
     }
     // After the user has changed, which clears it; see prctl(2).
