@@ -6,6 +6,7 @@ pub(crate) mod boot_record;
 pub(crate) mod deletions;
 pub(crate) mod event;
 pub(crate) mod feeding;
+mod feeding_event;
 pub(crate) mod health;
 pub(crate) mod ladder;
 pub(crate) mod machine;
