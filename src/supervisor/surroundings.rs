@@ -9,7 +9,7 @@ use crate::os::lock::{self, Lock};
 use crate::os::own as files;
 use crate::os::wake::Waker;
 use crate::os::{clock, procfs, reaper};
-use crate::worker::Shared;
+use crate::worker::{Folders, Shared};
 use nix::sys::mman::{mlockall, munlockall, MlockAllFlags};
 use nix::sys::resource::{getrlimit, setrlimit, Resource};
 use nix::sys::stat::{umask, Mode};
@@ -91,8 +91,7 @@ impl Surroundings {
         let shared = Shared::new(
             Arc::new(Waker::new()?),
             self.guard.take(),
-            lock_dir,
-            self.state_dir.clone(),
+            Folders { locks: lock_dir, state: self.state_dir.clone() },
             self.runs.clone(),
             self.open_files,
             self.umask,

@@ -40,4 +40,4 @@ mod versions;
 
 pub use handle::{Handle, Terms};
 pub(crate) use permission::order_findings;
-pub use shared::Shared;
+pub use shared::{Folders, Shared};

@@ -11,6 +11,15 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 
+/// Where irsync keeps its own files.
+#[derive(Clone, Debug, Default)]
+pub struct Folders {
+    /// [`Shared::lock_dir`]
+    pub locks: Option<PathBuf>,
+    /// [`Shared::state_dir`]
+    pub state: Option<PathBuf>,
+}
+
 /// One for the whole process.
 #[derive(Debug)]
 pub struct Shared {
@@ -47,8 +56,7 @@ impl Shared {
     pub fn new(
         main: Arc<Waker>,
         guard: Option<Guard>,
-        lock_dir: Option<PathBuf>,
-        state_dir: Option<PathBuf>,
+        folders: Folders,
         runs: String,
         open_files: Option<u64>,
         umask: Mode,
@@ -59,8 +67,8 @@ impl Shared {
             main,
             reaper: Reaper::default(),
             versions: Versions::default(),
-            lock_dir,
-            state_dir,
+            lock_dir: folders.locks,
+            state_dir: folders.state,
             claims: Claims::default(),
             runs,
             open_files,

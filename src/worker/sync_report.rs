@@ -44,6 +44,8 @@ impl SyncReport {
     /// rsync has run.
     pub fn of_rsync(exit: Exit, verdict: Verdict, said: &Said, news: News, duration: Duration) -> SyncReport {
         let counts = said.stats.counts();
+        // An atomic set was only looked at: what rsync counted then is what it would have done.
+        let done = counts.filter(|_| said.staged != Some(false));
         SyncReport {
             code: if let Exit::Code(code) = exit { Some(code) } else { None },
             reason: verdict.reason.to_owned(),
@@ -51,11 +53,11 @@ impl SyncReport {
             kind: verdict.kind,
             telling: said.evidence.telling(),
             duration,
-            files: counts.and_then(|counts| counts.files),
+            files: done.and_then(|counts| counts.files),
             bytes: counts.and_then(|counts| counts.bytes()),
-            deleted: counts.and_then(|counts| counts.deleted),
+            deleted: done.and_then(|counts| counts.deleted),
             news,
-            fetched: counts.and_then(|counts| counts.literal),
+            fetched: done.and_then(|counts| counts.literal),
             ..SyncReport::default()
         }
     }

@@ -200,6 +200,12 @@ fn deletions_are_judged_before_a_new_set_is_built_and_a_full_disk_shows_no_part_
     fs::remove_file(rig.path("served/9")).unwrap();
     wait_until("the new set", || !rig.path("card/media/9").exists());
     assert_eq!(contents(&rig.path("card/media")).unwrap(), BTreeSet::from(["old".to_owned()]));
+    rig.write("served/0", "newer");
+    fs::remove_file(rig.path("served/8")).unwrap();
+    irsync.wait_log(", 1 file, ");
+    assert_eq!(irsync.count(", 2 files, "), 0, "what was looked at counts as fetched: {}", irsync.log());
+    rig.write("served/8", "old");
+    wait_until("the new set", || rig.path("card/media/8").exists());
     for n in 0..9 {
         fs::rename(rig.path(&format!("served/{n}")), rig.path(&format!("kept-{n}"))).unwrap();
     }
