@@ -25,13 +25,15 @@ def list_row(bench):
             with open(f"{source}/{n // 1000}/{n}", "w") as file:
                 file.write("x")
     rsync = shutil.which("rsync")
-    target = os.path.join(bench.folder, "empty")
-    args = ["-rvn", f"{source}/", f"{target}/"]
+    # A dry run is an order that irsync refuses. With -vv rsync names each file that is up to date, and copies none.
+    target = os.path.join(bench.folder, "copy")
+    subprocess.run([rsync, "-rlt", f"{source}/", f"{target}/"], check=True)
+    args = ["-rltvv", f"{source}/", f"{target}/"]
     bare = ["sh", "-c", 'rsync "$@" | cat > /dev/null', "sh"] + args
     command, folder = bench.ini("")
     with open(f"{folder}/irsync.ini", "w") as file:
         file.write(f"status_file = {folder}/status\n[list]\nsource = {source}/\ndestination = {target}/\n")
-        file.write(f"options = -rvn\nrsync = {rsync}\n")
+        file.write(f"options = -rltvv\nrsync = {rsync}\n")
     work = {"bare": (bare, folder, None), "irsync": (command + ["once"], folder, None)}
     for name, peer in bench.loops(100_000, args).items():
         if name != "busybox":
