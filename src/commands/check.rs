@@ -171,6 +171,11 @@ fn option_hints(job: &Job, hints: &mut Vec<String>) {
             hints.push(format!("options: {option}: {why}"));
         }
     }
+    if !analysis.talks() && !analysis.has("--quiet") {
+        hints.push(
+            "options: all that rsync says is taken for complaints: no success is proved, and nothing is counted".into(),
+        );
+    }
     if analysis.has("--partial") && !analysis.mentions("--partial-dir") {
         hints.push(
             "options: --partial without --partial-dir: an interrupted sync leaves half files under their final names"

@@ -231,6 +231,7 @@ fn rsync_756_a_file_too_large_for_the_file_system_is_permanent_with_advice() {
     let mut irsync = rig.start(&["run"]);
     irsync.wait_log("sync permanent: code 11 (RERR_FILEIO), a file is larger than the file system here takes");
     irsync.wait_log("it said: rsync: [receiver] write failed on \"/x/big\": File too large (27)");
+    assert!(!irsync.log_has("changed: "), "it came to nothing: {}", irsync.log());
     wait_until("the status", || rig.status("media", "last_kind").as_deref() == Some("too_large"));
     irsync.stop();
 }

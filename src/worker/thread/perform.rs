@@ -11,7 +11,7 @@ use super::Worker;
 use crate::config;
 use crate::job::deletions::{Counted, Pass};
 use crate::job::Conclusion;
-use crate::job::{Action, Cause, Event, Outcome, Step};
+use crate::job::{Action, Cause, Event, Outcome, Pace, Step};
 use crate::os::clock;
 use crate::os::program::Identity;
 use crate::report::human::Span;
@@ -316,7 +316,10 @@ impl Worker {
         self.held = conclusion.held;
         self.hook_facts.held = conclusion.held.map_or(0, |held| held.count);
         log_lines::log_conclusion(&self.job.name, &report, &conclusion, told);
-        log_lines::log_news(&self.job.name, &report.news);
+        // What a sync began with that came to nothing is no change yet.
+        if conclusion.outcome.pace() == Pace::Interval {
+            log_lines::log_news(&self.job.name, &report.news);
+        }
         self.show.concluded(report, &conclusion);
     }
 
