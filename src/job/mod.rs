@@ -10,6 +10,7 @@ mod feeding_event;
 pub(crate) mod health;
 pub(crate) mod ladder;
 pub(crate) mod machine;
+pub mod narrator;
 pub(crate) mod outcome;
 pub(crate) mod owed;
 pub(crate) mod settings;

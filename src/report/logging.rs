@@ -3,11 +3,13 @@
 //! Nobody who logs is held up by the log: a pipe that nobody reads, a dead disk and a stopped syslogd hold up the log's own
 //! thread only, and rsync goes on. What rsync says waits a moment for a log that only needs that to get all of it.
 
+use super::log_bounds::{Memory, Said, Verdict};
 use super::log_queue::Queue;
 use super::log_sink::Sink;
 use super::log_writer::Writer;
 use super::utc;
 use crate::config::Global;
+use crate::os::clock;
 use crate::text::{self, Record, LINE_LIMIT};
 use log::{Level, LevelFilter, Log, Metadata};
 use simplelog::{ConfigBuilder, LevelPadding, WriteLogger};
@@ -70,9 +72,13 @@ pub fn show_below(lines: &[String]) {
 pub struct ChildLog {
     shared: Option<Arc<Shared>>,
     level: Level,
-    /// `[LEVEL] job: child: `
+    /// ` job: child: `
     prefix: Vec<u8>,
     lines: Vec<u8>,
+    /// What the children of the job have said before, where that bounds what this one may say.
+    memory: Option<Arc<Mutex<Memory>>>,
+    said: Said,
+    left_out: u64,
 }
 
 impl ChildLog {
@@ -82,12 +88,17 @@ impl ChildLog {
     }
 
     fn into(shared: Option<Arc<Shared>>, level: Level, job: &str, child: &str) -> ChildLog {
-        let mut prefix = format!("[{level}] ").into_bytes();
+        let mut prefix = b" ".to_vec();
         text::escape_into(&mut prefix, job.as_bytes(), LINE_LIMIT);
         prefix.extend_from_slice(b": ");
         prefix.extend_from_slice(child.as_bytes());
         prefix.extend_from_slice(b": ");
-        ChildLog { shared, level, prefix, lines: Vec::new() }
+        ChildLog { shared, level, prefix, lines: Vec::new(), memory: None, said: Said::default(), left_out: 0 }
+    }
+
+    /// From now on what is logged is bounded, in view of what the job's children have said before.
+    pub fn bound_by(&mut self, memory: &Arc<Mutex<Memory>>) {
+        self.memory = Some(Arc::clone(memory));
     }
 
     /// Adds a line to the batch; nothing is done if its level is not logged.
@@ -95,9 +106,39 @@ impl ChildLog {
         if self.level > log::max_level() || self.shared.is_none() {
             return;
         }
-        self.lines.extend_from_slice(&self.prefix);
-        text::escape_record(&mut self.lines, record, LINE_LIMIT);
-        self.lines.push(b'\n');
+        let level = match &self.memory {
+            None => self.level,
+            Some(memory) => match lock(memory).judge(record.bytes, &mut self.said, clock::now()) {
+                Verdict::Log => self.level,
+                Verdict::Repeats => self.level.max(Level::Debug),
+                Verdict::TooMuch => {
+                    self.left_out += 1;
+                    Level::Trace
+                }
+            },
+        };
+        if level <= log::max_level() {
+            let _ = write!(self.lines, "[{level}]");
+            self.lines.extend_from_slice(&self.prefix);
+            text::escape_record(&mut self.lines, record, LINE_LIMIT);
+            self.lines.push(b'\n');
+        }
+    }
+
+    /// The child says no more: logs how much was left out.
+    pub fn end(&mut self) {
+        let left_out = std::mem::take(&mut self.left_out);
+        let Some(memory) = self.memory.as_ref().filter(|_| left_out > 0) else { return };
+        let told = format!("{left_out} more lines of it are not logged");
+        // As a rule the child says as much the next time.
+        let news = lock(memory).is_news([&self.prefix, told.as_bytes()].concat().as_slice(), clock::now());
+        let level = if news { self.level } else { Level::Debug };
+        if level <= log::max_level() {
+            let _ = write!(self.lines, "[{level}]");
+            self.lines.extend_from_slice(&self.prefix);
+            let _ = writeln!(self.lines, "{told}");
+            self.commit();
+        }
     }
 
     /// Logs the batch: call it after each read.
@@ -131,6 +172,21 @@ struct Shared {
     filled: Condvar,
     /// The writer has finished a batch.
     written: Condvar,
+}
+
+fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
+    memory.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Logs what irsync says of a job, at `debug` if it was logged within the hour.
+pub fn say(memory: &Mutex<Memory>, level: Level, text: &str) {
+    let news = lock(memory).is_news(text.as_bytes(), clock::now());
+    log::log!(if news { level } else { level.max(Level::Debug) }, "{text}");
+}
+
+/// Lets everything be news again.
+pub fn forget(memory: &Mutex<Memory>) {
+    lock(memory).forget();
 }
 
 fn now() -> u64 {

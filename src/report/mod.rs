@@ -7,6 +7,7 @@ pub(crate) mod fields;
 pub(crate) mod history;
 pub(crate) mod human;
 pub mod json;
+pub(crate) mod log_bounds;
 mod log_queue;
 mod log_sink;
 mod log_writer;

@@ -3,10 +3,12 @@
 
 mod columns;
 mod escape;
+mod kind;
 mod lines;
 
 pub use columns::{columns, fit, fit_end};
 pub use escape::{escape_into, escape_record};
+pub use kind::kind;
 #[cfg(test)]
 pub use lines::LineEnd;
 pub use lines::{line_end, LineSplitter, Record, LINE_LIMIT};

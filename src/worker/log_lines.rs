@@ -7,13 +7,17 @@ use crate::config::mask::masked;
 use crate::config::report::REPORT;
 use crate::config::Arguments;
 use crate::job::deletions::{Held, Why};
+use crate::job::narrator::{Counts, Narrator, Telling};
 use crate::job::Conclusion;
-use crate::job::{Cause, Outcome, Step};
+use crate::job::{Cause, Outcome, Step, Time};
 use crate::report::human::Span;
+use crate::report::log_bounds::Memory;
+use crate::report::logging;
 use crate::rsync::changes::News;
 use crate::rsync::outcome::Exit;
 use crate::text;
 use std::fmt::Write;
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// As much of a name as a status line shows.
@@ -44,9 +48,9 @@ fn cause(cause: Cause, step: Step, stalled: Option<&str>) -> String {
 }
 
 /// Says why a child gets SIGTERM. That irsync is stopping was said already.
-pub fn log_termination(job: &str, step: Step, why: Cause, stalled: Option<&str>) {
+pub fn log_termination(memory: &Mutex<Memory>, job: &str, step: Step, why: Cause, stalled: Option<&str>) {
     let level = if why == Cause::Stop { log::Level::Debug } else { log::Level::Warn };
-    log::log!(level, "{job}: {}: {}; ending it", step.name(), cause(why, step, stalled));
+    logging::say(memory, level, &format!("{job}: {}: {}; ending it", step.name(), cause(why, step, stalled)));
 }
 
 /// How a process has ended, as the end of a sentence.
@@ -76,7 +80,7 @@ pub fn escaped(line: &[u8]) -> String {
 }
 
 /// Another source is asked, because the one before has failed.
-pub fn log_fallback(job: &str, report: &SyncReport, arguments: &Arguments) {
+pub fn log_fallback(memory: &Mutex<Memory>, job: &str, report: &SyncReport, arguments: &Arguments) {
     let stalled = report.stalled.as_ref().map(|phase| match phase.starts_with("while ") {
         true => format!("no progress {phase}"),
         false => phase.clone(),
@@ -86,29 +90,58 @@ pub fn log_fallback(job: &str, report: &SyncReport, arguments: &Arguments) {
         Arguments::Ini { source, .. } => masked(&source.join(" ")),
         Arguments::DropIn(_) => String::new(),
     };
-    log::warn!("{job}: the source did not serve: {why}; asking {next}");
+    logging::say(memory, log::Level::Warn, &format!("{job}: the source did not serve: {why}; asking {next}"));
 }
 
-/// The one line of every sync. `told`: the same deletions were held before, and their owner has read it.
-pub fn log_conclusion(job: &str, report: &SyncReport, conclusion: &Conclusion, told: bool) {
-    let level = match conclusion.outcome {
-        Outcome::Held if told => log::Level::Debug,
+/// The one line of a sync, and now and then that of many. `told`: the same deletions were held before, and their owner has
+/// read it. Gives whether it was told aloud.
+pub fn log_conclusion(
+    job: &str,
+    report: &SyncReport,
+    conclusion: &Conclusion,
+    told: bool,
+    narrator: &mut Narrator,
+    now: Time,
+) -> bool {
+    let words = format!("{} {}", conclusion.outcome, why(report, conclusion).as_deref().unwrap_or(&report.reason));
+    let telling = narrator.sync(conclusion.outcome, text::kind(words.as_bytes(), false), conclusion.changed, now);
+    let level = match (conclusion.outcome, telling) {
+        (Outcome::Held, _) if told => log::Level::Debug,
+        (Outcome::Held, _) => log::Level::Warn,
+        (_, Telling::Quiet) => log::Level::Debug,
         // Each report is one: nobody wants to read that four times an hour.
-        Outcome::Success | Outcome::Warning if job == REPORT => log::Level::Debug,
-        Outcome::Success | Outcome::Warning => log::Level::Info,
-        Outcome::Permanent => log::Level::Error,
+        (Outcome::Success | Outcome::Warning, _) if job == REPORT => log::Level::Debug,
+        (Outcome::Success | Outcome::Warning, _) => log::Level::Info,
+        (Outcome::Permanent, _) => log::Level::Error,
         _ => log::Level::Warn,
     };
-    log::log!(level, "{job}: {}", sentence(job, report, conclusion));
+    let untold = match telling {
+        Telling::Aloud(untold) if untold > 0 => format!(" ({untold} more like it were not logged)"),
+        _ => String::new(),
+    };
+    log::log!(level, "{job}: {}{untold}", sentence(job, report, conclusion));
+    if let Some((span, counts)) = narrator.summary(now) {
+        log::info!("{job}: {}", summary(span, counts));
+    }
+    level < log::Level::Debug
+}
+
+/// What the syncs of the last hour came to.
+fn summary(span: Duration, counts: Counts) -> String {
+    let Counts { syncs, changed, failed } = counts;
+    let failed = if failed == 0 { "all well".into() } else { format!("{failed} failed") };
+    let changed = if changed == 0 { "nothing changed".into() } else { format!("{changed} changed something") };
+    format!("{syncs} syncs in {}: {failed}, {changed}", Span(span))
 }
 
 /// As much of the line with the names is said before the rest is only counted.
 const NEWS_LIMIT: usize = 900;
 
-/// What a sync has brought, by name.
-pub fn log_news(job: &str, news: &News) {
+/// What a sync has brought, by name; `aloud`: the sync was told.
+pub fn log_news(job: &str, news: &News, aloud: bool) {
     if !news.names.is_empty() {
-        log::info!("{job}: changed: {}", listed(news));
+        let level = if aloud { log::Level::Info } else { log::Level::Debug };
+        log::log!(level, "{job}: changed: {}", listed(news));
     }
 }
 

@@ -7,6 +7,7 @@ use crate::os::clock;
 use crate::os::mark;
 use crate::os::reaper;
 use crate::os::sampler::{Connection, Sampler};
+use crate::report::log_bounds::Memory;
 use crate::report::logging::ChildLog;
 use crate::rsync::names::decoded;
 use crate::rsync::outcome::Exit;
@@ -14,6 +15,7 @@ use crate::text::{LineSplitter, Record};
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How much is read at once at first, into a buffer on the stack. Most syncs say less than this.
@@ -115,6 +117,15 @@ impl Running {
             terminated: false,
             killed: false,
             child,
+        }
+    }
+
+    /// What it writes to the log is bounded, but for what the owner has asked for: rsync's standard output, shown at
+    /// `debug`, or at `info` where irsync stands in for rsync on a command line.
+    pub fn bound_log(&mut self, memory: &Arc<Mutex<Memory>>) {
+        self.stderr.log.bound_by(memory);
+        if self.step != Step::Rsync {
+            self.stdout.log.bound_by(memory);
         }
     }
 
@@ -318,6 +329,7 @@ impl Pipe {
         let log = &mut self.log;
         self.lines.finish(&mut |record| log_heard(log, &record, hear));
         self.log.commit();
+        self.log.end();
     }
 }
 

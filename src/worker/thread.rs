@@ -20,15 +20,18 @@ use super::variables::expanded;
 use super::verifying::Verifying;
 use crate::config;
 use crate::job::deletions::{Held, Rules};
+use crate::job::narrator::{Narrator, HOUR};
 use crate::job::{Action, Event, Job, Settings, Step, Time};
 use crate::os::clock;
 use crate::os::program::Identity;
 use crate::report::human::Span;
+use crate::report::log_bounds::Memory;
+use crate::report::logging;
 use crate::report::slot::Slot;
 use nix::poll::{ppoll, PollFd, PollFlags};
 use nix::sys::time::TimeSpec;
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A first sync that starts sooner than this is not announced.
@@ -71,6 +74,10 @@ pub struct Worker {
     held: Option<Held>,
     /// The owner was told that deletions are not counted first.
     told_of_no_guard: bool,
+    /// What the log was told of the job's syncs.
+    narrator: Narrator,
+    /// What the log was told by the job's children.
+    memory: Arc<Mutex<Memory>>,
     /// The state machine has said that the job is over.
     exiting: bool,
 }
@@ -134,6 +141,8 @@ impl Worker {
             asked: 0,
             held: None,
             told_of_no_guard: false,
+            narrator: Narrator::new(HOUR, now),
+            memory: Arc::default(),
             exiting: false,
         }
     }
@@ -229,8 +238,14 @@ impl Worker {
         self.look_after_child();
         while let Some(order) = self.inbox.next() {
             match order {
-                Order::SyncNow => self.feed(Event::SyncNow),
-                Order::Allow => self.feed(Event::Allow),
+                Order::SyncNow => {
+                    self.listen();
+                    self.feed(Event::SyncNow);
+                }
+                Order::Allow => {
+                    self.listen();
+                    self.feed(Event::Allow);
+                }
                 Order::Pause(paused) => self.feed(Event::Pause(paused)),
                 Order::Stop => self.feed(Event::Stop),
                 Order::Reload(job) => self.reload(job),
@@ -246,6 +261,7 @@ impl Worker {
     fn reload(&mut self, template: Arc<config::Job>) {
         self.adopt(expanded(&template).unwrap_or_else(|_| Arc::clone(&template)));
         self.template = template;
+        self.listen();
         self.show.stale_after(self.job.stale_after);
         self.feed(Event::Reconfigure(settings(&self.job, true)));
     }
@@ -256,6 +272,12 @@ impl Worker {
             self.give_up_destination();
         }
         self.job = job;
+    }
+
+    /// Somebody is there, and wants to see what comes of the next sync.
+    fn listen(&mut self) {
+        self.narrator.listen();
+        logging::forget(&self.memory);
     }
 
     /// Other irsyncs may write to the destination from now on. While a sync runs it keeps its turn, and the lock with it.

@@ -15,6 +15,7 @@ use crate::job::{Action, Cause, Event, Outcome, Pace, Step};
 use crate::os::clock;
 use crate::os::program::Identity;
 use crate::report::human::Span;
+use crate::report::logging;
 use crate::rsync::outcome::{classify, Exit};
 use crate::rsync::version::Version;
 use std::sync::Arc;
@@ -42,7 +43,8 @@ impl Worker {
                         (Step::Rsync, Cause::Asks) => child.said.evidence.asks().map(str::to_owned),
                         _ => None,
                     };
-                    log_lines::log_termination(&self.job.name, child.step, cause, child.stalled.as_deref());
+                    let stalled = child.stalled.as_deref();
+                    log_lines::log_termination(&self.memory, &self.job.name, child.step, cause, stalled);
                     child.terminate();
                 }
                 self.show.stopping();
@@ -51,7 +53,9 @@ impl Worker {
             Action::Kill => {
                 debug_assert!(self.child.is_some(), "nothing runs that could be killed");
                 if let Some(child) = &mut self.child {
-                    log::warn!("{}: {} did not end after SIGTERM, killing it", self.job.name, child.step.name());
+                    let text =
+                        format!("{}: {} did not end after SIGTERM, killing it", self.job.name, child.step.name());
+                    logging::say(&self.memory, log::Level::Warn, &text);
                     child.kill();
                 }
                 self.show.killed();
@@ -132,7 +136,8 @@ impl Worker {
         }
         let job = config::Job { arguments: self.job.arguments_for(source), ..(*self.job).clone() };
         if std::mem::replace(&mut self.asked, source) != source && !self.report.reason.is_empty() {
-            log_lines::log_fallback(&job.name, &std::mem::take(&mut self.report), &job.arguments);
+            let report = std::mem::take(&mut self.report);
+            log_lines::log_fallback(&self.memory, &job.name, &report, &job.arguments);
         } else if source > 0 {
             log::debug!("{}: going on with fallback {source}", job.name);
         }
@@ -162,7 +167,10 @@ impl Worker {
         let job = self.job_for(step);
         let _spawning = self.shared.reaper.spawning();
         match start::start(step, pass, &job, &self.shared, self.turn.as_ref(), &self.hook_facts) {
-            Ok(child) => {
+            Ok(mut child) => {
+                if self.job.arguments.may_be_added_to() {
+                    child.bound_log(&self.memory);
+                }
                 self.shared.reaper.enrol(child.pid, Arc::clone(&self.inbox.waker));
                 self.shared.guard_enter(child.pid);
                 // It may have exited before it was enrolled; then nobody rings for it any more.
@@ -185,7 +193,7 @@ impl Worker {
                     // What is wrong with it will be said when rsync itself is started.
                     Step::Probe => {}
                     _ => {
-                        log::error!("{}: {message}", self.job.name);
+                        logging::say(&self.memory, log::Level::Error, &format!("{}: {message}", self.job.name));
                         match step {
                             Step::Before | Step::BeforePublish | Step::Publish => {
                                 self.report = SyncReport::of_refusal(step.name(), message)
@@ -292,7 +300,7 @@ impl Worker {
         }
         if !ok {
             let note = format!("{} {}", hook.name(), log_lines::exit(exit));
-            log::warn!("{}: {note}", self.job.name);
+            logging::say(&self.memory, log::Level::Warn, &format!("{}: {note}", self.job.name));
             match hook {
                 Step::Before | Step::BeforePublish | Step::Publish => {
                     self.report = SyncReport::of_refusal(hook.name(), note)
@@ -315,10 +323,15 @@ impl Worker {
         let told = conclusion.held.is_some() && conclusion.held == self.held;
         self.held = conclusion.held;
         self.hook_facts.held = conclusion.held.map_or(0, |held| held.count);
-        log_lines::log_conclusion(&self.job.name, &report, &conclusion, told);
+        if !self.job.arguments.may_be_added_to() {
+            // What stands in for rsync on a command line says all that it did.
+            self.narrator.listen();
+        }
+        let (name, narrator) = (&self.job.name, &mut self.narrator);
+        let aloud = log_lines::log_conclusion(name, &report, &conclusion, told, narrator, clock::now());
         // What a sync began with that came to nothing is no change yet.
         if conclusion.outcome.pace() == Pace::Interval {
-            log_lines::log_news(&self.job.name, &report.news);
+            log_lines::log_news(name, &report.news, aloud);
         }
         self.show.concluded(report, &conclusion);
     }

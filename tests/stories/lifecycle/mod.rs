@@ -3,6 +3,7 @@
 mod idle;
 mod lock;
 mod output;
+mod quiet;
 mod reload;
 mod signals;
 mod stall;
