@@ -8,6 +8,7 @@ use crate::config::values::{self, Value};
 use crate::config::{nearest, Config};
 use crate::os::flush::FLUSH;
 use crate::os::publish::{PUBLISH, STAGE};
+use crate::os::tidy::TIDY;
 use crate::supervisor::Verb;
 use clap::{Arg, ArgAction, ArgMatches};
 use std::ffi::{OsStr, OsString};
@@ -122,6 +123,9 @@ pub fn main() -> ExitCode {
     }
     if args.first().is_some_and(|first| first == "fleet") && !args.iter().any(|arg| is_irsync_option(arg)) {
         return fleet(&args[1..]);
+    }
+    if args.first().is_some_and(|first| first == TIDY) {
+        return commands::tidy::run(&args[1..]);
     }
     let command = match parse(args) {
         Ok(command) => command,

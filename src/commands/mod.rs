@@ -14,6 +14,7 @@ pub(crate) mod report;
 pub(crate) mod run;
 mod seen;
 pub(crate) mod status;
+pub(crate) mod tidy;
 pub(crate) mod watch;
 
 use std::io::{self, ErrorKind, Write};

@@ -19,6 +19,8 @@ pub enum Step {
     BeforePublish,
     /// The new set takes the place of the live one.
     Publish,
+    /// What rsync has left behind in the destination is removed.
+    Tidy,
     /// `run_on_change`
     OnChange,
     /// `run_on_failure`
@@ -39,6 +41,7 @@ impl Step {
             Step::Flush => "syncfs",
             Step::BeforePublish => "run_before_publish",
             Step::Publish => "publish",
+            Step::Tidy => "tidying",
             Step::OnChange => "run_on_change",
             Step::OnFailure => "run_on_failure",
             Step::After => "run_after",
@@ -99,6 +102,8 @@ pub enum Event {
     Unreached,
     /// A hook or the probe has ended, and all it started is gone; true: with code 0.
     Exited(bool),
+    /// rsync has ended and may have left something behind; [`Event::Synced`] follows.
+    Untidy,
     /// rsync has ended, and all it started is gone.
     Synced {
         /// What its code and messages mean.

@@ -6,7 +6,7 @@
 //! ```text
 //!            +---------------------------------------- wait over ----------------------------------+
 //!            v                                                                                     |
-//!  Waiting --> Begin --> [probe] --> [run_before] --> rsync* --> [flush] --> Conclude --> [on_change] [on_failure] [after]
+//!  Waiting --> Begin --> [probe] --> [run_before] --> rsync* --> [flush] --> [tidy] --> Conclude --> [on_change] [on_failure] [after]
 //!     |          | refused              | failed        |          | failed     ^
 //!     |          +----------------------+---------------+----------+------------+ skipped, transient, disk
 //!     +--> [run_recover] --> Waiting                  (a sync that moves no file data for recover_after is ended for it)
@@ -116,6 +116,10 @@ pub struct Job {
     allowed: u64,
     /// This sync compares contents.
     verifying: bool,
+    /// Before the sync is concluded, what it has left behind is to be removed.
+    untidy: bool,
+    /// What the sync comes to after that: outcome, and why irsync has ended it.
+    tidying: (Outcome, Option<Cause>),
 }
 
 impl Job {
@@ -151,6 +155,8 @@ impl Job {
             held: None,
             allowed: 0,
             verifying: false,
+            untidy: false,
+            tidying: (Outcome::Success, None),
         }
     }
 
@@ -221,6 +227,10 @@ impl Job {
                 Phase::Running { step: Step::Rsync, .. } => self.terminate(Step::Rsync, Cause::Asks, now),
                 _ => Action::Wait,
             },
+            Event::Untidy => {
+                self.untidy |= matches!(self.child(), Some((Step::Rsync, _)));
+                Action::Wait
+            }
             Event::Sampled(grew) => self.sampled(grew, now),
             Event::Unreached => {
                 self.spared = true;
@@ -394,6 +404,7 @@ impl Job {
             // Publishing fails where the server has lost files since it was looked at.
             Step::BeforePublish | Step::Publish => self.conclude(Outcome::Skipped, None, true, now),
             Step::Flush => self.conclude(Outcome::Disk, None, true, now),
+            Step::Tidy => self.conclude(self.tidying.0, self.tidying.1, true, now),
             Step::Rsync | Step::OnChange | Step::OnFailure | Step::After => {
                 if step == Step::OnChange {
                     self.owed.ended(ok, &self.settings.limits);

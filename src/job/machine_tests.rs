@@ -628,6 +628,28 @@ fn a_sync_that_compares_contents_has_two_hours_of_silence_and_is_noted() {
 }
 
 #[test]
+fn what_rsync_has_left_is_removed_after_the_flush_and_before_the_sync_is_told() {
+    const TIDY: Action = Action::Start(Step::Tidy);
+    for ok in [true, false] {
+        let mut job = job(durable());
+        drive(&mut job, Event::Tick, at(0));
+        assert_eq!(job.handle(Event::Untidy, at(1)), Action::Wait);
+        assert!(drive(&mut job, synced(Outcome::Success), at(1)).ends_with(&[FLUSH, Action::Wait]));
+        assert_eq!(drive(&mut job, Event::Exited(true), at(2)), [TIDY, Action::Wait]);
+        assert_eq!(conclusion(&drive(&mut job, Event::Exited(ok), at(3))).outcome, Outcome::Success);
+        assert!(!drive(&mut job, Event::SyncNow, at(4)).contains(&TIDY));
+        assert_eq!(job.handle(Event::Untidy, at(5)), Action::Wait);
+        assert!(drive(&mut job, synced(Outcome::Disk), at(5)).contains(&TIDY));
+        assert_eq!(conclusion(&drive(&mut job, Event::Exited(ok), at(6))).outcome, Outcome::Disk);
+    }
+    let mut job = job(settings());
+    drive(&mut job, Event::Tick, at(0));
+    job.handle(Event::Untidy, at(1));
+    drive(&mut job, Event::Stop, at(1));
+    assert_eq!(drive(&mut job, synced(Outcome::Transient), at(2)), [Action::Exit], "a stop does not wait for it");
+}
+
+#[test]
 fn flush_that_hangs_has_the_limit_of_activity_and_a_stop_does_not_wait_for_it() {
     let mut job = job(durable());
     drive(&mut job, Event::Tick, at(0));
@@ -813,6 +835,8 @@ struct World {
     paused: bool,
     /// The owner has allowed what was held.
     allowed: bool,
+    /// What rsync may have left behind is still there.
+    untidy: bool,
 }
 
 impl World {
@@ -846,6 +870,7 @@ impl World {
                         counted: Counted::default(),
                     },
                     Event::Activity,
+                    Event::Untidy,
                     Event::Asked,
                     Event::Moved { files: 1, bytes: 1 },
                 ],
@@ -887,6 +912,8 @@ impl World {
                 self.now = self.now.max(deadline);
             }
         }
+        // That it cannot be removed must not hold up the job.
+        self.untidy &= !matches!((self.asked, &event), (Some(Action::Start(Step::Tidy)), Event::NotStarted(_)));
         if answers(&self.asked, &event) {
             if let (Some(Action::Start(step)), Event::Started) = (self.asked, &event) {
                 self.child = Some(step);
@@ -901,11 +928,13 @@ impl World {
                 }
                 (Some(Step::Publish), Event::Exited(true)) => self.staged = false,
                 (Some(Step::Flush), Event::Exited(true)) => self.unflushed = false,
+                (Some(Step::Tidy), _) => self.untidy = false,
                 _ => {}
             }
             self.child = None;
         }
         self.stopped |= event == Event::Stop;
+        self.untidy |= event == Event::Untidy && self.child == Some(Step::Rsync);
         match event {
             Event::Pause(paused) => self.paused = paused,
             // What is allowed is what was held, nine of them.
@@ -926,8 +955,10 @@ impl World {
             Action::Terminate(_) | Action::Kill => assert!(self.child.is_some(), "nobody to kill: {path:?}"),
             Action::Conclude(c) if self.job.settings.durable && c.outcome.pace() == Pace::Interval => {
                 assert!(!self.unflushed && self.child.is_none(), "told before it was true: {path:?}");
+                assert!(!self.untidy, "told before it was tidied up: {path:?}");
                 assert!(!self.job.settings.atomic || !self.staged, "told before it was shown: {path:?}");
             }
+            Action::Conclude(_) if self.untidy => panic!("told before it was tidied up: {path:?}"),
             Action::Begin | Action::Conclude(_) => {
                 assert_eq!(self.child, None, "child left: {path:?}");
                 assert!(action != Action::Begin || !(of_its_own && self.paused), "not paused: {path:?}");
@@ -1057,6 +1088,7 @@ fn every_order_of_events_keeps_the_promises() {
             staged: false,
             paused: false,
             allowed: false,
+            untidy: false,
         };
         explore(&world, &mut Vec::new(), 7, &mut seen);
     }
@@ -1070,6 +1102,7 @@ fn every_order_of_events_keeps_the_promises() {
         staged: false,
         paused: false,
         allowed: false,
+        untidy: false,
     };
     // As far as the end of the first pass there is one way.
     for event in [Event::Tick, Event::Began { probe: false, verify: false }, Event::Started] {
@@ -1104,6 +1137,7 @@ fn long_random_walks_keep_the_promises() {
             staged: false,
             paused: false,
             allowed: false,
+            untidy: false,
         };
         let mut path = Vec::new();
         for _ in 0..500 {

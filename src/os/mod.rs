@@ -22,6 +22,7 @@ pub(crate) mod sockets;
 pub(crate) mod state;
 pub(crate) mod sys;
 pub(crate) mod terminal;
+pub(crate) mod tidy;
 pub(crate) mod verified;
 pub(crate) mod wake;
 pub mod watchdog;

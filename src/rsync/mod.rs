@@ -6,6 +6,7 @@ pub(crate) mod changes;
 pub mod complaint;
 pub(crate) mod fingerprint;
 pub(crate) mod left_out;
+pub(crate) mod leftovers;
 pub(crate) mod names;
 pub(crate) mod operand;
 pub(crate) mod options;

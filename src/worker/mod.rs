@@ -9,7 +9,7 @@
 //! | `verifying` | whether a sync compares contents |
 //! | `permission`, `claims` | the turn at a destination, its lock, and the owner's preconditions |
 //! | `start`, `run_as`, `locale`, `secret`, `variables`, `versions` | how a child is started, with what, and what its rsync can be asked for |
-//! | `running`, `said`, `masters` | a running child: its pipes, its lines, its leftovers, the ssh masters that outlive it |
+//! | `running`, `said`, `masters`, `tidying` | a running child: its pipes, its lines, its leftovers, the ssh masters that outlive it, what it leaves in the destination |
 //! | `daemons` | what is still written by what hooks have started |
 //! | `sync_report`, `show`, `log_lines` | what is known of a sync, on the board and in the log |
 #![forbid(unsafe_code)]
@@ -34,6 +34,7 @@ mod show;
 mod start;
 mod sync_report;
 mod thread;
+mod tidying;
 mod variables;
 mod verifying;
 mod versions;

@@ -179,6 +179,17 @@ impl Running {
         }
     }
 
+    /// rsync, or a part of it, was killed: it could not remove what it was writing. Its generator says by these codes that the
+    /// receiver is gone (errcode.h: stream, IPC, crashed, terminated, signal).
+    pub fn was_cut(&self) -> bool {
+        match self.exit {
+            Some(Exit::Signal(_)) => true,
+            Some(Exit::Code(0 | 23..=25)) => false,
+            Some(Exit::Code(12 | 14..=16 | 19)) => self.killed || self.has_moved_data(),
+            _ => self.killed && self.has_moved_data(),
+        }
+    }
+
     /// rsync came to its own end: the connection, if there was one, was good.
     pub fn went_well(&self) -> bool {
         !self.terminated && matches!(self.exit, Some(Exit::Code(0 | 23 | 24 | 25)))
@@ -212,6 +223,7 @@ impl Running {
         let group_is_empty = reaper::reap_group(self.pid);
         if !group_is_empty && !patient {
             self.child.kill_group();
+            self.killed |= self.run.is_some();
         }
         // A process that has left the session has lost its parent by now, and the kernel has given it to us: as long as we
         // have no orphans, no such process exists.

@@ -9,7 +9,7 @@ use crate::report::slot::News;
 use nix::sys::stat::Mode;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where irsync keeps its own files.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +49,8 @@ pub struct Shared {
     guard: Option<Guard>,
     guard_lost: AtomicBool,
     run: AtomicU64,
+    /// Where each job writes on this machine.
+    destinations: Mutex<Vec<(String, PathBuf)>>,
 }
 
 impl Shared {
@@ -77,6 +79,7 @@ impl Shared {
             guard,
             guard_lost: AtomicBool::new(false),
             run: AtomicU64::new(0),
+            destinations: Mutex::default(),
         }
     }
 
@@ -84,6 +87,21 @@ impl Shared {
     /// is the beginning of another.
     pub fn next_run(&self) -> String {
         format!("{}{}.", self.runs, self.run.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The job writes to `new` from now on, and not to `old` any more; None: nowhere on this machine.
+    pub fn move_destination(&self, job: &str, old: Option<PathBuf>, new: Option<PathBuf>) {
+        let mut all = self.destinations.lock().unwrap_or_else(PoisonError::into_inner);
+        // One only: a job that leaves may have a successor of its name already.
+        let at = old.and_then(|old| all.iter().position(|(name, place)| name == job && *place == old));
+        at.map(|at| all.swap_remove(at));
+        all.extend(new.map(|new| (job.to_owned(), new)));
+    }
+
+    /// Where the other jobs write.
+    pub fn other_destinations(&self, job: &str) -> Vec<PathBuf> {
+        let all = self.destinations.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().filter(|(name, _)| name != job).map(|(_, destination)| destination.clone()).collect()
     }
 
     /// Has the guard process end this process group should irsync be killed.

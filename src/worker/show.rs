@@ -52,9 +52,9 @@ impl Show {
     pub fn running(&self, step: Step, pid: i32) {
         let since = Some(Stamp::now());
         self.slot.update(|s| {
-            // While it is flushed, the sync is not over.
-            s.state =
-                if matches!(step, Step::Rsync | Step::Flush | Step::Publish) { State::Syncing } else { State::Hook };
+            // While it is flushed and tidied up, the sync is not over.
+            let syncs = matches!(step, Step::Rsync | Step::Flush | Step::Publish | Step::Tidy);
+            s.state = if syncs { State::Syncing } else { State::Hook };
             s.step = (step != Step::Rsync).then_some(step.name());
             s.since = since;
             s.next_run = None;

@@ -4,6 +4,7 @@ use super::claims::Turn;
 use super::permission::{check_order, check_preconditions, destination, lock_key};
 use super::running::{Running, Ways};
 use super::shared::Shared;
+use super::tidying::Tidying;
 use super::{locale, run_as, secret, verifying};
 use crate::config::expand::has_variables;
 use crate::config::keys::Id;
@@ -71,13 +72,16 @@ pub fn start(
     shared: &Shared,
     turn: Option<&Turn>,
     facts: &HookFacts,
+    tidying: &Tidying,
 ) -> Result<Running, Refusal> {
     let is_rsync = matches!(step, Step::Rsync | Step::Probe);
+    // Who tidies up can see and remove what rsync can.
+    let as_rsync = is_rsync || step == Step::Tidy;
     if step == Step::Rsync {
         check_order(job)?;
         check_preconditions(job)?;
     }
-    let (program, arguments) = words(step, pass, job, shared, facts);
+    let (program, arguments) = words(step, pass, job, shared, facts, tidying);
     let secret = match (&job.password, step) {
         (Some(password), Step::Rsync) => Some(secret::read_password(password)?),
         _ => None,
@@ -92,7 +96,7 @@ pub fn start(
         None => environment.extend(hook_environment(step, job, facts)),
     }
     let mut setup = Setup {
-        inherit: if is_rsync { turn.map(|turn| turn.fd) } else { None },
+        inherit: if as_rsync { turn.map(|turn| turn.fd) } else { None },
         oom_score_adj: Some(OOM_SCORE_OF_CHILDREN),
         open_files: shared.open_files,
         umask: Some(shared.umask),
@@ -100,7 +104,7 @@ pub fn start(
         mark: run.as_deref().map_or(Some(mark::NONE), mark::number),
         ..Setup::default()
     };
-    if is_rsync {
+    if as_rsync {
         let home = run_as::apply(&job.run_as, &mut setup);
         environment.extend(home.map_err(|message| Refusal::Failed(message, Outcome::Permanent))?);
     }
@@ -146,7 +150,14 @@ pub fn start(
 }
 
 /// Program and arguments of a step.
-fn words(step: Step, pass: Pass, job: &Job, shared: &Shared, facts: &HookFacts) -> (String, Vec<OsString>) {
+fn words(
+    step: Step,
+    pass: Pass,
+    job: &Job,
+    shared: &Shared,
+    facts: &HookFacts,
+    tidying: &Tidying,
+) -> (String, Vec<OsString>) {
     let hook = match step {
         Step::Probe => return (job.rsync.clone(), vec!["--version".into()]),
         Step::Rsync => {
@@ -176,6 +187,7 @@ fn words(step: Step, pass: Pass, job: &Job, shared: &Shared, facts: &HookFacts) 
             return (SELF.into(), vec![PUBLISH.into(), destination.into(), facts.lacks.to_string().into()]);
         }
         Step::BeforePublish => &job.hooks.before_publish,
+        Step::Tidy => return (SELF.into(), tidying.words().to_vec()),
         Step::Before => &job.hooks.before,
         Step::OnChange => &job.hooks.on_change,
         Step::OnFailure => &job.hooks.on_failure,

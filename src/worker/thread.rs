@@ -16,6 +16,7 @@ use super::shared::Shared;
 use super::show::Show;
 use super::start::HookFacts;
 use super::sync_report::SyncReport;
+use super::tidying::{local_destination, Tidying};
 use super::variables::expanded;
 use super::verifying::Verifying;
 use crate::config;
@@ -78,6 +79,8 @@ pub struct Worker {
     narrator: Narrator,
     /// What the log was told by the job's children.
     memory: Arc<Mutex<Memory>>,
+    /// What the job's syncs may have left behind.
+    tidying: Tidying,
     /// The state machine has said that the job is over.
     exiting: bool,
 }
@@ -143,6 +146,7 @@ impl Worker {
             told_of_no_guard: false,
             narrator: Narrator::new(HOUR, now),
             memory: Arc::default(),
+            tidying: Tidying::default(),
             exiting: false,
         }
     }
@@ -152,6 +156,7 @@ impl Worker {
         self.show.waiting(self.machine.next_sync(), self.machine.is_paused());
         self.show_ladder();
         self.announce_first_sync();
+        self.tidying.write_to(&self.job.name, local_destination(&self.job), &self.shared);
         while !self.exiting {
             self.sleep();
             self.pulse.busy(clock::now());
@@ -159,6 +164,7 @@ impl Worker {
             self.wake();
         }
         self.masters.end_at_once();
+        self.tidying.write_to(&self.job.name, None, &self.shared);
         let left_behind = self.child.as_ref().map(|child| child.pid);
         if left_behind.is_some() {
             // It hangs in the kernel. The lock stays with it, so that no other irsync starts a second one.
@@ -272,6 +278,7 @@ impl Worker {
             self.give_up_destination();
         }
         self.job = job;
+        self.tidying.write_to(&self.job.name, local_destination(&self.job), &self.shared);
     }
 
     /// Somebody is there, and wants to see what comes of the next sync.

@@ -79,8 +79,13 @@ impl Job {
     }
 
     pub(super) fn conclude(&mut self, outcome: Outcome, cause: Option<Cause>, ran: bool, now: Time) -> Action {
+        let untidy = std::mem::take(&mut self.untidy);
         if self.stopping {
             return self.finish();
+        }
+        if untidy {
+            self.tidying = (outcome, cause);
+            return self.start(Step::Tidy);
         }
         // Once when an outage begins, and once when it ends.
         let outage = self.failures > 0;

@@ -19,6 +19,7 @@ use crate::report::logging;
 use crate::rsync::outcome::{classify, Exit};
 use crate::rsync::version::Version;
 use std::sync::Arc;
+use std::time::Duration;
 
 impl Worker {
     /// Does what the machine asks for and gives what came of it.
@@ -166,7 +167,7 @@ impl Worker {
         let pass = self.pass(step);
         let job = self.job_for(step);
         let _spawning = self.shared.reaper.spawning();
-        match start::start(step, pass, &job, &self.shared, self.turn.as_ref(), &self.hook_facts) {
+        match start::start(step, pass, &job, &self.shared, self.turn.as_ref(), &self.hook_facts, &self.tidying) {
             Ok(mut child) => {
                 if self.job.arguments.may_be_added_to() {
                     child.bound_log(&self.memory);
@@ -258,6 +259,7 @@ impl Worker {
         self.report = report.after(std::mem::take(&mut self.report));
         self.hook_facts.lacks = said.lacks;
         self.hook_facts.code = self.report.code;
+        self.suspect(child.was_cut(), outcome, duration);
         if !said.evidence.reached() {
             self.feed(Event::Unreached);
         }
@@ -279,6 +281,14 @@ impl Worker {
             }
         } else if outcome.is_success() {
             self.told_of_skipped_deletions = false;
+        }
+    }
+
+    /// Has what rsync may have left behind removed, while nobody else can be writing there.
+    fn suspect(&mut self, cut: bool, outcome: Outcome, took: Duration) {
+        if self.tidying.after(&self.job, &self.shared, outcome, cut, took) && self.turn.is_some() {
+            let action = self.machine.handle(Event::Untidy, clock::now());
+            debug_assert_eq!(action, Action::Wait, "the sync is not over yet");
         }
     }
 

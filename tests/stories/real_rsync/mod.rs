@@ -8,6 +8,7 @@ mod disk;
 mod durable;
 mod ends;
 mod freeze;
+mod leftovers;
 mod report;
 mod server;
 mod transfers;

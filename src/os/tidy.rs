@@ -1,0 +1,272 @@
+//! Removing from a destination what rsync has left behind; see [`crate::rsync::leftovers`] for what that is.
+#![forbid(unsafe_code)]
+
+use super::procfs;
+use crate::rsync::leftovers::{is_stray_name, Entry, Orders, Partials};
+use nix::fcntl::{openat, AtFlags, OFlag};
+use nix::sys::stat::{fstatat, FileStat, Mode, SFlag};
+use nix::sys::statfs::fstatfs;
+use nix::sys::statvfs::fstatvfs;
+use nix::unistd::{geteuid, unlinkat, UnlinkatFlags};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// As irsync's first argument it makes irsync tidy up the destination that follows, and nothing else. A worker has that done
+/// by a process, which runs as the user that rsync runs as: a dead card, or a walk that takes long, hold nobody up.
+pub(crate) const TIDY: &str = "@tidy";
+
+/// Deeper folders are left alone: each level costs an open file.
+const DEEPEST: usize = 200;
+/// Magic numbers of file systems that keep neither owners nor permissions: vfat, exfat, ntfs3, FUSE.
+const PLAIN: [u32; 4] = [0x4d44, 0x2011_bab0, 0x7366_746e, 0x6573_5546];
+
+/// Where to remove what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Task {
+    /// The destination.
+    pub(crate) destination: PathBuf,
+    /// What to remove there.
+    pub(crate) orders: Orders,
+    /// The name of the folders with partials.
+    pub(crate) partial_dir: Option<OsString>,
+    /// Folders in it that other jobs write to.
+    pub(crate) others: Vec<PathBuf>,
+}
+
+impl Task {
+    /// As arguments of this program.
+    pub(crate) fn to_words(&self) -> Vec<OsString> {
+        let Orders { old_strays, strays_since, now, partials } = self.orders;
+        let since = strays_since.map_or("-".into(), |since| since.to_string());
+        let kind = match partials {
+            Partials::Keep => "keep",
+            Partials::All => "all",
+            Partials::TooLarge => "too-large",
+        };
+        let orders = format!("{} {since} {now} {kind}", u8::from(old_strays));
+        let partial_dir = self.partial_dir.clone().unwrap_or_default();
+        let mut words = vec![TIDY.into(), orders.into(), self.destination.clone().into(), partial_dir];
+        words.extend(self.others.iter().map(OsString::from));
+        words
+    }
+
+    /// From what [`Task::to_words`] gave, without the first word.
+    pub(crate) fn of_words(words: &[OsString]) -> Option<Task> {
+        let [orders, destination, partial_dir, others @ ..] = words else { return None };
+        let mut fields = orders.to_str()?.split(' ');
+        let orders = Orders {
+            old_strays: fields.next()? == "1",
+            strays_since: match fields.next()? {
+                "-" => None,
+                since => Some(since.parse().ok()?),
+            },
+            now: fields.next()?.parse().ok()?,
+            partials: match fields.next()? {
+                "all" => Partials::All,
+                "too-large" => Partials::TooLarge,
+                _ => Partials::Keep,
+            },
+        };
+        Some(Task {
+            destination: destination.into(),
+            orders,
+            partial_dir: Some(partial_dir.clone()).filter(|name| !name.is_empty()),
+            others: others.iter().map(PathBuf::from).collect(),
+        })
+    }
+
+    /// Does it; `told` hears of each file that was removed, with its size. What cannot be opened or removed is left.
+    ///
+    /// # Errors
+    /// The destination cannot be opened as a folder.
+    pub(crate) fn perform(&self, told: &mut dyn FnMut(&Path, u64)) -> io::Result<()> {
+        let folder = match File::open(&self.destination) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            folder => OwnedFd::from(folder?),
+        };
+        let mut walk = Walk { task: self, uid: geteuid().as_raw(), told };
+        walk.folder(&folder, &self.destination, 0)
+    }
+}
+
+struct Walk<'a> {
+    task: &'a Task,
+    uid: u32,
+    told: &'a mut dyn FnMut(&Path, u64),
+}
+
+impl Walk<'_> {
+    /// Never through a symbolic link: each folder is opened by its name in the one before it.
+    fn folder(&mut self, folder: &OwnedFd, path: &Path, depth: usize) -> io::Result<()> {
+        // By the descriptor: the path may be another folder by now.
+        for entry in fs::read_dir(format!("/proc/self/fd/{}", folder.as_raw_fd()))?.flatten() {
+            let name = entry.file_name();
+            let Ok(kind) = entry.file_type() else { continue };
+            let place = path.join(&name);
+            if kind.is_dir() && depth < DEEPEST && !self.task.others.contains(&place) {
+                let Ok(below) = open(folder, &name) else { continue };
+                let is_partial_dir = self.task.partial_dir.as_ref() == Some(&name);
+                // A folder that went away meanwhile is no reason to stop.
+                let _ = match is_partial_dir {
+                    true => self.partials(folder, &below, &name, &place),
+                    false => self.folder(&below, &place, depth + 1),
+                };
+            } else if kind.is_file() && is_stray_name(name.as_bytes()) {
+                self.stray(folder, &name, &place);
+            }
+        }
+        Ok(())
+    }
+
+    fn stray(&mut self, folder: &OwnedFd, name: &OsStr, place: &Path) {
+        let Ok(stat) = look(folder, name) else { return };
+        let is_stray = self.task.orders.take_stray(&as_entry(name, &stat), self.uid, is_plain(folder));
+        if is_stray && !is_open(&stat) && remove(folder, name) {
+            (self.told)(place, stat.st_size as u64);
+        }
+    }
+
+    fn partials(&mut self, parent: &OwnedFd, folder: &OwnedFd, name: &OsStr, path: &Path) -> io::Result<()> {
+        if self.task.orders.partials == Partials::Keep {
+            return Ok(());
+        }
+        for entry in fs::read_dir(format!("/proc/self/fd/{}", folder.as_raw_fd()))?.flatten() {
+            let name = entry.file_name();
+            let Ok(stat) = look(folder, &name) else { continue };
+            let free = free(folder);
+            let entry = as_entry(&name, &stat);
+            let wanted = self.task.orders.take_partial(&entry, self.uid, is_plain(folder), free);
+            if wanted && !is_open(&stat) && remove(folder, &name) {
+                (self.told)(&path.join(&name), stat.st_size as u64);
+            }
+        }
+        // rsync removes it as well when it is empty.
+        let _ = unlinkat(parent, name, UnlinkatFlags::RemoveDir);
+        Ok(())
+    }
+}
+
+fn open(folder: &OwnedFd, name: &OsStr) -> nix::Result<OwnedFd> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    openat(folder, name, flags, Mode::empty())
+}
+
+fn look(folder: &OwnedFd, name: &OsStr) -> nix::Result<FileStat> {
+    fstatat(folder, name, AtFlags::AT_SYMLINK_NOFOLLOW)
+}
+
+fn remove(folder: &OwnedFd, name: &OsStr) -> bool {
+    unlinkat(folder, name, UnlinkatFlags::NoRemoveDir).is_ok()
+}
+
+// The types of the fields differ from one machine to the next.
+#[allow(clippy::unnecessary_cast)]
+fn as_entry<'a>(name: &'a OsStr, stat: &FileStat) -> Entry<'a> {
+    Entry {
+        name: name.as_bytes(),
+        regular: SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG,
+        mode: stat.st_mode & 0o7777,
+        uid: stat.st_uid,
+        links: stat.st_nlink as u64,
+        size: stat.st_size as u64,
+        changed: (stat.st_ctime as i64).saturating_mul(1_000_000_000).saturating_add(stat.st_ctime_nsec as i64),
+        modified: (stat.st_mtime as i64).saturating_mul(1_000_000_000).saturating_add(stat.st_mtime_nsec as i64),
+    }
+}
+
+/// Bytes that are left on the disk.
+#[allow(clippy::unnecessary_cast)]
+fn free(folder: &OwnedFd) -> u64 {
+    fstatvfs(folder).map_or(u64::MAX, |fs| fs.blocks_available() as u64 * fs.fragment_size() as u64)
+}
+
+fn is_plain(folder: &OwnedFd) -> bool {
+    // Some machines sign it.
+    fstatfs(folder.as_fd()).is_ok_and(|fs| PLAIN.contains(&(fs.filesystem_type().0 as u32)))
+}
+
+/// Whether some process has the file open, as far as /proc shows it: then it is nobody's leftover.
+#[allow(clippy::unnecessary_cast)]
+fn is_open(stat: &FileStat) -> bool {
+    let same = |file: &fs::Metadata| (file.dev(), file.ino()) == (stat.st_dev as u64, stat.st_ino as u64);
+    procfs::pids().any(|pid| {
+        let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        // Follows the link to the file itself.
+        files.filter_map(|file| fs::metadata(file.path()).ok()).any(|file| same(&file))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{symlink, OpenOptionsExt};
+    use std::time::{SystemTime, UNIX_EPOCH};
+
+    fn make(path: &Path, mode: u32) -> File {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let _ = fs::remove_file(path);
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path).unwrap();
+        io::Write::write_all(&mut file, b"half").unwrap();
+        file
+    }
+
+    #[test]
+    fn strays_and_partials_go_and_all_else_stays() {
+        let root = std::env::temp_dir().join(format!("irsync-tidy-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&root);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
+        let dest = root.join("dest");
+        let gone = ["a/b/.x.bin.aB3dEf", ".y.aaaaa1", "a/.p/x.bin", ".p/y"];
+        let stays =
+            ["a/x.bin", "a/.x.bin.config", "job/.z.aB3dEf", "job/.p/z", "../outside/.o.aB3dEf", "../outside/.p/o"];
+        for name in gone.iter().chain(&stays) {
+            make(&dest.join(name), 0o600);
+        }
+        make(&dest.join("a/.readable.aB3dEf"), 0o644);
+        let held = make(&dest.join("a/.written.aB3dEf"), 0o600);
+        let partial_held = make(&dest.join("a/.p/written"), 0o600);
+        symlink("../outside", dest.join("link")).unwrap();
+        symlink("../outside/.o.aB3dEf", dest.join(".link.aB3dEf")).unwrap();
+        let task = Task {
+            destination: dest.clone(),
+            orders: Orders { old_strays: false, strays_since: Some(now - 60), now: now + 1, partials: Partials::All },
+            partial_dir: Some(".p".into()),
+            others: vec![dest.join("job")],
+        };
+        let again = Task::of_words(&task.to_words()[1..]).unwrap();
+        assert_eq!(again, task);
+        let mut told = Vec::new();
+        again.perform(&mut |path, size| told.push((path.to_owned(), size))).unwrap();
+        told.sort();
+        let mut expected: Vec<_> = gone.iter().map(|name| (dest.join(name), 4)).collect();
+        expected.sort();
+        assert_eq!(told, expected);
+        assert!(gone.iter().all(|name| !dest.join(name).exists()));
+        assert!(stays.iter().all(|name| dest.join(name).exists()));
+        for name in ["a/.readable.aB3dEf", "a/.written.aB3dEf", "a/.p/written", ".link.aB3dEf", "link"] {
+            assert!(fs::symlink_metadata(dest.join(name)).is_ok(), "{name}");
+        }
+        assert!(!dest.join(".p").exists(), "an empty folder of partials goes as well");
+        drop((held, partial_held));
+        fs::remove_dir_all(&root).unwrap();
+    }
+
+    #[test]
+    fn a_destination_that_is_no_folder_is_an_error_and_none_is_not() {
+        let task = |destination: &str| Task {
+            destination: destination.into(),
+            orders: Orders::default(),
+            partial_dir: None,
+            others: Vec::new(),
+        };
+        task("/no/such/folder").perform(&mut |_, _| panic!("nothing is there")).unwrap();
+        assert!(task("/etc/passwd").perform(&mut |_, _| {}).is_err());
+        assert_eq!(Task::of_words(&task("/x").to_words()[1..]), Some(task("/x")));
+        assert_eq!(Task::of_words(&["x".into()]), None);
+    }
+}
