@@ -46,7 +46,12 @@ fn the_same_complaint_is_told_once_and_the_recovery_at_once() {
     irsync.wait_log("sync success");
     assert_eq!(irsync.count("sync transient: code 10"), 1, "{}", irsync.log());
     assert_eq!(irsync.count("sync transient: code 12"), 1, "another kind is told at once: {}", irsync.log());
-    assert_eq!(irsync.count("Connection refused"), 1, "nor does rsync repeat itself: {}", irsync.log());
+    assert_eq!(
+        irsync.count("rsync: rsync: [Receiver] failed to connect"),
+        1,
+        "nor does rsync repeat itself: {}",
+        irsync.log()
+    );
     irsync.wait_log("run_after exited with code 3");
     assert_eq!(irsync.count("run_after exited with code 3"), 1, "nor a hook: {}", irsync.log());
     assert_eq!(irsync.count("to no avail"), 1, "{}", irsync.log());
@@ -65,11 +70,14 @@ fn what_one_child_says_is_bounded_and_the_rest_counted() {
     let count = |level: &str, text: &str| {
         irsync.log().lines().filter(|line| line.contains(level) && line.contains(text)).count()
     };
-    assert_eq!(count("WARN", "Permission denied"), 100, "of 2,000 a run");
+    assert_eq!(count("WARN", "media: rsync: rsync: [sender] send_files"), 100, "of 2,000 a run");
     assert_eq!(count("WARN", "more lines of it are not logged"), 1);
     assert!(irsync.log_has("rsync: 1901 more lines of it are not logged"), "{}", irsync.log());
-    assert!(count("DEBUG", "Permission denied") >= 200, "what repeats is for debug");
-    assert!(count("", "Permission denied") <= 100 * irsync.count("sync partial") + 100, "and bounded there, too");
+    assert!(count("DEBUG", "media: rsync: rsync: [sender]") >= 200, "what repeats is for debug");
+    assert!(
+        count("", "media: rsync: rsync: [sender]") <= 100 * irsync.count("sync partial") + 100,
+        "and bounded there, too"
+    );
     irsync.wait_log("run_after: 2900 more lines of it are not logged");
     assert!(count("INFO", "a hook says") <= 100);
     irsync.stop();
