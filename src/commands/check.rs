@@ -118,6 +118,7 @@ fn command(job: &Job) -> String {
         progress2: job.progress,
         fsync: job.durable && job.arguments.local_destination().is_some(),
         verify: false,
+        bwlimit: None,
         password_stdin: job.password.is_some(),
     };
     let words = argv::compose(

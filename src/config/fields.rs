@@ -5,6 +5,7 @@ use super::values::Value;
 use super::view::View;
 use super::{Arguments, Global, Hooks, Job, Limits, Password, RunAs};
 use crate::job::backoff;
+use crate::job::calendar::Calendar;
 use std::time::Duration;
 
 /// The key of a field: of the same name, unless another follows it.
@@ -67,6 +68,8 @@ fields! {
         enabled,
         max_shrink,
         accept,
+        window,
+        bwlimit,
         durable,
         verify_every,
         atomic,
@@ -145,7 +148,11 @@ fn spread(view: &View) -> Duration {
 fn stale_after(view: &View) -> Option<Duration> {
     match view.place(Id::stale_after) {
         Some(_) => view.get(Id::stale_after),
-        None => Some(default_stale_after(view.get(Id::interval), view.get(Id::activity_timeout))),
+        None => {
+            let closed =
+                view.get::<Option<Calendar<()>>>(Id::window).map_or(Duration::ZERO, |window| window.longest_gap());
+            Some(default_stale_after(view.get(Id::interval), view.get(Id::activity_timeout)).saturating_add(closed))
+        }
     }
 }
 

@@ -21,6 +21,7 @@ mod view;
 pub use error::{Error, Errors, Warning};
 pub use load::{load, Loaded, Loader};
 
+use crate::job::calendar::Calendar;
 pub use crate::job::{Jitter, Limits};
 pub use crate::rsync::argv::Arguments;
 use crate::rsync::complaint::Kinds;
@@ -90,6 +91,10 @@ pub struct Job {
     pub fallback: Vec<Vec<String>>,
     /// `rsync`: the program, looked up in PATH
     pub rsync: String,
+    /// `window`; None: always
+    pub window: Option<Calendar<()>>,
+    /// `bwlimit`, bytes per second
+    pub bwlimit: Option<Calendar<u64>>,
     /// `enabled`
     pub enabled: bool,
     /// Nine times: see [`Limits`]

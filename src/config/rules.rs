@@ -47,6 +47,9 @@ pub(super) fn check(view: &View, job: &Job, errors: &mut Vec<Error>) {
         );
     }
     if let Arguments::Ini { options, .. } = &job.arguments {
+        if job.bwlimit.is_some() && options.iter().any(|word| word.starts_with("--bwlimit")) {
+            refuse(Id::options, "--bwlimit is given as well as bwlimit: keep one");
+        }
         if job.password.is_some() && options.iter().any(|word| word.starts_with("--password-file")) {
             refuse(Id::options, "--password-file is given as well as password or password_file: keep one");
         }

@@ -4,6 +4,7 @@ use super::fields::{default_spread, default_stale_after, of_job};
 use super::keys::{Effect, Id, Key, Preset, Scope, KEYS};
 use super::values::Value;
 use super::{Global, Job};
+use std::time::Duration;
 
 /// One effective setting.
 #[derive(Debug)]
@@ -25,7 +26,8 @@ pub fn global(global: &Global) -> Vec<Setting> {
 pub fn job(job: &Job) -> Vec<Setting> {
     let mut settings = settings(Scope::Job, |id| of_job(job, id));
     let limits = &job.limits;
-    let stale_after = Some(default_stale_after(limits.interval, limits.activity_timeout));
+    let closed = job.window.as_ref().map_or(Duration::ZERO, |window| window.longest_gap());
+    let stale_after = Some(default_stale_after(limits.interval, limits.activity_timeout).saturating_add(closed));
     for setting in settings.iter_mut().filter(|setting| matches!(setting.key.preset, Preset::Derived(_))) {
         setting.is_default = match setting.key.id {
             Id::spread => limits.spread == default_spread(limits.interval),
@@ -56,7 +58,6 @@ fn settings(scope: Scope, value_of: impl Fn(Id) -> Option<Value>) -> Vec<Setting
 mod tests {
     use super::*;
     use crate::config::Config;
-    use std::time::Duration;
 
     #[test]
     fn every_key_is_shown_and_a_default_configuration_shows_only_defaults() {

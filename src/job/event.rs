@@ -1,5 +1,6 @@
 //! The events that a job's state machine takes, and the actions that it answers with.
 
+use super::calendar::Gate;
 use super::deletions::{Counted, Held};
 use super::{Outcome, Settings};
 use std::time::Duration;
@@ -61,6 +62,10 @@ pub enum Cause {
     NoSuccess(Duration),
     /// Its remote shell asks something, and nobody is there to answer.
     Asks,
+    /// The window has closed: the next sync resumes when it opens.
+    Window,
+    /// The owner's `bwlimit` has become lower than what rsync was started with: it is started again at once.
+    Slower,
     /// irsync or the job is stopping.
     Stop,
 }
@@ -88,6 +93,13 @@ pub enum Event {
     Activity,
     /// rsync's remote shell has asked something.
     Asked,
+    /// What the clock says of `window`, and whether `bwlimit` is lower now than when rsync was started.
+    Clock {
+        /// None: syncs may run at any time, and nobody need look again.
+        gate: Option<Gate>,
+        /// The limit has fallen.
+        slower: bool,
+    },
     /// rsync has completed so many files and moved so many bytes of file data since its start.
     Moved {
         /// Files.

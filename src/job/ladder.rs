@@ -93,6 +93,12 @@ impl Ladder {
         }
     }
 
+    /// The job was kept from syncing by its hours; now it may again: both waits start anew.
+    pub fn reopened(&mut self, now: Time) {
+        self.from = now;
+        self.recovered = now;
+    }
+
     /// `run_recover` was started.
     pub fn recovering(&mut self, now: Time) {
         self.recovered = now;

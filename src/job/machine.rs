@@ -20,6 +20,7 @@ mod conclude;
 mod limits;
 
 use super::backoff::{fraction, Rng};
+use super::calendar::Gate;
 use super::deletions::{Deletions, Held, Pass, Rules};
 use super::ladder::Ladder;
 use super::owed::Owed;
@@ -108,6 +109,10 @@ pub struct Job {
     /// This sync has built a new set that is not shown yet.
     staged: bool,
     sources: Sources,
+    /// What the clock last said of `window`.
+    gate: Option<Gate>,
+    /// Somebody asked for this sync: the window does not keep it.
+    by_owner: bool,
     /// The passes of rsync in this sync.
     deletions: Deletions,
     /// Deletions that wait for the owner.
@@ -131,6 +136,8 @@ impl Job {
             next: now + first,
             ladder: ladder(&settings, now),
             sources: Sources::new(settings.sources),
+            gate: None,
+            by_owner: false,
             settings,
             phase: Phase::Waiting,
             rng: Rng::new(seed),
@@ -162,7 +169,8 @@ impl Job {
 
     /// When the next sync starts, while waiting for it.
     pub fn next_sync(&self) -> Option<Time> {
-        (self.phase == Phase::Waiting && !self.paused).then_some(self.next)
+        let next = self.opens().map_or(self.next, |opens| opens.max(self.next));
+        (self.phase == Phase::Waiting && !self.paused).then_some(next)
     }
 
     /// The owner has taken the job out of turn, and nothing of it runs.
@@ -183,7 +191,7 @@ impl Job {
     /// When a reboot is due for this job's sake, see [`Ladder::reboot_at`], and whether what runs may still end in the
     /// success that makes it needless.
     pub fn reboot(&self) -> (Option<Time>, bool) {
-        if self.is_paused() {
+        if self.is_paused() || (self.phase == Phase::Waiting && self.opens().is_some()) {
             return (None, false);
         }
         let held = match self.phase {
@@ -231,6 +239,7 @@ impl Job {
                 self.untidy |= matches!(self.child(), Some((Step::Rsync, _)));
                 Action::Wait
             }
+            Event::Clock { gate, slower } => self.clock(gate, slower, now),
             Event::Sampled(grew) => self.sampled(grew, now),
             Event::Unreached => {
                 self.spared = true;
@@ -322,7 +331,10 @@ impl Job {
     fn sync_now(&mut self, now: Time) -> Action {
         self.owed.hurry();
         match self.phase {
-            Phase::Waiting => self.begin(now),
+            Phase::Waiting => {
+                self.by_owner = true;
+                self.begin(now)
+            }
             Phase::Finished => Action::Wait,
             // What runs may have looked at the files already: one more sync follows.
             _ => {
@@ -351,6 +363,27 @@ impl Job {
             self.fresh = true;
         }
         Action::Wait
+    }
+
+    /// The window is closed; when it opens. `irsync once` runs at any time.
+    fn opens(&self) -> Option<Time> {
+        self.gate.filter(|gate| !gate.open && self.settings.repeat).map(|gate| gate.opens)
+    }
+
+    fn clock(&mut self, gate: Option<Gate>, slower: bool, now: Time) -> Action {
+        let was_closed = self.opens().is_some();
+        self.gate = gate;
+        if was_closed && self.opens().is_none() {
+            // The hours in which nothing was tried say nothing of the board.
+            self.ladder.reopened(now);
+        }
+        match self.phase {
+            Phase::Running { step: Step::Rsync, .. } if self.opens().is_some() && !self.by_owner => {
+                self.terminate(Step::Rsync, Cause::Window, now)
+            }
+            Phase::Running { step: Step::Rsync, .. } if slower => self.terminate(Step::Rsync, Cause::Slower, now),
+            _ => Action::Wait,
+        }
     }
 
     fn begin(&mut self, now: Time) -> Action {

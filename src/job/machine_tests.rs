@@ -2,6 +2,7 @@
 
 use super::super::{Conclusion, Counted, Limits, Pace};
 use super::*;
+use crate::job::calendar::Gate;
 use std::collections::HashSet;
 
 fn secs(n: u64) -> Duration {
@@ -296,6 +297,67 @@ fn a_fallback_is_asked_at_once_and_back_off_begins_when_all_have_failed() {
     drive(&mut job, Event::SyncNow, at(22));
     assert_eq!(drive(&mut job, Event::Stop, at(23)), [Action::Terminate(Cause::Stop)]);
     assert_eq!(drive(&mut job, synced(Outcome::Transient), at(23)), [Action::Exit], "no other source is asked");
+}
+
+fn gate(open: bool, opens: u64) -> Event {
+    let gate = Gate { open, opens: at(opens), again: at(opens) };
+    Event::Clock { gate: Some(gate), slower: false }
+}
+
+#[test]
+fn a_window_holds_syncs_back_and_ends_what_meets_its_end() {
+    let mut job = job(settings());
+    assert_eq!(job.handle(gate(false, 1000), at(0)), Action::Wait);
+    assert_eq!((job.handle(Event::Tick, at(0)), job.deadline()), (Action::Wait, Some(at(1000))));
+    assert_eq!(job.next_sync(), Some(at(1000)));
+    assert_eq!(job.handle(gate(true, 2000), at(1000)), Action::Wait);
+    assert!(drive(&mut job, Event::Tick, at(1000)).contains(&Action::Start(Step::Rsync)));
+    assert!(job.deadline().is_some_and(|at_most| at_most <= at(2000)), "the border is looked for");
+    assert_eq!(job.handle(gate(false, 9000), at(2000)), Action::Terminate(Cause::Window));
+    let c = conclusion(&drive(&mut job, synced(Outcome::Transient), at(2001)));
+    assert_eq!((c.outcome, c.cause, c.failures), (Outcome::Skipped, Some(Cause::Window), 0));
+    assert_eq!((c.next, job.next_sync()), (Some(secs(6999)), Some(at(9000))));
+    assert_eq!(job.handle(Event::Tick, at(5000)), Action::Wait);
+    job.handle(gate(true, 9900), at(9000));
+    assert!(drive(&mut job, Event::Tick, at(9000)).contains(&Action::Start(Step::Rsync)), "resumed at once");
+    assert_eq!(conclusion(&drive(&mut job, synced(Outcome::Success), at(9001))).next, Some(secs(30)));
+}
+
+#[test]
+fn what_the_owner_asks_for_runs_in_a_closed_window_and_once_knows_none() {
+    let mut job = job(settings());
+    job.handle(gate(false, 1000), at(0));
+    assert!(drive(&mut job, Event::SyncNow, at(1)).contains(&Action::Start(Step::Rsync)));
+    assert_eq!(job.handle(gate(false, 1000), at(2)), Action::Wait);
+    drive(&mut job, synced(Outcome::Success), at(3));
+    assert_eq!(job.handle(Event::Tick, at(100)), Action::Wait, "the next one waits");
+    let mut once = super::tests::job(Settings { repeat: false, ..settings() });
+    once.handle(gate(false, 1000), at(0));
+    assert!(drive(&mut once, Event::Tick, at(0)).contains(&Action::Start(Step::Rsync)));
+}
+
+#[test]
+fn a_limit_that_falls_starts_rsync_again_at_once() {
+    let mut job = job(settings());
+    drive(&mut job, Event::Tick, at(0));
+    let slower = Event::Clock { gate: None, slower: true };
+    assert_eq!(job.handle(slower.clone(), at(50)), Action::Terminate(Cause::Slower));
+    let c = conclusion(&drive(&mut job, synced(Outcome::Transient), at(51)));
+    assert_eq!((c.cause, c.next, c.failures), (Some(Cause::Slower), Some(Duration::ZERO), 0));
+    assert_eq!(job.handle(slower, at(51)), Action::Wait, "nothing runs");
+    assert!(drive(&mut job, Event::Tick, at(51)).contains(&Action::Start(Step::Rsync)));
+}
+
+#[test]
+fn hours_in_which_the_window_was_closed_bring_no_recovery_and_no_reboot() {
+    let mut job = climbing(1000, 2000);
+    job.handle(gate(false, 50_000), at(0));
+    assert_eq!(job.handle(Event::Tick, at(40_000)), Action::Wait);
+    assert_eq!(job.reboot().0, None);
+    job.handle(gate(true, 90_000), at(50_000));
+    assert!(drive(&mut job, Event::Tick, at(50_000)).contains(&Action::Start(Step::Rsync)));
+    drive(&mut job, synced(Outcome::Transient), at(50_001));
+    assert_eq!(job.reboot().0, Some(at(52_000)), "counted from the opening");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 pub mod backoff;
 pub(crate) mod boot_record;
+pub(crate) mod calendar;
 pub(crate) mod deletions;
 pub(crate) mod event;
 pub(crate) mod feeding;

@@ -35,6 +35,8 @@ pub struct Additions {
     pub fsync: bool,
     /// `--checksum`, and an itemised list that tells what differs in content alone: for a sync that compares contents
     pub verify: bool,
+    /// `--bwlimit`, bytes per second
+    pub bwlimit: Option<u64>,
     /// `--password-file=-`: the password comes on standard input
     pub password_stdin: bool,
 }
@@ -49,6 +51,7 @@ impl Additions {
             progress2: progress && version.is_some_and(Version::knows_progress2),
             fsync: fsync && version.is_some_and(Version::knows_fsync),
             verify: false,
+            bwlimit: None,
             password_stdin: password,
         }
     }
@@ -185,6 +188,10 @@ pub fn compose(arguments: &Arguments, additions: &Additions, pass: Pass) -> Vec<
     if additions.verify && !given.mentions("--itemize-changes") && given.value("--out-format").is_none() {
         args.push("--itemize-changes".into());
     }
+    if let (Some(limit), false) = (additions.bwlimit, given.mentions("--bwlimit")) {
+        // Its unit is KiB; 0 would be no limit.
+        args.push(format!("--bwlimit={}", (limit / 1024).max(1)).into());
+    }
     if additions.password_stdin && !given.mentions("--password-file") {
         args.push("--password-file=-".into());
     }
@@ -225,8 +232,15 @@ mod tests {
         }
     }
 
-    const ALL: Additions =
-        Additions { stats: true, items: true, progress2: true, fsync: true, verify: false, password_stdin: true };
+    const ALL: Additions = Additions {
+        stats: true,
+        items: true,
+        progress2: true,
+        fsync: true,
+        verify: false,
+        bwlimit: None,
+        password_stdin: true,
+    };
 
     #[test]
     fn a_remote_shell_is_told_from_a_daemon() {

@@ -42,6 +42,8 @@ fn cause(cause: Cause, step: Step, stalled: Option<&str>) -> String {
         Cause::NoSuccess(after) => {
             format!("no success for {}, and no data of files moved in that time (recover_after)", Span(after))
         }
+        Cause::Window => format!("its {} has closed", Id::window.name()),
+        Cause::Slower => format!("{} is lower from now on", Id::bwlimit.name()),
         Cause::Asks => stalled.unwrap_or("its remote shell asks something, and nobody is here to answer").into(),
         Cause::Stop => "irsync or the job is stopping".into(),
     }

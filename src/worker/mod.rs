@@ -19,6 +19,7 @@ mod daemons;
 mod fault;
 mod handle;
 mod heard;
+mod hours;
 mod inbox;
 mod locale;
 mod log_lines;

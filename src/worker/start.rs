@@ -1,6 +1,7 @@
 //! Starting a job's children: with which arguments and environment, as whom, and with which secret.
 
 use super::claims::Turn;
+use super::hours;
 use super::permission::{check_order, check_preconditions, destination, lock_key};
 use super::running::{Running, Ways};
 use super::shared::Shared;
@@ -169,6 +170,7 @@ fn words(
                 job.durable && job.arguments.local_destination().is_some(),
             );
             additions.verify = facts.verify;
+            additions.bwlimit = hours::bwlimit(job);
             let mut args = argv::compose(&job.arguments, &additions, pass);
             let destination = job.arguments.local_destination().filter(|_| job.atomic);
             let Some(live) = destination else { return (job.rsync.clone(), args) };

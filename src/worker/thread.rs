@@ -7,6 +7,7 @@ use super::claims::Turn;
 use super::daemons::Daemons;
 use super::handle::Terms;
 use super::heard::Heard;
+use super::hours;
 use super::inbox::{Inbox, Order};
 use super::masters::Masters;
 use super::permission;
@@ -81,6 +82,10 @@ pub struct Worker {
     memory: Arc<Mutex<Memory>>,
     /// What the job's syncs may have left behind.
     tidying: Tidying,
+    /// The `bwlimit` that rsync was last started with.
+    bwlimit: Option<u64>,
+    /// When to look at the clock again for `window` and `bwlimit`.
+    look_at: Time,
     /// The state machine has said that the job is over.
     exiting: bool,
 }
@@ -147,6 +152,8 @@ impl Worker {
             narrator: Narrator::new(HOUR, now),
             memory: Arc::default(),
             tidying: Tidying::default(),
+            bwlimit: None,
+            look_at: Time::default(),
             exiting: false,
         }
     }
@@ -257,6 +264,7 @@ impl Worker {
                 Order::Reload(job) => self.reload(job),
             }
         }
+        self.look_at_clock();
         self.feed(Event::Tick);
         if self.child.is_none() && !self.exiting {
             self.show.waiting(self.machine.next_sync(), self.machine.is_paused());
@@ -264,11 +272,24 @@ impl Worker {
         self.show_ladder();
     }
 
+    /// Lets the machine know what the owner's hours say, when they may say something new.
+    fn look_at_clock(&mut self) {
+        let now = clock::now();
+        if now < self.look_at {
+            return;
+        }
+        let gate = hours::gate(&self.job, now);
+        self.look_at = gate.map_or(Time(Duration::MAX), |gate| gate.again);
+        let slower = hours::is_slower(hours::bwlimit(&self.job), self.bwlimit);
+        self.feed(Event::Clock { gate, slower });
+    }
+
     fn reload(&mut self, template: Arc<config::Job>) {
         self.adopt(expanded(&template).unwrap_or_else(|_| Arc::clone(&template)));
         self.template = template;
         self.listen();
         self.show.stale_after(self.job.stale_after);
+        self.look_at = Time::default();
         self.feed(Event::Reconfigure(settings(&self.job, true)));
     }
 

@@ -315,3 +315,31 @@ fn a_fallback_is_asked_at_once_and_gone_on_with() {
     assert!(log.contains("auth failed on module data; asking /ok"), "{log}");
     assert!(!log.contains("sync transient") && !log.contains("sync permanent"), "{log}");
 }
+
+/// The name of the day that is so many days from today, UTC.
+fn day(from_today: u64) -> &'static str {
+    let days = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() / 86_400;
+    ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][((days + from_today) % 7) as usize]
+}
+
+#[test]
+fn a_closed_window_holds_syncs_back_but_not_the_owner() {
+    let rig = Rig::new("window");
+    rig.set_env("TZ", "UTC");
+    // Both stay what they are if midnight comes in the middle of this.
+    rig.ini(&format!(
+        "interval = 50ms\n[shut]\nsource = /ok\ndestination = DIR/shut\nwindow = {} 01:00-02:00\n\
+         [open]\nsource = /ok\ndestination = DIR/open\nwindow = {}-{}\nbwlimit = 200K\n",
+        day(3),
+        day(0),
+        day(2)
+    ));
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_count("open: sync success", 3);
+    assert!(!irsync.log().contains("shut: sync"), "{}", irsync.log());
+    irsync.signal(Signal::SIGUSR1);
+    irsync.wait_log("shut: sync success");
+    irsync.stop();
+    assert!(rig.read("open/argv.1").contains("--bwlimit=200\n"));
+    assert!(!rig.read("shut/argv.1").contains("--bwlimit"));
+}

@@ -2,6 +2,7 @@
 
 use super::Value;
 use crate::config::{IoClass, Jitter, LogTarget};
+use crate::job::calendar::Calendar;
 use crate::rsync::complaint::Kinds;
 use log::LevelFilter;
 use std::path::PathBuf;
@@ -79,3 +80,5 @@ field!(Kinds, Complaints, Kinds::default());
 field!(IoClass, IoClass, IoClass::Idle);
 field!(LogTarget, Log, LogTarget::Stderr);
 field!(LevelFilter, Level, LevelFilter::Info);
+field!(Calendar<()>, Window, Calendar(Vec::new()));
+field!(Calendar<u64>, Rates, Calendar(Vec::new()));

@@ -1,6 +1,7 @@
 //! Values: what each kind of key accepts, read from text and written back.
 
 mod field;
+mod hours;
 mod quantity;
 mod words;
 
@@ -8,6 +9,7 @@ pub use field::Field;
 pub use words::quote;
 
 use super::{IoClass, Jitter, LogTarget};
+use crate::job::calendar::Calendar;
 use crate::rsync::complaint::{self, Kinds};
 use log::LevelFilter;
 use quantity::{bytes, duration, integer, millis, number, size, within};
@@ -60,6 +62,10 @@ pub enum Kind {
     Log,
     /// A log level.
     Level,
+    /// Hours of the week.
+    Window,
+    /// Bytes per second, by hours of the week.
+    Rates,
 }
 
 /// A value read.
@@ -97,6 +103,10 @@ pub enum Value {
     Log(LogTarget),
     /// A log level.
     Level(LevelFilter),
+    /// Hours of the week.
+    Window(Calendar<()>),
+    /// Bytes per second, by hours of the week.
+    Rates(Calendar<u64>),
 }
 
 const LEVELS: [LevelFilter; 5] =
@@ -143,6 +153,8 @@ impl Kind {
                 "times, links, owners, names or unreadable, several separated by commas, or none".into()
             }
             Kind::Log => "stderr, syslog or an absolute path".into(),
+            Kind::Window => "spans of days and hours such as 22:00-06:00, Sat-Sun or Mon-Fri 01:00-05:00, separated by commas, or always".into(),
+            Kind::Rates => "a rate such as 200K, or rates by hours such as 08:00-20:00 200K, separated by commas, or off".into(),
             Kind::Level => "error, warn, info, debug or trace".into(),
         }
     }
@@ -216,6 +228,10 @@ pub fn parse(kind: &Kind, text: &str) -> Result<Value, String> {
             "syslog" => Ok(Value::Log(LogTarget::Syslog)),
             _ => path(text).map(|path| Value::Log(LogTarget::File(path))),
         },
+        Kind::Window if is_off || text.is_empty() || text.eq_ignore_ascii_case("always") => Ok(Value::Off),
+        Kind::Window => hours::window(text).map(Value::Window),
+        Kind::Rates if is_off || text.is_empty() => Ok(Value::Off),
+        Kind::Rates => hours::rates(text).map(Value::Rates),
         Kind::Level => LEVELS
             .into_iter()
             .find(|level| text.eq_ignore_ascii_case(level.as_str()))
@@ -279,6 +295,8 @@ impl fmt::Display for Value {
             Value::Complaints(kinds) => write!(f, "{kinds}"),
             Value::Log(LogTarget::Stderr) => f.write_str("stderr"),
             Value::Log(LogTarget::Syslog) => f.write_str("syslog"),
+            Value::Window(window) => f.write_str(&hours::show_window(window)),
+            Value::Rates(rates) => f.write_str(&hours::show_rates(rates)),
             Value::Level(level) => f.write_str(&level.as_str().to_ascii_lowercase()),
         }
     }

@@ -26,6 +26,9 @@ impl Job {
             None => outcome,
         };
         let cause = cause.filter(|_| !outcome.is_success());
+        if let Some(cause @ (Cause::Window | Cause::Slower)) = cause {
+            return self.interrupt(cause, now);
+        }
         let is_limit = matches!(cause, Some(Cause::TooLong(_) | Cause::NoSuccess(_)));
         if !is_limit && self.sources.ended(outcome, moved, now) {
             // Another server, another list: what was counted is of the one before.
@@ -76,6 +79,23 @@ impl Job {
         } else {
             self.start(Step::Publish)
         }
+    }
+
+    /// A border of the owner's hours has ended the sync, which is no failure. What it has moved lies in the partial
+    /// folder, from which the next one resumes.
+    fn interrupt(&mut self, cause: Cause, now: Time) -> Action {
+        self.ladder.finished(Outcome::Skipped, now);
+        self.next = now;
+        self.todo = Todo { after: self.settings.after, ..Todo::default() };
+        self.phase = Phase::Concluding;
+        Action::Conclude(Conclusion {
+            outcome: Outcome::Skipped,
+            cause: Some(cause),
+            next: self.settings.repeat.then(|| self.opens().unwrap_or(now).since(now)),
+            failures: self.failures,
+            changed: self.changed,
+            held: self.held,
+        })
     }
 
     pub(super) fn conclude(&mut self, outcome: Outcome, cause: Option<Cause>, ran: bool, now: Time) -> Action {

@@ -17,6 +17,7 @@ impl Job {
     pub fn deadline(&self) -> Option<Time> {
         match self.phase {
             Phase::Waiting if self.paused => None,
+            Phase::Waiting if self.opens().is_some() => self.gate.map(|gate| gate.again),
             Phase::Waiting => Some(self.ladder.recover_at().map_or(self.next, |at| at.min(self.next))),
             Phase::Running { step: Step::Rsync, since, activity, sampled } => {
                 let runtime = self.settings.limits.max_runtime.map(|limit| since + limit);
@@ -24,7 +25,8 @@ impl Job {
                     let sample = activity.max(sampled) + sample_period(limit);
                     sample.min(activity + limit)
                 });
-                [runtime, progress, self.let_go_at(), self.ladder.recover_at()].into_iter().flatten().min()
+                let border = self.gate.map(|gate| gate.again);
+                [runtime, progress, border, self.let_go_at(), self.ladder.recover_at()].into_iter().flatten().min()
             }
             Phase::Running { step, since, .. } => self.step_limit(step).map(|limit| since + limit),
             Phase::Terminating { kill_at, .. } => Some(kill_at),
@@ -60,13 +62,16 @@ impl Job {
 
     pub(super) fn tick(&mut self, now: Time) -> Action {
         match self.phase {
-            Phase::Waiting if self.paused => Action::Wait,
+            Phase::Waiting if self.paused || self.opens().is_some() => Action::Wait,
             // First, or waits that are shorter than the hooks would keep it away for ever.
             Phase::Waiting if is_due(self.ladder.recover_at(), now) => {
                 self.ladder.recovering(now);
                 self.start(Step::Recover)
             }
-            Phase::Waiting if now >= self.next => self.begin(now),
+            Phase::Waiting if now >= self.next => {
+                self.by_owner = false;
+                self.begin(now)
+            }
             Phase::Running { step: Step::Rsync, since, activity, sampled } => {
                 if let Some(limit) = self.settings.limits.max_runtime {
                     if now >= since + limit {

@@ -1,5 +1,6 @@
 //! What the state machine asks for, done.
 
+use super::super::hours;
 use super::super::log_lines;
 use super::super::permission;
 use super::super::running::Running;
@@ -166,6 +167,9 @@ impl Worker {
         debug_assert!(self.child.is_none(), "a second child beside the one that runs");
         let pass = self.pass(step);
         let job = self.job_for(step);
+        if step == Step::Rsync {
+            self.bwlimit = hours::bwlimit(&job);
+        }
         let _spawning = self.shared.reaper.spawning();
         match start::start(step, pass, &job, &self.shared, self.turn.as_ref(), &self.hook_facts, &self.tidying) {
             Ok(mut child) => {

@@ -1,0 +1,53 @@
+//! What the clock says of a job's `window` and `bwlimit`.
+#![forbid(unsafe_code)]
+
+use crate::config::Job;
+use crate::job::calendar::{Gate, Local};
+use crate::job::Time;
+use crate::os::clock;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// Local time; None if the clock was never set.
+fn local() -> Option<Local> {
+    let utc = clock::wall().duration_since(UNIX_EPOCH).ok()?.as_secs();
+    Local::new(utc, clock::local_offset(utc).unwrap_or(0))
+}
+
+/// Bytes per second that a sync may use now; None: as many as it can. A clock that was never set does not count.
+pub(super) fn bwlimit(job: &Job) -> Option<u64> {
+    job.bwlimit.as_ref()?.at(local()?)
+}
+
+/// A lower limit than the other; none is the highest.
+pub(super) fn is_slower(limit: Option<u64>, than: Option<u64>) -> bool {
+    limit.is_some_and(|limit| than.map_or(true, |than| limit < than))
+}
+
+/// None for a job that may sync at any time, at any speed.
+pub(super) fn gate(job: &Job, now: Time) -> Option<Gate> {
+    let gate = job.window.as_ref().map(|window| Gate::new(window, local(), now));
+    // Limits are looked at by the minute while rsync runs; a job that waits has no need of that.
+    let look = job.bwlimit.as_ref().map(|_| Gate { open: true, opens: now, again: now + Duration::from_secs(60) });
+    match (gate, look) {
+        (Some(gate), Some(look)) => Some(Gate { again: gate.again.min(look.again), ..gate }),
+        (gate, look) => gate.or(look),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_limit_is_the_highest() {
+        for (limit, than, slower) in [
+            (None, None, false),
+            (None, Some(1), false),
+            (Some(1), None, true),
+            (Some(1), Some(2), true),
+            (Some(2), Some(2), false),
+        ] {
+            assert_eq!(is_slower(limit, than), slower, "{limit:?} {than:?}");
+        }
+    }
+}
