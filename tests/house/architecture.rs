@@ -102,7 +102,7 @@ fn is_wrong(word: &str, sources: &[(PathBuf, String)]) -> bool {
     !is_there(&names) && !names_in(&names, sources)
 }
 
-/// `feeding::weigh`, as the code itself says it: the last module of the path is enough.
+/// `feeding_event::weigh`, as the code itself says it: the last module of the path is enough.
 fn names_in(names: &[&str], sources: &[(PathBuf, String)]) -> bool {
     let [file, word] = names else { return false };
     sources.iter().any(|(path, text)| path.file_stem().is_some_and(|stem| stem == *file) && declares(text, word))
@@ -146,7 +146,7 @@ fn a_name_that_is_not_there_is_seen() {
         "Evidence::scan",
         "Action::Kick",
         "classify()",
-        "feeding::weigh",
+        "feeding_event::weigh",
         "job::feeding::tests::every_order_of_events_keeps_the_promises",
         "lifecycle::stop::sigkill_leaves_nothing",
         "house::is_prose but not a path",
@@ -161,7 +161,7 @@ fn a_name_that_is_not_there_is_seen() {
         "Evidence::scann",
         "Evidenze::scan",
         "classifi()",
-        "feeding::weight",
+        "feeding_event::weight",
         "job::feeding::tests::no_order_of_events_keeps_the_promises",
         "lifecycle::stop::sigkill_leaves_all",
         "lifecicle::stop::sigkill_leaves_nothing",
