@@ -2,6 +2,7 @@
 """Proves irsync on whole boards: see `scripts/vm-test --help`."""
 
 import argparse
+import os
 import shutil
 import socket
 import subprocess
@@ -41,7 +42,7 @@ SERVER = """\
 address = 127.0.0.1
 port = {port}
 use chroot = no
-log file = {folder}/rsyncd.log
+{account}log file = {folder}/rsyncd.log
 [tree]
 path = {folder}/tree
 read only = yes
@@ -61,7 +62,9 @@ class Server:
         (folder / "tree/sub").mkdir(parents=True)
         (folder / "tree/sub/a name with spaces").write_text("hello\n")
         (folder / "tree/big").write_bytes(bytes(range(256)) * 4000)
-        (folder / "rsyncd.conf").write_text(SERVER.format(port=self.port, folder=folder))
+        # Started by root it would become nobody, who may not enter the folder.
+        account = "uid = 0\ngid = 0\n" if os.geteuid() == 0 else ""
+        (folder / "rsyncd.conf").write_text(SERVER.format(port=self.port, folder=folder, account=account))
         self.start()
 
     def start(self):
