@@ -48,11 +48,13 @@ fn has_word(text: &str, word: &str) -> bool {
     })
 }
 
-/// Whether the text declares a function or type of this name.
+/// Whether the text declares a function or type of this name, or hands one on.
 fn declares(text: &str, name: &str) -> bool {
-    ["fn", "struct", "enum", "trait", "const", "static", "type", "mod"].iter().any(|kind| {
-        let mut lines = text.lines().map(str::trim_start).filter(|line| !line.starts_with("//"));
-        lines.any(|line| has_word(line, &format!("{kind} {name}")))
+    let mut lines = text.lines().map(str::trim_start).filter(|line| !line.starts_with("//"));
+    lines.any(|line| {
+        let hands_on = line.starts_with("pub") && line.contains(" use ") && has_word(line, name);
+        let kinds = ["fn", "struct", "enum", "trait", "const", "static", "type", "mod"];
+        hands_on || kinds.iter().any(|kind| has_word(line, &format!("{kind} {name}")))
     })
 }
 
