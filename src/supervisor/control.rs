@@ -3,10 +3,11 @@
 //! A request is a verb and the names of jobs, one a line; the answer is the exit code for the asking command, and what it is to
 //! say, in the lines that follow.
 
+use crate::text::escape_into;
+use nix::sys::socket::{bind, UnixAddr};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -151,20 +152,35 @@ impl Drop for Control {
 /// NotFound or ConnectionRefused: no irsync runs there. WouldBlock: it does not answer within `limit`. InvalidData: what
 /// answers is no irsync of this kind.
 pub fn ask(path: &Path, verb: Verb, jobs: &[String], limit: Duration) -> io::Result<Answer> {
+    let owner = std::fs::symlink_metadata(path)?.uid();
+    let user = nix::unistd::Uid::effective();
+    if owner != 0 && owner != user.as_raw() && !user.is_root() {
+        return Err(io::Error::other(format!("it belongs to user {owner}")));
+    }
+    let socket = UnixDatagram::unbound()?;
+    // To a socket that is connected only its peer can send. So it is connected before it has an address: nobody else's word
+    // can be taken for the answer.
+    socket.connect(path)?;
     // An address of our own to answer to, without a file that could be left behind.
-    let own = SocketAddr::from_abstract_name(format!("irsync-control-{}", std::process::id()))?;
-    let socket = UnixDatagram::bind_addr(&own)?;
+    let own = UnixAddr::new_abstract(format!("irsync-control-{}", std::process::id()).as_bytes())?;
+    bind(socket.as_raw_fd(), &own)?;
     socket.set_read_timeout(Some(limit))?;
     let mut request = verb.name().to_owned();
     for job in jobs {
         request.push('\n');
         request.push_str(job);
     }
-    socket.send_to(request.as_bytes(), path)?;
+    socket.send(request.as_bytes())?;
     let mut buffer = vec![0; LONGEST];
     let n = socket.recv(&mut buffer)?;
     let text = String::from_utf8_lossy(&buffer[..n]);
     let (code, text) = text.split_once('\n').unwrap_or((&text, ""));
     let code = code.parse().map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
-    Ok(Answer { code, text: text.to_owned() })
+    // Whoever listens there, what he says goes to a terminal.
+    let mut shown = Vec::new();
+    for line in text.lines() {
+        escape_into(&mut shown, line.as_bytes(), LONGEST);
+        shown.push(b'\n');
+    }
+    Ok(Answer { code, text: String::from_utf8_lossy(&shown).trim_end().to_owned() })
 }

@@ -40,6 +40,8 @@ impl Surroundings {
     /// # Errors
     /// Those of fork(2) and pipe(2).
     pub fn prepare(global: &Global, manner: Manner) -> io::Result<Surroundings> {
+        // No core dump, wherever the kernel would send it: our memory has held passwords. What we start can be dumped as before.
+        let _ = nix::sys::prctl::set_dumpable(false);
         // Nobody else writes what we make, however we were started.
         let umask = umask(Mode::S_IWGRP | Mode::S_IWOTH);
         let pid = std::process::id() as i32;

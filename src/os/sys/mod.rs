@@ -54,6 +54,8 @@ pub fn set_up(command: &mut Command, setup: Setup) {
 
 fn in_child(setup: &Setup, parent: Pid) -> io::Result<()> {
     nix::unistd::setsid()?;
+    // Its files in /proc are root's else, and what is written there below would be refused. exec(2) does the same a moment later.
+    let _ = prctl::set_dumpable(true);
     if let Some(fd) = setup.inherit {
         // SAFETY: the descriptor is open in the parent and so in this copy of it.
         check(unsafe { libc::fcntl(fd, libc::F_SETFD, 0) })?;

@@ -116,3 +116,27 @@ fn a_password_in_a_url_is_in_no_lock_file_and_no_status() {
     }
     irsync.stop();
 }
+
+#[test]
+fn irsync_leaves_no_core_dump_and_what_it_starts_does_as_before() {
+    if !is_root("irsync_leaves_no_core_dump_and_what_it_starts_does_as_before") {
+        return;
+    }
+    let rig = Rig::new("no-dump");
+    let ini = rig.ini("[media]\nsource = /silent\ndestination = DIR/media\n");
+    for path in [rig.path(""), ini] {
+        std::os::unix::fs::chown(path, Some(12345), Some(12345)).unwrap();
+    }
+    // As a plain user: nothing but this keeps root's name off a user's files in /proc.
+    let mut command = rig.command(&["run"]);
+    std::os::unix::process::CommandExt::uid(&mut command, 12345);
+    std::os::unix::process::CommandExt::gid(&mut command, 12345);
+    let mut irsync = rig.start_command(command);
+    rig.fake("media").wait_runs(1);
+    let pid = rig.fake("media").pid();
+    let owner = |pid: i32| fs::metadata(format!("/proc/{pid}/environ")).unwrap().uid();
+    assert_eq!((owner(irsync.pid()), owner(pid)), (0, 12345), "a process that cannot be dumped is root's in /proc");
+    let score = fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).unwrap();
+    assert_eq!(score.trim(), "500");
+    irsync.stop();
+}

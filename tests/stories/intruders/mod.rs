@@ -1,5 +1,6 @@
 //! Other local users, prepared folders and hostile processes.
 
+mod answers;
 mod folders;
 mod leftovers;
 mod locks;
