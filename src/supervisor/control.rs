@@ -85,6 +85,12 @@ impl Answer {
 pub struct Control {
     socket: UnixDatagram,
     path: PathBuf,
+    /// Device and inode of what was bound there.
+    id: Option<(u64, u64)>,
+}
+
+fn id(path: &Path) -> Option<(u64, u64)> {
+    std::fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
 /// Where the socket is for this status file.
@@ -108,7 +114,17 @@ impl Control {
         let socket = UnixDatagram::bind(&path)?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
         socket.set_nonblocking(true)?;
-        Ok(Control { socket, path })
+        Ok(Control { socket, id: id(&path), path })
+    }
+
+    /// Whether the socket is where others look for it: it may have been removed with its folder.
+    pub fn is_in_place(&self) -> bool {
+        self.id.is_some() && id(&self.path) == self.id
+    }
+
+    /// Where it was bound.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The oldest request that waits; None: there is none. What is no request of ours is passed over.
@@ -142,7 +158,10 @@ impl AsFd for Control {
 
 impl Drop for Control {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
+        // Not that of another irsync which has come after us.
+        if self.is_in_place() {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 

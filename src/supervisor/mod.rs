@@ -128,7 +128,7 @@ pub fn supervise(config: Config, manner: Manner, left_out: &[Error], reload: Opt
     let surroundings = Surroundings::prepare(&global, manner)?;
     logging::start(&global).map_err(io::Error::other)?;
     let signals = Signals::install()?;
-    let (shared, surroundings) = surroundings.share(manner, global.lock_memory)?;
+    let (shared, mut surroundings) = surroundings.share(manner, global.lock_memory)?;
     let now = clock::now();
     let heart = Heart::start(&global, &shared, now);
     let mut supervisor = Supervisor {
@@ -198,7 +198,7 @@ impl Supervisor {
 
     fn work(mut self) -> Finish {
         loop {
-            let asked = self.sleep();
+            let (asked, removed) = self.sleep();
             self.shared.main.clear();
             for signal in self.signals.take() {
                 self.handle_signal(signal);
@@ -209,6 +209,7 @@ impl Supervisor {
             if asked {
                 self.serve_control();
             }
+            self.keep_status(now, removed);
             self.look_at_board(now);
             self.bury();
             if self.is_over(now) {
@@ -218,15 +219,18 @@ impl Supervisor {
         self.end()
     }
 
-    /// True: somebody has written to the control socket.
-    fn sleep(&self) -> bool {
+    /// Whether somebody has written to the control socket, and whether it or the lock was removed.
+    fn sleep(&self) -> (bool, bool) {
         let main = self.shared.main.as_fd();
         let control = self.control.as_ref().map_or(main, |control| control.as_fd());
-        let mut fds = [self.signals.as_fd(), main, control].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        let removals = self.surroundings.removals();
+        let fds = [self.signals.as_fd(), main, control, removals.unwrap_or(main)];
+        let mut fds = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN));
         let timeout = self.deadline().map(|at| TimeSpec::from_duration(at.since(clock::now())));
         // EINTR and the like: everything is looked at in any case, and nothing of it blocks.
         let _ = ppoll(&mut fds, timeout, None);
-        self.control.is_some() && fds[2].any().unwrap_or(true)
+        let woken_by = |at: usize| fds[at].any().unwrap_or(true);
+        (self.control.is_some() && woken_by(2), removals.is_some() && woken_by(3))
     }
 
     fn deadline(&self) -> Option<Time> {
@@ -267,11 +271,27 @@ impl Supervisor {
         self.handles.iter().for_each(Handle::stop);
     }
 
-    fn look_at_board(&mut self, now: Time) {
-        if self.shared.news.unread() && self.outlook.wants_to_own(now) && self.surroundings.own_again() {
+    /// Keeps hold of the status file, or tries to get it: its folder may be removed, or be writable by now.
+    fn keep_status(&mut self, now: Time, removed: bool) {
+        let doubtful = removed || (self.shared.news.unread() && self.outlook.doubts(now));
+        let lost = doubtful && !self.surroundings.is_in_place(self.control.as_ref());
+        if lost {
+            log::warn!("the lock or the socket of {} was removed", self.global.status_file.display());
+            self.control = None;
+            self.surroundings.lose();
+            self.outlook.lose(now);
+        } else if removed {
+            // Something else about them was changed: nothing to be woken for again and again.
+            self.surroundings.calm();
+        }
+        if (lost || self.shared.news.unread()) && self.outlook.wants_to_own(now) && self.surroundings.own_again() {
             self.outlook.own(&self.global);
             self.control = self.surroundings.control();
+            self.shared.news.spread();
         }
+    }
+
+    fn look_at_board(&mut self, now: Time) {
         let (jobs, handles) = (&self.jobs, &self.handles);
         self.outlook.look(now, &self.shared.news, &self.heart, || board(jobs, handles));
         let wishes = handles.iter().filter_map(|handle| {

@@ -111,6 +111,21 @@ impl Outlook {
         wants
     }
 
+    /// Whether to look if lock and socket are in place still: now and then, while something happens. Where they are only hidden,
+    /// by what was mounted over them, nobody tells.
+    pub fn doubts(&mut self, now: Time) -> bool {
+        let doubts = self.owner && now >= self.own_next;
+        if doubts {
+            self.own_next = now + OWN_PERIOD;
+        }
+        doubts
+    }
+
+    /// The status file is not ours any more; at once it is tried to make it so again.
+    pub fn lose(&mut self, now: Time) {
+        (self.owner, self.own_next) = (false, now);
+    }
+
     /// The status file is ours from now on.
     pub fn own(&mut self, global: &Global) {
         log::info!("{} is written from now on", self.status_file.display());
@@ -158,7 +173,7 @@ impl Outlook {
         jobs.extend_from_slice(&self.ended);
         let snapshot = Snapshot::new(self.daemon(heart, now), jobs, Stamp { mono: now, ..Stamp::now() });
         self.health_changes = snapshot.changes;
-        if let Some(scribe) = &self.scribe {
+        if let Some(scribe) = self.scribe.as_ref().filter(|_| self.owner) {
             if changed {
                 scribe.replace(&self.status_file, status::render(&snapshot));
                 if let Some(text) = news.history.to_write(now >= self.history_next, &snapshot) {
@@ -203,7 +218,7 @@ impl Outlook {
     /// The end: no status file is left, and metrics that say so.
     pub fn end(self, heart: &Heart, mut jobs: Vec<JobStatus>) {
         logging::show_below(&[]);
-        let Some(scribe) = &self.scribe else { return };
+        let Some(scribe) = self.scribe.as_ref().filter(|_| self.owner) else { return };
         scribe.remove(&self.status_file);
         scribe.remove(&self.history_file);
         if let Some(path) = &self.metrics_file {

@@ -10,11 +10,13 @@ use crate::os::own as files;
 use crate::os::wake::Waker;
 use crate::os::{clock, procfs, reaper};
 use crate::worker::{Folders, Shared};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::mman::{mlockall, munlockall, MlockAllFlags};
 use nix::sys::resource::{getrlimit, setrlimit, Resource};
 use nix::sys::stat::{umask, Mode};
 use std::fs;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,6 +32,8 @@ pub struct Surroundings {
     state_dir: Option<PathBuf>,
     /// Held as long as we live: the status file and the control socket are ours.
     ownership: io::Result<Lock>,
+    /// Becomes readable when the lock file or the socket is removed. None on a kernel without inotify(7).
+    removals: Option<Inotify>,
     /// Differs between devices, stays the same on one.
     device: u64,
 }
@@ -61,6 +65,7 @@ impl Surroundings {
             status_file: global.status_file.clone(),
             state_dir: global.state_dir.clone(),
             ownership,
+            removals: None,
             device: device(),
         })
     }
@@ -103,15 +108,41 @@ impl Surroundings {
     }
 
     /// The socket for `irsync now`; None when another irsync has the status file, or where nothing can be written.
-    pub fn control(&self) -> Option<Control> {
+    pub fn control(&mut self) -> Option<Control> {
         self.ownership.as_ref().ok()?;
-        match Control::bind(control::path(&self.status_file)) {
+        let control = match Control::bind(control::path(&self.status_file)) {
             Ok(control) => Some(control),
             Err(error) => {
                 log::warn!("cannot listen for `irsync now`: {error}; SIGUSR1 does the same");
                 None
             }
+        };
+        let lock = lock_path(&self.status_file);
+        self.removals = control.as_ref().and_then(|control| watch(&[&lock, control.path()]).ok());
+        control
+    }
+
+    /// To be polled.
+    pub fn removals(&self) -> Option<BorrowedFd<'_>> {
+        self.removals.as_ref().map(|removals| removals.as_fd())
+    }
+
+    /// Whether the status file's lock, and the socket beside it, are where others look for them.
+    pub fn is_in_place(&self, control: Option<&Control>) -> bool {
+        self.ownership.as_ref().map_or(true, Lock::is_in_place) && control.map_or(true, Control::is_in_place)
+    }
+
+    /// What was told of removals has been looked at.
+    pub fn calm(&self) {
+        if let Some(removals) = &self.removals {
+            while removals.read_events().is_ok() {}
         }
+    }
+
+    /// They were removed: the status file is to be taken again.
+    pub fn lose(&mut self) {
+        self.removals = None;
+        self.ownership = Err(io::ErrorKind::NotFound.into());
     }
 
     /// Tries again to get hold of the status file; whether it is ours now.
@@ -172,6 +203,15 @@ fn raise_open_files() -> Option<u64> {
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).ok()?;
     #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
     Some(soft as u64)
+}
+
+fn watch(paths: &[&Path]) -> nix::Result<Inotify> {
+    let removals = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
+    for path in paths {
+        // The number of names is an attribute, and what somebody has open is deleted only when he closes it.
+        removals.add_watch(*path, AddWatchFlags::IN_ATTRIB | AddWatchFlags::IN_MOVE_SELF)?;
+    }
+    Ok(removals)
 }
 
 /// Takes the lock beside the status file.

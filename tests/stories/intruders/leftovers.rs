@@ -45,6 +45,35 @@ fn a_hook_does_not_bear_the_mark_that_irsync_was_started_with() {
     irsync.stop();
 }
 
+#[test]
+fn status_lock_and_socket_come_back_when_their_folder_was_removed() {
+    let rig = Rig::new("run-folder-removed");
+    rig.ini("status_file = DIR/run/status\n[media]\nsource = /ok\ndestination = DIR/media\n");
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("sync success");
+    wait_until("the status", || rig.run(&["status"]).status.code() == Some(0));
+    for what in ["run", "run/status.lock", "run/status.control"] {
+        let path = rig.path(what);
+        match path.is_dir() {
+            true => fs::remove_dir_all(&path).unwrap(),
+            false => fs::remove_file(&path).unwrap(),
+        }
+        // The next sync is an hour away: nothing else happens.
+        wait_until("all of it to come back", || {
+            ["status", "status.lock", "status.control"].iter().all(|name| rig.path("run").join(name).exists())
+        });
+        assert_eq!(rig.run(&["status"]).status.code(), Some(0), "{what}");
+        assert_eq!(rig.run(&["now"]).status.code(), Some(0), "{what}");
+        let twin = rig.start(&["run"]);
+        twin.wait_log("another irsync owns");
+    }
+    irsync.stop();
+    assert!(fs::read_dir(rig.path("run"))
+        .unwrap()
+        .flatten()
+        .all(|file| { file.file_name().to_string_lossy().starts_with("lock-") }));
+}
+
 fn guard(rig: &Rig) -> i32 {
     let mut found = None;
     wait_until("the guard", || {
