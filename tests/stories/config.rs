@@ -498,6 +498,8 @@ fn every_key_reaches_the_configuration() {
         "accept" => "times, names",
         "source" => "h::m",
         "jitter" | "max_shrink" => "33%",
+        "window" => "22:00-06:00",
+        "bwlimit" => "200K",
         "min_free" => "7M",
         "io_class" => "idle",
         "password" => "secret",

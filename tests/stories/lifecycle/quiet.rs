@@ -62,7 +62,7 @@ fn the_same_complaint_is_told_once_and_the_recovery_at_once() {
 fn what_one_child_says_is_bounded_and_the_rest_counted() {
     let rig = Rig::new("quiet-flood");
     rig.ini(
-        "log_level = debug\ninterval = 10ms\nbackoff_initial = 10ms\nbackoff_max = 20ms\n[media]\nsource = /unreadable\n\
+        "log_level = debug\ninterval = 10ms\nbackoff_initial = 10ms\nbackoff_max = 20ms\n[media]\nsource = /flood-of-errors\n\
          destination = DIR/dest\nrun_after = sh -c 'yes \"$0\" | head -n 3000 | nl' \"a hook says\"\n",
     );
     let mut irsync = rig.start(&["run"]);

@@ -128,7 +128,7 @@ fn names_are_readable_in_every_locale_and_hooks_run_in_that_of_the_owner() {
         let mut irsync = rig.start(&["run"]);
         irsync.wait_log("next in");
         assert!(irsync.log_has("sync success: code 0"), "{variable}={value}: {}", irsync.log());
-        assert!(irsync.log_has("rsync: Größe.mp4"), "{variable}={value}: {}", irsync.log());
+        assert!(irsync.log_has("rsync: >f+++++++++ Größe.mp4"), "{variable}={value}: {}", irsync.log());
         assert!(same(&rig, "served/Größe.mp4", "dest/Größe.mp4"));
         wait_until("the hook", || !rig.read("hook").is_empty());
         assert_eq!(rig.read("hook").trim(), value, "{variable}");
