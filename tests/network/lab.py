@@ -26,6 +26,8 @@ class Lab:
         self.random = random.Random(seed)
         self.home = space.folder()
         self.files, self.inbox, self.copy = (self.make(name) for name in ("files", "inbox", "copy"))
+        # Of its own, because irsyncs of one machine keep each other from one destination, and stories are told side by side.
+        self.outside = f"rsync://{servers.NAME}/inbox/{self.home.name}/"
         self._keys()
         (self.home / "resolv.conf").write_text(f"nameserver {SERVER}\noptions timeout:2 attempts:2\n")
         (self.home / "hosts").write_text("127.0.0.1 localhost\n")

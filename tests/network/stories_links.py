@@ -54,13 +54,13 @@ def a_push_into_a_black_hole_is_ended_and_goes_on(lab):
     lab.daemon()
     lab.link.shape(rate=400_000, delay=0.02)
     (lab.copy / "film").write_bytes(lab.random.randbytes(3 * MB))
-    irsync = lab.irsync(activity_timeout="4s", source=f"{lab.copy}/", destination=f"rsync://{NAME}/inbox/")
+    irsync = lab.irsync(activity_timeout="4s", source=f"{lab.copy}/", destination=lab.outside)
     wait("a third of it is sent", 30, lambda: lab.link.up.passed > MB)
     lab.link.silent = True
     irsync.wait_line(20, "no progress for 4s")
     irsync.wait_line(15, "sync stalled")
     lab.link.silent = False
-    wait("it arrives", 60, lambda: (lab.inbox / "film").exists())
+    wait("it arrives", 60, lambda: (lab.inbox / lab.home.name / "film").exists())
 
 
 @story(short=True)
@@ -127,7 +127,7 @@ def a_push_that_moves_is_not_killed(lab):
     lab.daemon()
     (lab.copy / "film").write_bytes(lab.random.randbytes(3 * MB))
     lab.link.shape(rate=2000, queue=6000)
-    irsync = lab.irsync(activity_timeout="5s", source=f"{lab.copy}/", destination=f"rsync://{NAME}/inbox/")
+    irsync = lab.irsync(activity_timeout="5s", source=f"{lab.copy}/", destination=lab.outside)
     wait("it is sent", 30, lambda: lab.link.up.passed > 8000)
     time.sleep(35)
     assert not irsync.lines("no progress"), irsync.lines("no progress")
@@ -139,7 +139,7 @@ def a_push_at_2_kB_per_second_runs_for_ten_minutes(lab):
     lab.daemon()
     (lab.copy / "film").write_bytes(lab.random.randbytes(3 * MB))
     lab.link.shape(rate=2000, queue=6000)
-    irsync = lab.irsync(source=f"{lab.copy}/", destination=f"rsync://{NAME}/inbox/")
+    irsync = lab.irsync(source=f"{lab.copy}/", destination=lab.outside)
     time.sleep(600)
     assert not irsync.lines("no progress"), irsync.lines("no progress")
     return f"{lab.link.up.passed} bytes went up"
@@ -151,7 +151,7 @@ def a_push_to_a_frozen_receiver_is_ended_in_time(lab):
     lab.daemon()
     (lab.copy / "film").write_bytes(lab.random.randbytes(30 * MB))
     lab.link.shape(rate=2 * MB, queue=300_000)
-    irsync = lab.irsync(activity_timeout="5s", source=f"{lab.copy}/", destination=f"rsync://{NAME}/inbox/")
+    irsync = lab.irsync(activity_timeout="5s", source=f"{lab.copy}/", destination=lab.outside)
     wait("it is sent", 30, lambda: lab.link.up.passed > 3 * MB)
     for pid in lab.server.processes("rsync --daemon"):
         os.kill(pid, 19)
