@@ -19,7 +19,7 @@ use std::time::Duration;
 
 /// What irsync is asked to do.
 #[derive(Debug, PartialEq)]
-pub enum Command {
+pub(crate) enum Command {
     /// Supervise every job.
     Run {
         /// The INI file.
@@ -73,7 +73,7 @@ pub enum Command {
 
 /// Nothing to do but to say something: help, version, or what is wrong with the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stop {
+pub(crate) enum Stop {
     /// For stdout; success.
     Say(String),
     /// For stderr; exit code 2.
@@ -112,7 +112,7 @@ Exit codes: 0 success; 1 failure; 2 wrong usage; 3 not running;
 ";
 
 /// Runs irsync with this process's arguments.
-pub fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
     match args.first() {
         Some(first) if first == WRITE_REPORT => return commands::report::run(&args[1..]),
@@ -163,7 +163,7 @@ fn fleet(_: &[OsString]) -> ExitCode {
 ///
 /// # Errors
 /// [`Stop`], for help and version as well.
-pub fn parse(mut args: Vec<OsString>) -> Result<Command, Stop> {
+pub(crate) fn parse(mut args: Vec<OsString>) -> Result<Command, Stop> {
     let forced = args.first().is_some_and(|first| first == "--");
     if forced {
         args.remove(0);

@@ -15,6 +15,7 @@
 //! | `fleet` | 5 | devices' reports on a server, with the feature `fleet` |
 //! | `commands` | 7 | `run`, `check`, `once`, `status`, `now` |
 //! | `cli` | 8 | arguments in, a typed command out |
+#![cfg_attr(not(test), warn(unreachable_pub))]
 
 mod cli;
 mod commands;

@@ -25,7 +25,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// Validates a configuration, shows each job's effective settings and rsync command, and warns. Errors give 78.
-pub fn check(path: &Path) -> ExitCode {
+pub(crate) fn check(path: &Path) -> ExitCode {
     let Loaded { mut config, warnings, left_out } = match config::load(path) {
         Ok(loaded) => loaded,
         Err(errors) => {

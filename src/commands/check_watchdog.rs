@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 /// What the configured device is and what irsync would ask of it; then what stands in its way.
-pub fn look(global: &Global) -> (String, Vec<String>) {
+pub(super) fn look(global: &Global) -> (String, Vec<String>) {
     let (mut text, mut hints) = (String::new(), Vec::new());
     if let Some(device) = &global.watchdog_device {
         match watchdog::probe(device, global.watchdog_timeout) {

@@ -16,7 +16,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 const STEP: Duration = Duration::from_millis(20);
 
 /// Asks the irsync whose configuration is `config`.
-pub fn ask_for(verb: Verb, config: &Path, jobs: &[String]) -> ExitCode {
+pub(crate) fn ask_for(verb: Verb, config: &Path, jobs: &[String]) -> ExitCode {
     let socket = control_path(&status_file(config));
     match ask(&socket, verb, jobs, LIMIT) {
         Ok(answer) if verb == Verb::Stop && answer.code == 0 => return wait_for_end(&answer.text),

@@ -21,15 +21,15 @@ use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 /// Bad command line.
-pub const EXIT_USAGE: u8 = 2;
+pub(crate) const EXIT_USAGE: u8 = 2;
 /// Bad configuration, `EX_CONFIG` of sysexits.h.
-pub const EXIT_CONFIG: u8 = 78;
+pub(crate) const EXIT_CONFIG: u8 = 78;
 
 /// Writes to stdout. A reader that has gone (`irsync check | head`) has seen enough: that is no failure.
 ///
 /// # Errors
 /// Says on stderr what is wrong and gives the exit code for it.
-pub fn say(text: &str) -> Result<(), ExitCode> {
+pub(crate) fn say(text: &str) -> Result<(), ExitCode> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -41,6 +41,6 @@ pub fn say(text: &str) -> Result<(), ExitCode> {
 }
 
 /// Writes to stderr; nobody is left to hear of it if that fails.
-pub fn complain(text: &str) {
+pub(crate) fn complain(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }

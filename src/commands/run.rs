@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// Supervises every job of the file until stopped.
-pub fn run(path: &Path) -> ExitCode {
+pub(crate) fn run(path: &Path) -> ExitCode {
     let mut loader = Loader::new(path);
     match read(&mut loader) {
         Ok(Loaded { config, warnings, left_out }) => {
@@ -22,7 +22,7 @@ pub fn run(path: &Path) -> ExitCode {
 }
 
 /// Supervises one job that was given on the command line.
-pub fn drop_in(config: Config) -> ExitCode {
+pub(crate) fn drop_in(config: Config) -> ExitCode {
     match check_folders(&config.global) {
         Ok(()) => exit_code(supervise(config, Manner::DROP_IN, &[], None)),
         Err(code) => code,

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// Shows what each job is doing, once. The exit code is of the same moment, however long nobody reads what is shown.
-pub fn status(config: &Path, json: bool) -> ExitCode {
+pub(crate) fn status(config: &Path, json: bool) -> ExitCode {
     let seen = Seen::now(&status_file(config));
     let stdout = stdout();
     let (width, _) = terminal::size(stdout.as_fd());

@@ -19,7 +19,7 @@ use std::sync::Arc;
 const PERIOD: u16 = 1000;
 
 /// Shows the status until a signal ends it or nobody reads it any more. The code is that of the last look.
-pub fn watch(config: &Path, json: bool) -> ExitCode {
+pub(crate) fn watch(config: &Path, json: bool) -> ExitCode {
     let file = &status_file(config);
     let screen = !json && terminal::is_clever(stdout().as_fd());
     let result = Wakes::install(screen).and_then(|wakes| match screen {

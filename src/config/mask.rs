@@ -2,7 +2,7 @@
 
 /// The text with the passwords of its `rsync://user:password@host` URLs masked, whatever characters they have, for
 /// everything that is shown or kept. What looks like a password is none sometimes: of `rsync://host:873/a@b` only `b` is shown.
-pub fn masked(text: &str) -> String {
+pub(crate) fn masked(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut done = 0;
     while let Some(scheme) = text[done..].find("://") {

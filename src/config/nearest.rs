@@ -3,12 +3,12 @@
 use super::keys::KEYS;
 
 /// The key whose name is nearest to a misspelt one, if any is near enough to be meant.
-pub fn key(name: &str) -> Option<&'static str> {
+pub(crate) fn key(name: &str) -> Option<&'static str> {
     closest(name, KEYS.iter().map(|key| key.name))
 }
 
 /// The candidate nearest to `word` in edits, if a third of its letters or fewer are wrong.
-pub fn closest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > 64 {
         return None;
     }

@@ -12,7 +12,7 @@ const MAX_BYTES: u64 = 1 << 20;
 
 /// A file's bytes and its mode.
 #[derive(Debug)]
-pub struct Content {
+pub(crate) struct Content {
     /// Everything in it.
     pub bytes: Vec<u8>,
     /// `st_mode`
@@ -21,7 +21,7 @@ pub struct Content {
 
 impl Content {
     /// Others may read or write it: the same test that rsync makes of a password file (authenticate.c).
-    pub fn open_to_others(&self) -> bool {
+    pub(crate) fn open_to_others(&self) -> bool {
         self.mode & 0o006 != 0
     }
 }
@@ -30,7 +30,7 @@ impl Content {
 ///
 /// # Errors
 /// `cannot read: …` or `not read: …`, to be prefixed with the file's name.
-pub fn file(path: &Path) -> Result<Content, String> {
+pub(crate) fn file(path: &Path) -> Result<Content, String> {
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY)

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// One key with its value.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub(super) struct Entry {
     /// Which key.
     pub key: &'static Key,
     /// `Refused` where the text was bad.
@@ -24,7 +24,7 @@ pub struct Entry {
 
 /// One section, or what stands before the first.
 #[derive(Clone, Debug, Default)]
-pub struct Section {
+pub(super) struct Section {
     /// The job; empty before the first section.
     pub name: String,
     /// Its header.
@@ -35,14 +35,14 @@ pub struct Section {
 
 impl Section {
     /// The entry of a key.
-    pub fn get(&self, id: Id) -> Option<&Entry> {
+    pub(super) fn get(&self, id: Id) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.key.id == id)
     }
 }
 
 /// One file as it was read.
 #[derive(Clone, Debug, Default)]
-pub struct Page {
+pub(super) struct Page {
     /// The file.
     pub path: PathBuf,
     /// What stands before the first section.
@@ -55,7 +55,7 @@ pub struct Page {
 
 impl Page {
     /// Reads a file; `included`: it is not the main one.
-    pub fn read(path: &Path, included: bool) -> Page {
+    pub(super) fn read(path: &Path, included: bool) -> Page {
         let mut page = Page { path: path.into(), ..Page::default() };
         page.global.place = Place { file: path.into(), line: 0 };
         let content = match read::file(path) {
@@ -89,7 +89,7 @@ impl Page {
 
 /// Several pages laid over each other.
 #[derive(Debug, Default)]
-pub struct Sheet {
+pub(super) struct Sheet {
     /// What stands before the first section.
     pub global: Section,
     /// The jobs, in order.
@@ -98,7 +98,7 @@ pub struct Sheet {
 
 impl Sheet {
     /// Of two pages with the same key in the same section the later one counts.
-    pub fn lay<'a>(pages: impl Iterator<Item = &'a Page>) -> Sheet {
+    pub(super) fn lay<'a>(pages: impl Iterator<Item = &'a Page>) -> Sheet {
         let mut sheet = Sheet::default();
         for page in pages {
             merge(&mut sheet.global, &page.global);

@@ -25,7 +25,7 @@ fn owner_fault(found: &Metadata) -> Option<String> {
 }
 
 /// Why root should not read this file or folder.
-pub fn fault(found: &Metadata) -> Option<String> {
+pub(crate) fn fault(found: &Metadata) -> Option<String> {
     let group = found.mode() & GROUP_WRITES != 0 && found.gid() != 0;
     if is_root() && (group || found.mode() & OTHERS_WRITE != 0) {
         return Some(format!("others may write to it (mode {:04o}): chmod go-w it", found.mode() & 0o7777));
@@ -35,7 +35,7 @@ pub fn fault(found: &Metadata) -> Option<String> {
 
 /// Why irsync cannot keep locks, its socket or its record in this folder: others could put links and files of theirs in its
 /// way. A sticky folder keeps them from nothing of that.
-pub fn folder_fault(folder: &Path) -> Option<String> {
+pub(crate) fn folder_fault(folder: &Path) -> Option<String> {
     let told = |path: &Path, what: String| Some(format!("{}: {what}", path.display()));
     let mut above: Vec<PathBuf> = real(folder).ancestors().map(Path::to_owned).collect();
     above.reverse();
@@ -72,7 +72,7 @@ fn real(folder: &Path) -> PathBuf {
 }
 
 /// The folders that must be irsync's alone, each with its key.
-pub fn folders(global: &Global) -> Vec<(&'static str, PathBuf)> {
+pub(crate) fn folders(global: &Global) -> Vec<(&'static str, PathBuf)> {
     let status = global.status_file.parent().map(|folder| ("status_file", folder.to_owned()));
     let state = global.state_dir.clone().map(|folder| ("state_dir", folder));
     status.into_iter().chain(state).collect()

@@ -13,17 +13,17 @@ pub(super) struct View<'a> {
 
 impl View<'_> {
     /// What holds for the whole program.
-    pub fn global(sheet: &Sheet) -> View<'_> {
+    pub(super) fn global(sheet: &Sheet) -> View<'_> {
         View { section: &sheet.global, global: &sheet.global }
     }
 
     /// What holds for one job.
-    pub fn job<'a>(sheet: &'a Sheet, section: &'a Section) -> View<'a> {
+    pub(super) fn job<'a>(sheet: &'a Sheet, section: &'a Section) -> View<'a> {
         View { section, global: &sheet.global }
     }
 
     /// The job's name.
-    pub fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         self.section.name.clone()
     }
 
@@ -32,27 +32,27 @@ impl View<'_> {
     }
 
     /// Where a key is given; None if it is left to its default.
-    pub fn place(&self, id: Id) -> Option<&Place> {
+    pub(super) fn place(&self, id: Id) -> Option<&Place> {
         self.entry(id).map(|entry| &entry.place)
     }
 
     /// The value of a key.
-    pub fn value(&self, id: Id) -> Value {
+    pub(super) fn value(&self, id: Id) -> Value {
         self.entry(id).map_or_else(|| id.key().default_value(), |entry| entry.value.clone())
     }
 
     /// The value of a key as the field has it that holds it.
-    pub fn get<T: Field>(&self, id: Id) -> T {
+    pub(super) fn get<T: Field>(&self, id: Id) -> T {
         T::of(self.value(id))
     }
 
     /// The value of a key that holds for the whole program.
-    pub fn global_value(&self, id: Id) -> Value {
+    pub(super) fn global_value(&self, id: Id) -> Value {
         View { section: self.global, global: self.global }.value(id)
     }
 
     /// An error at the key, or at the section's header where it is not given.
-    pub fn error(&self, id: Id, message: String) -> Error {
+    pub(super) fn error(&self, id: Id, message: String) -> Error {
         Error {
             place: self.place(id).unwrap_or(&self.section.place).clone(),
             section: Some(self.section.name.clone()),

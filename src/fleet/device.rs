@@ -16,7 +16,7 @@ const JOBS: usize = 32;
 
 /// How a device does, what hurts most last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Mark {
+pub(crate) enum Mark {
     /// It reports, and all of its jobs are well.
     Well,
     /// Deletions wait for the owner; nothing else is wrong.
@@ -33,10 +33,11 @@ pub enum Mark {
 
 impl Mark {
     /// Every mark, what hurts most first.
-    pub const ALL: [Mark; 6] = [Mark::Gone, Mark::Unreadable, Mark::Stale, Mark::Failing, Mark::Held, Mark::Well];
+    pub(crate) const ALL: [Mark; 6] =
+        [Mark::Gone, Mark::Unreadable, Mark::Stale, Mark::Failing, Mark::Held, Mark::Well];
 
     /// The name in table, JSON, metrics and page.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Mark::Well => "ok",
             Mark::Held => "held",
@@ -50,7 +51,7 @@ impl Mark {
 
 /// A job of a device, as it was when the device reported.
 #[derive(Clone, Debug)]
-pub struct JobLine {
+pub(crate) struct JobLine {
     /// The section's name.
     pub name: String,
     /// How it does.
@@ -69,7 +70,7 @@ pub struct JobLine {
 
 /// A device as its last report shows it.
 #[derive(Clone, Debug)]
-pub struct Device {
+pub(crate) struct Device {
     /// The file's name without `.status`, safe to show.
     pub name: String,
     /// How it does.
@@ -90,7 +91,7 @@ pub struct Device {
 
 /// A report file as far as it could be read.
 #[derive(Debug)]
-pub struct Report {
+pub(crate) struct Report {
     /// The file's name without `.status`.
     pub name: String,
     /// Since it was written; in the future if [`Err`].
@@ -101,7 +102,7 @@ pub struct Report {
 
 impl Device {
     /// Judges one report; one that is older than `gone` is of a device that is gone.
-    pub fn judge(report: &Report, gone: Duration) -> Device {
+    pub(crate) fn judge(report: &Report, gone: Duration) -> Device {
         let age = report.age.unwrap_or_default();
         let mut device = Device {
             name: status::safe(&report.name, TEXT),
@@ -178,7 +179,7 @@ impl Device {
     }
 
     /// The age of the last success, now, of the job that has waited longest for one.
-    pub fn success(&self) -> Option<Duration> {
+    pub(crate) fn success(&self) -> Option<Duration> {
         self.jobs.iter().filter_map(|job| job.success).max()
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// One line: `{"now":…,"devices":{"ok":…},"outcomes":{…},"versions":{…},"list":[{"name":…,"health":…,…}]}`. Ages are in
 /// seconds. `most`: as many devices are listed, the sick first.
-pub fn render(view: &View, most: usize) -> String {
+pub(crate) fn render(view: &View, most: usize) -> String {
     let mut text = format!("{{\"now\":{},\"stale\":{},\"devices\":", utc::seconds(view.now), view.gone.as_secs());
     counts(&mut text, Mark::ALL.iter().map(|mark| mark.name()).zip(view.marks));
     text += ",\"outcomes\":";

@@ -13,7 +13,7 @@ use std::time::Duration;
 const SICK: usize = 500;
 
 /// The whole file.
-pub fn render(view: &View) -> String {
+pub(crate) fn render(view: &View) -> String {
     let mut page = Page::default();
     page.family("irsync_fleet_written_timestamp_seconds", "gauge", "When this was written, in seconds since 1970.");
     page.sample(&[], &utc::seconds(view.now));

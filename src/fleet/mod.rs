@@ -8,13 +8,13 @@
 //! [`page`] show it. Only `read` does I/O, and nothing here asks a clock.
 #![forbid(unsafe_code)]
 
-pub mod device;
-pub mod json;
-pub mod metrics;
-pub mod page;
-pub mod read;
-pub mod table;
-pub mod view;
+pub(crate) mod device;
+pub(crate) mod json;
+pub(crate) mod metrics;
+pub(crate) mod page;
+pub(crate) mod read;
+pub(crate) mod table;
+pub(crate) mod view;
 
 #[cfg(test)]
 mod tests;

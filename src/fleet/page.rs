@@ -9,7 +9,7 @@ const MOST: usize = 5_000;
 const PLACE: &str = "/*DATA*/null";
 
 /// The whole page.
-pub fn render(view: &View) -> String {
+pub(crate) fn render(view: &View) -> String {
     // What a device calls itself must not end the script it stands in.
     let data =
         json::render(view, MOST).replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");

@@ -19,7 +19,7 @@ const ENDING: &str = ".status";
 ///
 /// # Errors
 /// The folder cannot be read.
-pub fn devices(folder: &Path, now: SystemTime, gone: Duration) -> io::Result<Vec<Device>> {
+pub(crate) fn devices(folder: &Path, now: SystemTime, gone: Duration) -> io::Result<Vec<Device>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name();

@@ -8,7 +8,7 @@ use crate::text::{columns, fit};
 use std::time::Duration;
 
 /// Lines of at most `width` columns; `rows`: as many devices as are shown, the sick first.
-pub fn lines(view: &View, width: usize, rows: usize, paint: bool) -> Vec<String> {
+pub(crate) fn lines(view: &View, width: usize, rows: usize, paint: bool) -> Vec<String> {
     let shown = &view.devices[..rows.min(view.devices.len())];
     let name = shown.iter().map(|device| columns(&device.name)).max().unwrap_or(0).clamp(6, 40);
     let mut lines = vec![counts(view, paint)];

@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime};
 /// Versions that are counted each; all others are counted together, so that hostile reports cannot make a long list.
 const VERSIONS: usize = 20;
 /// Upper bounds of the classes in which ages are counted, in seconds.
-pub const CLASSES: [u64; 10] = [60, 300, 900, 3600, 7200, 21_600, 43_200, 86_400, 259_200, 604_800];
+pub(crate) const CLASSES: [u64; 10] = [60, 300, 900, 3600, 7200, 21_600, 43_200, 86_400, 259_200, 604_800];
 
 /// What is shown of a fleet.
 #[derive(Debug)]
-pub struct View {
+pub(crate) struct View {
     /// The moment for which all of it holds.
     pub now: SystemTime,
     /// A device whose report is older is gone.
@@ -29,7 +29,7 @@ pub struct View {
 
 impl View {
     /// Sorts and counts.
-    pub fn new(mut devices: Vec<Device>, now: SystemTime, gone: Duration) -> View {
+    pub(crate) fn new(mut devices: Vec<Device>, now: SystemTime, gone: Duration) -> View {
         // The worst first, then who has waited longest for a success; names decide what is left, so that the order stays.
         devices.sort_by(|a, b| {
             let key = |device: &Device| (device.mark, device.success().unwrap_or(device.age));
@@ -58,17 +58,17 @@ impl View {
     }
 
     /// Whether nobody has to be looked after. A folder without a report does not say so.
-    pub fn is_well(&self) -> bool {
+    pub(crate) fn is_well(&self) -> bool {
         !self.devices.is_empty() && self.sick().next().is_none()
     }
 
     /// Those who are not well.
-    pub fn sick(&self) -> impl Iterator<Item = &Device> {
+    pub(crate) fn sick(&self) -> impl Iterator<Item = &Device> {
         self.devices.iter().filter(|device| device.mark != Mark::Well)
     }
 
     /// How many devices are counted in each of [`CLASSES`], and after them how many are older than all.
-    pub fn ages(&self, age: impl Fn(&Device) -> Option<Duration>) -> [usize; CLASSES.len() + 1] {
+    pub(crate) fn ages(&self, age: impl Fn(&Device) -> Option<Duration>) -> [usize; CLASSES.len() + 1] {
         let mut counts = [0; CLASSES.len() + 1];
         for age in self.devices.iter().filter_map(age) {
             counts[CLASSES.iter().position(|limit| age.as_secs() <= *limit).unwrap_or(CLASSES.len())] += 1;

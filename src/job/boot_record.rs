@@ -11,17 +11,17 @@ use std::time::Duration;
 
 /// A reboot counts against the budget for 24 hours and one more for the time between the decision and the reset, which
 /// may be longer for one reboot than for the next, and for a clock that NTP speeds up (at most 43 s a day).
-pub const WINDOW: Duration = Duration::from_secs(25 * 3600);
+pub(crate) const WINDOW: Duration = Duration::from_secs(25 * 3600);
 
 /// While a reboot counts, its age is written down this often (four times in all), so that a board that is switched off
 /// every night gets its budget back.
-pub const REFRESH: Duration = Duration::from_secs(6 * 3600);
+pub(crate) const REFRESH: Duration = Duration::from_secs(6 * 3600);
 
 const HEAD: &str = "irsync boot record 1";
 
 /// How irsync ended, or that it had not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stop {
+pub(crate) enum Stop {
     /// It was running when the record was written.
     Running,
     /// It was told to stop and did.
@@ -32,7 +32,7 @@ pub enum Stop {
 
 /// The record in `state_dir`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
+pub(crate) struct Record {
     /// The kernel's id of the boot in which it was written; empty where it cannot be read.
     pub boot: String,
     /// CLOCK_MONOTONIC when it was written.
@@ -47,7 +47,7 @@ pub struct Record {
 
 impl Record {
     /// The text to write.
-    pub fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let mut text = format!("{HEAD}\nboot {}\nuptime {}\n", one_line(&self.boot), self.uptime.0.as_secs());
         match &self.stop {
             Stop::Running => text.push_str("stop running\n"),
@@ -66,7 +66,7 @@ impl Record {
     }
 
     /// Reads it back; None if one bit of it is not as it was written.
-    pub fn parse(text: &str) -> Option<Record> {
+    pub(crate) fn parse(text: &str) -> Option<Record> {
         let (body, sum) = text.strip_suffix('\n')?.rsplit_once('\n')?;
         let body_length = body.len() + 1;
         if sum.strip_prefix("sum ")? != format!("{:016x}", checksum(&text.as_bytes()[..body_length])) {
@@ -107,7 +107,7 @@ fn checksum(bytes: &[u8]) -> u64 {
 
 /// What was found in `state_dir` at start.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub(crate) enum Found {
     /// No record: the first start, or an erased card.
     Nothing,
     /// A record that cannot be read: damaged, or half-written.
@@ -140,7 +140,7 @@ impl Age {
 
 /// The reboots that irsync may still cause.
 #[derive(Clone, Debug)]
-pub struct Budget {
+pub(crate) struct Budget {
     reboots: Vec<Age>,
     lost: Option<Age>,
     written: Time,
@@ -149,7 +149,7 @@ pub struct Budget {
 impl Budget {
     /// From what was found at start. `boot` is the id of this boot, empty where it cannot be read. A damaged record
     /// counts as a budget that is spent: no reboot for a whole window of running time.
-    pub fn new(found: &Found, boot: &str, now: Time) -> Budget {
+    pub(crate) fn new(found: &Found, boot: &str, now: Time) -> Budget {
         let mut budget = Budget { reboots: Vec::new(), lost: None, written: now };
         match found {
             Found::Nothing => {}
@@ -172,28 +172,28 @@ impl Budget {
     }
 
     /// Own reboots that count now.
-    pub fn spent(&self, now: Time) -> usize {
+    pub(crate) fn spent(&self, now: Time) -> usize {
         self.reboots.iter().filter(|age| age.counts(now)).count()
     }
 
     /// How long no reboot is allowed because a record was lost; None if none was.
-    pub fn barred(&self, now: Time) -> Option<Duration> {
+    pub(crate) fn barred(&self, now: Time) -> Option<Duration> {
         let age = self.lost.filter(|age| age.counts(now))?;
         Some(WINDOW.saturating_sub(age.now(now)))
     }
 
     /// Whether one more reboot stays within `limit` per 24 hours.
-    pub fn allows(&self, limit: u32, now: Time) -> bool {
+    pub(crate) fn allows(&self, limit: u32, now: Time) -> bool {
         self.barred(now).is_none() && self.spent(now) < limit as usize
     }
 
     /// Counts a reboot decided now.
-    pub fn spend(&mut self, now: Time) {
+    pub(crate) fn spend(&mut self, now: Time) {
         self.reboots.push(Age::new(now));
     }
 
     /// The record to write now; what has grown older than the window is left out.
-    pub fn record(&mut self, boot: &str, stop: Stop, now: Time) -> Record {
+    pub(crate) fn record(&mut self, boot: &str, stop: Stop, now: Time) -> Record {
         self.reboots.retain(|age| age.counts(now));
         self.lost = self.lost.filter(|age| age.counts(now));
         self.written = now;
@@ -207,12 +207,12 @@ impl Budget {
     }
 
     /// Whether the ages on disk are worth bringing up to date. Never true on a board that has not rebooted itself lately.
-    pub fn wants_refresh(&self, now: Time) -> bool {
+    pub(crate) fn wants_refresh(&self, now: Time) -> bool {
         self.refresh_at(now).is_some_and(|at| at <= now)
     }
 
     /// When [`Budget::wants_refresh`] will be true, as far as can be seen now; None: while nothing counts.
-    pub fn refresh_at(&self, now: Time) -> Option<Time> {
+    pub(crate) fn refresh_at(&self, now: Time) -> Option<Time> {
         let counting = self.reboots.iter().chain(&self.lost).any(|age| age.counts(now));
         counting.then(|| self.written + REFRESH)
     }
@@ -220,7 +220,7 @@ impl Budget {
 
 /// How the boot, or the irsync, before this one ended, as far as that can be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub(crate) enum Cause {
     /// This boot has seen an irsync before, which stopped cleanly.
     Restarted,
     /// This boot has seen an irsync before, which was killed or crashed.
@@ -239,7 +239,7 @@ pub enum Cause {
 
 impl Cause {
     /// `watchdog_reset`: the device says that it reset the board; `device_tells`: if it had, it would say so.
-    pub fn new(found: &Found, boot: &str, watchdog_reset: bool, device_tells: bool) -> Cause {
+    pub(crate) fn new(found: &Found, boot: &str, watchdog_reset: bool, device_tells: bool) -> Cause {
         let record = match found {
             Found::Record(record) => record,
             Found::Nothing | Found::Damaged if watchdog_reset => return Cause::Watchdog,

@@ -14,7 +14,7 @@ const LOOK_AGAIN: u16 = 15;
 const NEVER_SET: u64 = 1_767_225_600;
 
 /// Names of the days, the first three letters of each.
-pub const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+pub(crate) const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 /// A minute of the week in local time, from Monday 00:00.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

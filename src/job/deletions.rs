@@ -85,7 +85,7 @@ pub struct Held {
 
 /// What follows a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
+pub(crate) enum Next {
     /// One more pass.
     Run(Pass),
     /// The sync is over.
@@ -125,7 +125,7 @@ impl Counted {
 
 /// The passes of one sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deletions {
+pub(crate) struct Deletions {
     rules: Rules,
     pass: Pass,
     made_room: bool,
@@ -133,17 +133,17 @@ pub struct Deletions {
 
 impl Deletions {
     /// A sync begins. `counts`: the options delete, and this rsync can count first.
-    pub fn begin(rules: Rules, counts: bool) -> Deletions {
+    pub(crate) fn begin(rules: Rules, counts: bool) -> Deletions {
         Deletions { rules, pass: if counts { Pass::Copy } else { Pass::Plain }, made_room: false }
     }
 
     /// The pass that runs now, or is to run next.
-    pub fn pass(&self) -> Pass {
+    pub(crate) fn pass(&self) -> Pass {
         self.pass
     }
 
     /// A pass has ended by itself.
-    pub fn ended(&mut self, outcome: Outcome, counted: &Counted) -> Next {
+    pub(crate) fn ended(&mut self, outcome: Outcome, counted: &Counted) -> Next {
         let limited = counted.limited || outcome == Outcome::Held;
         let complete = limited || matches!(outcome, Outcome::Success | Outcome::Warning | Outcome::Partial);
         let held = counted.judge(&self.rules);

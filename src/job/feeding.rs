@@ -17,7 +17,7 @@
 //! while the watchdog starves: it would restart irsync, and the new one would feed the watchdog again.
 
 use super::boot_record::{self, Budget, Found, Record};
-pub use super::feeding_event::{weigh, Action, Event, News, Wish};
+pub(crate) use super::feeding_event::{weigh, Action, Event, News, Wish};
 use super::Time;
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ enum End {
 
 /// The state of it.
 #[derive(Clone, Debug)]
-pub struct Feeding {
+pub(crate) struct Feeding {
     device: Option<Device>,
     /// The service manager's watchdog: how often to notify it, and when next.
     manager: Option<(Duration, Time)>,
@@ -81,7 +81,7 @@ pub struct Feeding {
 
 impl Feeding {
     /// Nothing is armed yet. `notify_every`: how often the service manager wants to hear; None: it does not.
-    pub fn new(limit: u32, notify_every: Option<Duration>, now: Time) -> Feeding {
+    pub(crate) fn new(limit: u32, notify_every: Option<Duration>, now: Time) -> Feeding {
         Feeding {
             device: None,
             manager: notify_every.map(|every| (every, now)),
@@ -100,7 +100,7 @@ impl Feeding {
     }
 
     /// When [`Event::Tick`] is due; None: only an event from outside goes on.
-    pub fn deadline(&self, now: Time) -> Option<Time> {
+    pub(crate) fn deadline(&self, now: Time) -> Option<Time> {
         let end = match self.end {
             End::Over => return None,
             End::By(at) => Some(at),
@@ -112,17 +112,17 @@ impl Feeding {
     }
 
     /// The device is kicked, and takes it.
-    pub fn is_well(&self) -> bool {
+    pub(crate) fn is_well(&self) -> bool {
         !self.starving && !self.stuck && self.device.as_ref().is_some_and(|device| !device.failing)
     }
 
     /// [`Action::Disarm`] or [`Action::LeaveArmed`] was said: nothing follows.
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.end == End::Over
     }
 
     /// One event in, one action out.
-    pub fn handle(&mut self, event: Event<'_>, now: Time) -> Action {
+    pub(crate) fn handle(&mut self, event: Event<'_>, now: Time) -> Action {
         if self.is_over() {
             return Action::Wait;
         }

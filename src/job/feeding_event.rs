@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event<'a> {
+pub(crate) enum Event<'a> {
     /// Time has passed; a no-op before the deadline.
     Tick,
     /// The device was opened, and counts down from now on.
@@ -50,7 +50,7 @@ pub enum Event<'a> {
 
 /// What the main thread has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
+pub(crate) enum Action {
     /// Sleep until the deadline or the next event.
     Wait,
     /// Kick the device.
@@ -76,7 +76,7 @@ pub enum Action {
 
 /// What is worth a line in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum News {
+pub(crate) enum News {
     /// A worker is stuck, so nothing is fed any more.
     Stuck,
     /// The worker goes on.
@@ -108,7 +108,7 @@ pub enum News {
 
 /// What a job's ladder says of a reboot.
 #[derive(Clone, Copy, Debug)]
-pub struct Wish<'a> {
+pub(crate) struct Wish<'a> {
     /// The job's name.
     pub job: &'a str,
     /// Its `reboot_after`.
@@ -120,7 +120,7 @@ pub struct Wish<'a> {
 }
 
 /// What all jobs together say; None: somebody wishes for a reboot, but not now.
-pub fn weigh<'a>(wishes: impl Iterator<Item = Wish<'a>>, now: Time) -> Option<Event<'a>> {
+pub(crate) fn weigh<'a>(wishes: impl Iterator<Item = Wish<'a>>, now: Time) -> Option<Event<'a>> {
     let mut content = true;
     for wish in wishes.filter(|wish| ladder::is_due(Some(wish.at), now)) {
         if !wish.held {

@@ -35,7 +35,7 @@ impl Health {
 
 /// What a job's health depends on, besides the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// `enabled`
     pub enabled: bool,
     /// Its process was killed and has not ended: it hangs in the kernel.
@@ -52,7 +52,7 @@ pub struct Facts {
 
 /// How a job does at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Judgement {
+pub(crate) struct Judgement {
     /// How it does.
     pub health: Health,
     /// From this moment on it does otherwise, even if nothing happens; None: that will not be.
@@ -62,7 +62,7 @@ pub struct Judgement {
 impl Facts {
     /// How the job does at `now`. A server that is busy is everyday life in a fleet: it counts only if it lasts, and then
     /// as [`Health::Stale`]. Everything else that was no success counts at once, a file that could not be copied as well.
-    pub fn judge(&self, now: Time) -> Judgement {
+    pub(crate) fn judge(&self, now: Time) -> Judgement {
         if !self.enabled {
             return Judgement { health: Health::Off, until: None };
         }

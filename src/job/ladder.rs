@@ -19,11 +19,11 @@ use super::{Outcome, Time};
 use std::time::Duration;
 
 /// As many bytes of file data count as progress. A line that is slower than this in a whole period is as good as none.
-pub const LEAST_DATA: u64 = 64 * 1024;
+pub(crate) const LEAST_DATA: u64 = 64 * 1024;
 
 /// Where one job stands on the ladder.
 #[derive(Clone, Debug)]
-pub struct Ladder {
+pub(crate) struct Ladder {
     recover_after: Option<Duration>,
     reboot_after: Option<Duration>,
     /// The job's start, last success, or last failure that shows that the board works.
@@ -45,26 +45,26 @@ struct Sync {
 }
 
 /// A rung is due.
-pub fn is_due(at: Option<Time>, now: Time) -> bool {
+pub(crate) fn is_due(at: Option<Time>, now: Time) -> bool {
     at.is_some_and(|at| at <= now)
 }
 
 impl Ladder {
     /// A job that starts now. None or zero: that rung is never reached.
-    pub fn new(recover_after: Option<Duration>, reboot_after: Option<Duration>, now: Time) -> Ladder {
+    pub(crate) fn new(recover_after: Option<Duration>, reboot_after: Option<Duration>, now: Time) -> Ladder {
         let on = |after: Option<Duration>| after.filter(|after| !after.is_zero());
         let (recover_after, reboot_after) = (on(recover_after), on(reboot_after));
         Ladder { recover_after, reboot_after, from: now, recovered: now, barred: false, sync: None }
     }
 
     /// rsync runs.
-    pub fn started(&mut self, now: Time) {
+    pub(crate) fn started(&mut self, now: Time) {
         self.barred = false;
         self.sync = Some(Sync { moved: now, files: 0, bytes: 0 });
     }
 
     /// The running rsync has completed so many files and moved so many bytes of file data since its start.
-    pub fn moved(&mut self, files: u64, bytes: u64, now: Time) {
+    pub(crate) fn moved(&mut self, files: u64, bytes: u64, now: Time) {
         let Some(sync) = &mut self.sync else { return };
         if files > sync.files || bytes >= sync.bytes.saturating_add(LEAST_DATA) {
             *sync = Sync { moved: now, files, bytes };
@@ -75,7 +75,7 @@ impl Ladder {
     }
 
     /// A sync ended, or was not started.
-    pub fn finished(&mut self, outcome: Outcome, now: Time) {
+    pub(crate) fn finished(&mut self, outcome: Outcome, now: Time) {
         self.sync = None;
         self.barred = match outcome {
             Outcome::Success | Outcome::Warning => false,
@@ -94,36 +94,36 @@ impl Ladder {
     }
 
     /// The job was kept from syncing by its hours; now it may again: both waits start anew.
-    pub fn reopened(&mut self, now: Time) {
+    pub(crate) fn reopened(&mut self, now: Time) {
         self.from = now;
         self.recovered = now;
     }
 
     /// `run_recover` was started.
-    pub fn recovering(&mut self, now: Time) {
+    pub(crate) fn recovering(&mut self, now: Time) {
         self.recovered = now;
     }
 
     /// When `run_recover` is due; in mid-sync no earlier than the sync lets it. None: not as things stand.
-    pub fn recover_at(&self) -> Option<Time> {
+    pub(crate) fn recover_at(&self) -> Option<Time> {
         let after = self.recover_after.filter(|_| !self.barred)?;
         let from = self.sync.map_or(self.recovered, |sync| sync.moved.max(self.recovered));
         Some(from + after)
     }
 
     /// When a reboot is due if there is no success until then, whether a sync runs or not. None: not as things stand.
-    pub fn reboot_at(&self) -> Option<Time> {
+    pub(crate) fn reboot_at(&self) -> Option<Time> {
         self.reboot_after.filter(|_| !self.barred).map(|after| self.from + after)
     }
 
     /// Until when the running sync keeps the board from being rebooted; None: no sync runs, or none ever is rebooted for.
-    pub fn held_until(&self) -> Option<Time> {
+    pub(crate) fn held_until(&self) -> Option<Time> {
         let after = self.reboot_after?;
         self.sync.map(|sync| sync.moved.max(self.from) + after)
     }
 
     /// The job asks for a reboot. Never before the job, and so irsync, has been up for `reboot_after`.
-    pub fn asks_for_reboot(&self, now: Time) -> bool {
+    pub(crate) fn asks_for_reboot(&self, now: Time) -> bool {
         is_due(self.reboot_at(), now) && self.held_until().map_or(true, |until| until <= now)
     }
 }

@@ -5,7 +5,7 @@ use super::{Limits, Time};
 
 /// What is owed. It lives in memory only: what an irsync owed that was stopped, the next change brings.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Owed {
+pub(crate) struct Owed {
     owed: bool,
     /// How often it has failed since it last succeeded.
     failures: u32,
@@ -19,7 +19,7 @@ impl Owed {
     /// A complete set stands there, and `changed` says whether it is another than the last complete one: is the hook to run
     /// now? A new change runs it at once. One that failed waits longer from sync to sync, so that a hook that can never
     /// succeed does not run at every one.
-    pub fn is_due(&mut self, changed: bool, now: Time) -> bool {
+    pub(crate) fn is_due(&mut self, changed: bool, now: Time) -> bool {
         self.owed |= changed;
         let due = self.owed && (changed || now >= self.not_before);
         if due {
@@ -29,7 +29,7 @@ impl Owed {
     }
 
     /// It has ended, or could not be started.
-    pub fn ended(&mut self, ok: bool, limits: &Limits) {
+    pub(crate) fn ended(&mut self, ok: bool, limits: &Limits) {
         if ok {
             *self = Owed::default();
             return;
@@ -40,12 +40,12 @@ impl Owed {
     }
 
     /// Somebody waits for a sync: he may have mended the hook.
-    pub fn hurry(&mut self) {
+    pub(crate) fn hurry(&mut self) {
         self.not_before = Time::default();
     }
 
     /// There is no hook.
-    pub fn forgive(&mut self) {
+    pub(crate) fn forgive(&mut self) {
         *self = Owed::default();
     }
 }

@@ -7,11 +7,11 @@ use super::{Outcome, Time};
 use std::time::Duration;
 
 /// So long after it has failed the first source is tried again.
-pub const MEMORY: Duration = Duration::from_secs(3600);
+pub(crate) const MEMORY: Duration = Duration::from_secs(3600);
 
 /// The sources of a job, by number; 0 is `source`.
 #[derive(Clone, Debug)]
-pub struct Sources {
+pub(crate) struct Sources {
     count: usize,
     at: usize,
     /// How many have failed since the last wait.
@@ -24,17 +24,17 @@ pub struct Sources {
 
 impl Sources {
     /// A job with so many sources; at least one.
-    pub fn new(count: usize) -> Sources {
+    pub(crate) fn new(count: usize) -> Sources {
         Sources { count: count.max(1), at: 0, failed: 0, left_first: None, mildest: None }
     }
 
     /// The one to be asked.
-    pub fn current(&self) -> usize {
+    pub(crate) fn current(&self) -> usize {
         self.at
     }
 
     /// A wait is over.
-    pub fn begin(&mut self, now: Time) {
+    pub(crate) fn begin(&mut self, now: Time) {
         self.failed = 0;
         self.mildest = None;
         if self.left_first.is_some_and(|left| now >= left + MEMORY) {
@@ -44,7 +44,7 @@ impl Sources {
 
     /// A sync has ended. `moved`: file data came, so that the next sync resumes from the same source. True: the next
     /// source is to be asked at once.
-    pub fn ended(&mut self, outcome: Outcome, moved: bool, now: Time) -> bool {
+    pub(crate) fn ended(&mut self, outcome: Outcome, moved: bool, now: Time) -> bool {
         let elsewhere = matches!(outcome, Outcome::Busy | Outcome::Transient | Outcome::Permanent | Outcome::Stalled);
         if self.count == 1 || moved || !elsewhere {
             if self.at == 0 {
@@ -62,7 +62,7 @@ impl Sources {
     }
 
     /// What a round comes to in which all have failed: a server that may come back keeps the job from the longest wait.
-    pub fn verdict(&self, last: Outcome) -> Outcome {
+    pub(crate) fn verdict(&self, last: Outcome) -> Outcome {
         self.mildest.filter(|_| self.failed == self.count).unwrap_or(last)
     }
 }

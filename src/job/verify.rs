@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Decides for one job.
 #[derive(Clone, Debug)]
-pub struct Verify {
+pub(crate) struct Verify {
     every: Duration,
     due: Time,
     /// Seconds since 1970 of the last time, as long as no clock was there to compare it with.
@@ -20,14 +20,14 @@ pub struct Verify {
 
 impl Verify {
     /// `noted`: when contents were last compared, in seconds since 1970; `phase` is the same number for the same device.
-    pub fn new(every: Duration, noted: Option<u64>, phase: u64, now: Time) -> Verify {
+    pub(crate) fn new(every: Duration, noted: Option<u64>, phase: u64, now: Time) -> Verify {
         let first = if noted.is_some() { every } else { fraction(every, phase) };
         // Devices that slept through their moment, because a whole site was without power, do not all do it at once.
         Verify { every, due: now + first, noted, spread: fraction(every / 10, phase) }
     }
 
     /// Whether the sync that begins has to compare contents. `wall`: seconds since 1970, if the clock is set.
-    pub fn is_due(&mut self, now: Time, wall: Option<u64>) -> bool {
+    pub(crate) fn is_due(&mut self, now: Time, wall: Option<u64>) -> bool {
         if let (Some(noted), Some(wall)) = (self.noted, wall) {
             self.noted = None;
             // A clock that went back says nothing.
@@ -39,7 +39,7 @@ impl Verify {
     }
 
     /// A sync that compared contents has succeeded.
-    pub fn done(&mut self, now: Time) {
+    pub(crate) fn done(&mut self, now: Time) {
         self.noted = None;
         self.due = now + self.every;
     }

@@ -16,7 +16,7 @@ use std::process::{Command, Stdio};
 
 /// What to start.
 #[derive(Debug)]
-pub struct Spec<'a> {
+pub(crate) struct Spec<'a> {
     /// The program, looked up in PATH.
     pub program: &'a OsStr,
     /// Its arguments.
@@ -35,7 +35,7 @@ pub struct Spec<'a> {
 
 /// A running child. It leads its session and process group.
 #[derive(Debug)]
-pub struct Child {
+pub(crate) struct Child {
     /// Process, process group and session id.
     pub pid: i32,
     /// Its standard output, not blocking, until somebody takes it.
@@ -51,7 +51,7 @@ impl Child {
     ///
     /// # Errors
     /// Those of fork(2) and execve(2), e.g. ENOENT when there is no such program.
-    pub fn start(spec: &Spec<'_>) -> io::Result<Child> {
+    pub(crate) fn start(spec: &Spec<'_>) -> io::Result<Child> {
         let mut command = Command::new(spec.program);
         command.args(spec.arguments);
         for name in spec.hidden {
@@ -90,12 +90,12 @@ impl Child {
     }
 
     /// The child has ended: whoever has inherited its standard output and error keeps them, and we do no longer.
-    pub fn let_writers_go(&mut self) {
+    pub(crate) fn let_writers_go(&mut self) {
         self.writers.drain(..).for_each(pipe::let_go);
     }
 
     /// Reaps the child if it has ended.
-    pub fn try_wait(&self) -> Option<Exit> {
+    pub(crate) fn try_wait(&self) -> Option<Exit> {
         match reaper::try_wait(self.pid)? {
             WaitStatus::Exited(_, code) => Some(Exit::Code(code)),
             WaitStatus::Signaled(_, signal, _) => Some(Exit::Signal(signal as i32)),
@@ -104,25 +104,25 @@ impl Child {
     }
 
     /// SIGTERM to the leader, which tells its own children; SIGCONT to all, because a stopped process cannot die.
-    pub fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         terminate(self.pid);
     }
 
     /// SIGKILL to the whole group.
-    pub fn kill_group(&self) {
+    pub(crate) fn kill_group(&self) {
         let _ = killpg(Pid::from_raw(self.pid), Signal::SIGKILL);
     }
 }
 
 /// See [`Child::terminate`].
-pub fn terminate(pid: i32) {
+pub(crate) fn terminate(pid: i32) {
     let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
     let _ = killpg(Pid::from_raw(pid), Signal::SIGCONT);
 }
 
 /// SIGTERM to those of a run whose parent in it has died: they tell their own children. Of a run are those in the
 /// session of `leader`, and those that carry the marker.
-pub fn terminate_orphans(leader: i32, run: Option<&str>) {
+pub(crate) fn terminate_orphans(leader: i32, run: Option<&str>) {
     let marked = run.map(mark::of_run).unwrap_or_default();
     let is_ours = |pid: i32, stat: &procfs::Stat| stat.session == leader || marked.contains(&pid);
     let ours = |pid: i32| procfs::stat(pid).filter(|stat| stat.state != 'Z' && is_ours(pid, stat));
@@ -136,7 +136,7 @@ pub fn terminate_orphans(leader: i32, run: Option<&str>) {
 
 /// SIGTERM to those of a run that have left the session of `leader`: nobody of the run tells them to end, and those in it
 /// are told by their parents.
-pub fn terminate_strays(leader: i32, run: &str) {
+pub(crate) fn terminate_strays(leader: i32, run: &str) {
     for pid in mark::of_run(run) {
         if procfs::stat(pid).is_some_and(|stat| stat.session != leader) {
             mark::send(pid, Signal::SIGTERM);

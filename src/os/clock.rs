@@ -6,25 +6,25 @@ use nix::time::{clock_gettime, ClockId};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// CLOCK_MONOTONIC now. It is the same for all processes of a boot, so `irsync status` can count with our stamps.
-pub fn now() -> Time {
+pub(crate) fn now() -> Time {
     let t = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("every Linux has CLOCK_MONOTONIC");
     Time(Duration::new(t.tv_sec() as u64, t.tv_nsec() as u32))
 }
 
 /// Wall time, for display only.
-pub fn wall() -> SystemTime {
+pub(crate) fn wall() -> SystemTime {
     SystemTime::now()
 }
 
 /// Seconds since 1970, if the clock was ever set: a board without a battery begins in 1970, or when its image was built.
-pub fn wall_if_set() -> Option<u64> {
+pub(crate) fn wall_if_set() -> Option<u64> {
     const BEFORE_THIS_PROGRAM: u64 = 1_767_225_600; // 2026
     let seconds = wall().duration_since(UNIX_EPOCH).ok()?.as_secs();
     (seconds >= BEFORE_THIS_PROGRAM).then_some(seconds)
 }
 
 /// Seconds that local time is ahead of UTC at a moment in seconds since 1970, by `TZ` or /etc/localtime.
-pub fn local_offset(seconds: u64) -> Option<i64> {
+pub(crate) fn local_offset(seconds: u64) -> Option<i64> {
     super::sys::local_time::offset(seconds)
 }
 
@@ -32,7 +32,7 @@ pub fn local_offset(seconds: u64) -> Option<i64> {
 const YEAR: i32 = 2026;
 
 /// The local date as 2026-11-25; None as long as the clock was never set.
-pub fn local_date() -> Option<String> {
+pub(crate) fn local_date() -> Option<String> {
     let seconds = wall().duration_since(UNIX_EPOCH).ok()?.as_secs();
     dated(super::sys::local_time::date(seconds)?)
 }
@@ -42,7 +42,7 @@ fn dated((year, month, day): (i32, i32, i32)) -> Option<String> {
 }
 
 /// A seed for random waits: differs between processes, boots and devices. Not for secrets.
-pub fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     let mut hasher = std::collections::hash_map::RandomState::new().build_hasher();
     hasher.write_u128(wall().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos());

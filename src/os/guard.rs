@@ -35,7 +35,7 @@ const DISMISSED: i32 = 0;
 
 /// irsync's end of the pipe.
 #[derive(Debug)]
-pub struct Guard {
+pub(crate) struct Guard {
     pipe: File,
     /// The process that has forked the guard, until it was waited for.
     between: Option<Pid>,
@@ -46,7 +46,7 @@ impl Guard {
     ///
     /// # Errors
     /// Those of pipe(2) and fork(2).
-    pub fn start(runs: &str) -> io::Result<Guard> {
+    pub(crate) fn start(runs: &str) -> io::Result<Guard> {
         let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
         // Forked twice, so that the guard becomes a child of init: irsync's own children are rsyncs and hooks only, and the
         // question whether there are any has a plain answer.
@@ -64,7 +64,7 @@ impl Guard {
 
     /// Waits until the guard is a child of init. Call it before irsync adopts orphans, or it would adopt the guard, and before
     /// any other child is started. It is not part of `start`, because irsync has other work to do while the two fork.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         if let Some(between) = self.between.take() {
             let _ = waitpid(between, None);
         }
@@ -74,18 +74,18 @@ impl Guard {
     ///
     /// # Errors
     /// EPIPE: somebody has killed the guard.
-    pub fn enter(&self, group: i32) -> io::Result<()> {
+    pub(crate) fn enter(&self, group: i32) -> io::Result<()> {
         self.send(group)
     }
 
     /// This process group has ended.
-    pub fn leave(&self, group: i32) {
+    pub(crate) fn leave(&self, group: i32) {
         // If the guard is gone, `enter` has said so.
         let _ = self.send(-group);
     }
 
     /// irsync exits, and nothing that it has started runs any more.
-    pub fn dismiss(&self) {
+    pub(crate) fn dismiss(&self) {
         let _ = self.send(DISMISSED);
     }
 

@@ -21,14 +21,14 @@ const TRIES: usize = 10;
 
 /// A held lock; given back when dropped.
 #[derive(Debug)]
-pub struct Lock {
+pub(crate) struct Lock {
     file: Flock<File>,
     path: PathBuf,
 }
 
 /// Who holds a lock, as far as the lock file tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holder {
+pub(crate) struct Holder {
     /// The irsync that took it.
     pub pid: i32,
     /// The marker that the processes of its sync carry in their environment.
@@ -39,14 +39,14 @@ pub struct Holder {
 
 impl Holder {
     /// Whether that irsync runs now.
-    pub fn lives(&self) -> bool {
+    pub(crate) fn lives(&self) -> bool {
         mark::lives(&self.run)
     }
 }
 
 /// Why a lock was not taken.
 #[derive(Debug)]
-pub enum Error {
+pub(crate) enum Error {
     /// Somebody has it; who, if he wrote it down.
     Held(Option<Holder>),
     /// The lock file cannot be made or locked.
@@ -58,7 +58,7 @@ impl Lock {
     ///
     /// # Errors
     /// [`Error::Held`] by another irsync or by an rsync that one left behind; [`Error::Io`].
-    pub fn take(dir: &Path, key: &str, holder: &Holder) -> Result<Lock, Error> {
+    pub(crate) fn take(dir: &Path, key: &str, holder: &Holder) -> Result<Lock, Error> {
         let path = dir.join(format!("lock-{:016x}", hash(key.as_bytes())));
         match Lock::take_file(&path) {
             Ok((lock, mut text)) => {
@@ -76,7 +76,7 @@ impl Lock {
     ///
     /// # Errors
     /// EWOULDBLOCK when somebody has it, and those of [`own::open`].
-    pub fn take_file(path: &Path) -> io::Result<(Lock, File)> {
+    pub(crate) fn take_file(path: &Path) -> io::Result<(Lock, File)> {
         for _ in 0..TRIES {
             let text = match own::open_private(path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -97,17 +97,17 @@ impl Lock {
     }
 
     /// The descriptor, to be handed on to rsync.
-    pub fn fd(&self) -> RawFd {
+    pub(crate) fn fd(&self) -> RawFd {
         self.file.as_raw_fd()
     }
 
     /// Whether the lock file is where others look for it: it may have been removed with its folder.
-    pub fn is_in_place(&self) -> bool {
+    pub(crate) fn is_in_place(&self) -> bool {
         own::is_named(&self.file, &self.path)
     }
 
     /// Gives it back and leaves no file behind, so that whoever may not open the file knows as well that nobody has it.
-    pub fn remove(self) {
+    pub(crate) fn remove(self) {
         if self.is_in_place() {
             // While it is held: whoever has opened it by now finds out that it is not the lock any more.
             let _ = fs::remove_file(&self.path);
@@ -116,7 +116,7 @@ impl Lock {
 }
 
 /// Whether somebody holds the lock file `path` now. None: we may not open it, and the kernel's list does not have it.
-pub fn is_held(path: &Path) -> Option<bool> {
+pub(crate) fn is_held(path: &Path) -> Option<bool> {
     match OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path) {
         Ok(file) => {
             Some(matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, nix::errno::Errno::EWOULDBLOCK))))
@@ -149,13 +149,13 @@ fn parse_holder(text: &str) -> Option<Holder> {
 }
 
 /// FNV-1a: the same in every version of irsync, short, and not for secrets.
-pub fn hash(bytes: &[u8]) -> u64 {
+pub(crate) fn hash(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// The name a destination is locked under: remote ones as they are, local ones resolved as far as they exist, so that two
 /// ways to write the same folder meet.
-pub fn key(destination: &str, remote: bool) -> String {
+pub(crate) fn key(destination: &str, remote: bool) -> String {
     let trimmed = match destination.trim_end_matches('/') {
         "" => "/",
         rest => rest,

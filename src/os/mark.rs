@@ -14,14 +14,14 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 
 /// The variable that says the name of the run.
-pub const VARIABLE: &str = "IRSYNC_RUN";
+pub(crate) const VARIABLE: &str = "IRSYNC_RUN";
 /// The limit of a process that is not marked: none.
-pub const NONE: u64 = u64::MAX;
+pub(crate) const NONE: u64 = u64::MAX;
 /// The line of `/proc/PID/limits` with RLIMIT_LOCKS.
 const LIMIT: &str = "Max file locks";
 
 /// The number of a run: above it that of its irsync. None for what is no whole name.
-pub fn number(run: &str) -> Option<u64> {
+pub(crate) fn number(run: &str) -> Option<u64> {
     let (runs, n) = split(run)?;
     // Never "unlimited", which is what unmarked processes have.
     Some(of_irsync(runs) | u64::from(n?.wrapping_add(1)))
@@ -47,7 +47,7 @@ fn fnv(bytes: &[u8]) -> u32 {
 
 /// Process id and start of the irsync that gave this mark, to a run or to all of its runs. None for anything else: the
 /// beginning of nothing would be that of every mark.
-pub fn irsync(run: &str) -> Option<(i32, u64)> {
+pub(crate) fn irsync(run: &str) -> Option<(i32, u64)> {
     let (runs, _) = split(run)?;
     let (pid, start) = runs.strip_suffix('.')?.split_once('.')?;
     let rest = &run[runs.len()..];
@@ -57,20 +57,20 @@ pub fn irsync(run: &str) -> Option<(i32, u64)> {
 
 /// Whether the irsync of this mark runs now; a pid may have been given anew. In a container it has another pid for us than
 /// for itself.
-pub fn lives(run: &str) -> bool {
+pub(crate) fn lives(run: &str) -> bool {
     let Some((pid, start)) = irsync(run) else { return false };
     let began_then = |&pid: &i32| procfs::stat(pid).is_some_and(|stat| stat.start == start && stat.state != 'Z');
     began_then(&pid) || procfs::pids().filter(began_then).any(|other| procfs::innermost_pid(other) == Some(pid))
 }
 
 /// The value of [`VARIABLE`] for a run that writes to the destination of this number.
-pub fn value(run: &str, destination: u64) -> String {
+pub(crate) fn value(run: &str, destination: u64) -> String {
     format!("{run}{destination:016x}")
 }
 
 /// The processes that write to the destination of this number for an irsync, each with its run's name; not those of `own`
 /// runs. Only processes of these users count: anybody can write a mark into his own environment.
-pub fn writers(destination: u64, own: &str, users: &[u32]) -> Vec<(i32, String)> {
+pub(crate) fn writers(destination: u64, own: &str, users: &[u32]) -> Vec<(i32, String)> {
     let entry = format!("{VARIABLE}=");
     let end = format!("{destination:016x}");
     let run = |pid: i32| {
@@ -84,7 +84,7 @@ pub fn writers(destination: u64, own: &str, users: &[u32]) -> Vec<(i32, String)>
 }
 
 /// The live processes of a run, or of all runs of an irsync.
-pub fn of_run(run: &str) -> Vec<i32> {
+pub(crate) fn of_run(run: &str) -> Vec<i32> {
     if irsync(run).is_none() {
         return Vec::new();
     }
@@ -110,26 +110,26 @@ fn limit(pid: i32) -> Option<u64> {
 }
 
 /// SIGKILL to every process of a run, or of all runs of an irsync; gives how many there were.
-pub fn kill_run(run: &str) -> usize {
+pub(crate) fn kill_run(run: &str) -> usize {
     let marked = of_run(run);
     marked.iter().for_each(|&pid| send(pid, Signal::SIGKILL));
     marked.len()
 }
 
 /// Those of a run that serve ssh's later calls (ControlPersist), by the title that OpenSSH's ssh.c gives them.
-pub fn masters(run: &str) -> Vec<i32> {
+pub(crate) fn masters(run: &str) -> Vec<i32> {
     of_run(run).into_iter().filter(|&pid| is_master(pid)).collect()
 }
 
 /// `ssh: CONTROLPATH [mux]`
-pub fn is_master(pid: i32) -> bool {
+pub(crate) fn is_master(pid: i32) -> bool {
     let Ok(title) = fs::read(format!("/proc/{pid}/cmdline")) else { return false };
     let end = title.iter().rposition(|&byte| byte != 0).map_or(0, |at| at + 1);
     title.starts_with(b"ssh: ") && title[..end].ends_with(b" [mux]")
 }
 
 /// A signal to one process; that it has gone is no error.
-pub fn send(pid: i32, signal: Signal) {
+pub(crate) fn send(pid: i32, signal: Signal) {
     let _ = kill(Pid::from_raw(pid), signal);
 }
 

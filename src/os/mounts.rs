@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// `path` does not exist or cannot be reached.
-pub fn is_mount_point(path: &Path) -> io::Result<bool> {
+pub(crate) fn is_mount_point(path: &Path) -> io::Result<bool> {
     let real = fs::canonicalize(path)?;
     if let Ok(text) = fs::read("/proc/self/mountinfo") {
         let listed = text.split(|&b| b == b'\n').filter_map(|line| line.split(|&b| b == b' ').nth(4));
@@ -26,7 +26,7 @@ pub fn is_mount_point(path: &Path) -> io::Result<bool> {
 }
 
 /// Where other file systems are mounted somewhere below `folder`.
-pub fn below(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn below(folder: &Path) -> Vec<PathBuf> {
     let (Ok(real), Ok(text)) = (fs::canonicalize(folder), fs::read("/proc/self/mountinfo")) else { return Vec::new() };
     let fields = text.split(|&b| b == b'\n').filter_map(|line| line.split(|&b| b == b' ').nth(4));
     let points = fields.map(|field| PathBuf::from(OsString::from_vec(unescape(field))));
@@ -54,7 +54,7 @@ fn unescape(field: &[u8]) -> Vec<u8> {
 
 /// Free space where a destination is, or will be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Free {
+pub(crate) struct Free {
     /// Bytes an ordinary user may still write.
     pub bytes: u64,
     /// Files that may still be made; None where the file system has no such limit.
@@ -65,7 +65,7 @@ pub struct Free {
 ///
 /// # Errors
 /// Those of statvfs(3).
-pub fn free(path: &Path) -> io::Result<Free> {
+pub(crate) fn free(path: &Path) -> io::Result<Free> {
     let mut existing = PathBuf::from(path);
     while !existing.exists() && existing.pop() {}
     if existing.as_os_str().is_empty() {

@@ -11,18 +11,18 @@ use std::time::Duration;
 
 /// Variables that are meant for irsync alone: whoever spawns a child removes them from its environment, or rsync and
 /// the hooks could speak in irsync's name.
-pub const VARIABLES: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
+pub(crate) const VARIABLES: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
 
 /// The line to the service manager; silent where there is none.
 #[derive(Debug, Default)]
-pub struct Notifier {
+pub(crate) struct Notifier {
     socket: Option<UnixDatagram>,
     watchdog: Option<Duration>,
 }
 
 impl Notifier {
     /// What this process's environment asks for. An error means that a manager asked to be told and cannot be.
-    pub fn from_env() -> io::Result<Notifier> {
+    pub(crate) fn from_env() -> io::Result<Notifier> {
         Notifier::new(VARIABLES.map(std::env::var_os), std::process::id())
     }
 
@@ -46,32 +46,32 @@ impl Notifier {
     }
 
     /// `WatchdogSec=` of the unit: how long the manager waits for [`Notifier::kick`]; kick at a third of it.
-    pub fn watchdog(&self) -> Option<Duration> {
+    pub(crate) fn watchdog(&self) -> Option<Duration> {
         self.watchdog
     }
 
     /// Started: the configuration was read and every worker runs.
-    pub fn ready(&self) -> io::Result<()> {
+    pub(crate) fn ready(&self) -> io::Result<()> {
         self.send("READY=1")
     }
 
     /// Reloading since `now`; [`Notifier::ready`] ends it.
-    pub fn reloading(&self, now: Time) -> io::Result<()> {
+    pub(crate) fn reloading(&self, now: Time) -> io::Result<()> {
         self.send(&format!("RELOADING=1\nMONOTONIC_USEC={}", now.0.as_micros()))
     }
 
     /// Stopping.
-    pub fn stopping(&self) -> io::Result<()> {
+    pub(crate) fn stopping(&self) -> io::Result<()> {
         self.send("STOPPING=1")
     }
 
     /// One line for `systemctl status`.
-    pub fn status(&self, line: &str) -> io::Result<()> {
+    pub(crate) fn status(&self, line: &str) -> io::Result<()> {
         self.send(&format!("STATUS={}", line.replace('\n', " ")))
     }
 
     /// Alive. Allocates nothing.
-    pub fn kick(&self) -> io::Result<()> {
+    pub(crate) fn kick(&self) -> io::Result<()> {
         self.send("WATCHDOG=1")
     }
 

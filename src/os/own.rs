@@ -12,7 +12,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// Those of open(2), and in words what else lies there.
-pub fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC;
     let file = options.custom_flags(flags).open(path).map_err(|error| match error.raw_os_error() {
         Some(libc::ELOOP) => io::Error::other("it is a symbolic link"),
@@ -36,7 +36,7 @@ pub fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
 ///
 /// # Errors
 /// See [`open`].
-pub fn open_private(path: &Path) -> io::Result<File> {
+pub(crate) fn open_private(path: &Path) -> io::Result<File> {
     let file = open(path, OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600))?;
     if file.metadata()?.mode() & 0o777 != 0o600 {
         file.set_permissions(fs::Permissions::from_mode(0o600))?;
@@ -49,7 +49,7 @@ pub fn open_private(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// Those of unlink(2) and open(2).
-pub fn create(path: &Path, mode: u32) -> io::Result<File> {
+pub(crate) fn create(path: &Path, mode: u32) -> io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -61,7 +61,7 @@ pub fn create(path: &Path, mode: u32) -> io::Result<File> {
 
 /// Takes from others the right to write into a folder of ours, as an irsync that was started with a umask of 0 has made it:
 /// one in which everything is ours. True: it was taken from them.
-pub fn narrow(folder: &Path) -> bool {
+pub(crate) fn narrow(folder: &Path) -> bool {
     let ours = nix::unistd::Uid::effective().as_raw();
     let Ok(found) = fs::metadata(folder) else { return false };
     if found.uid() != ours || found.mode() & 0o1022 == 0 || found.mode() & 0o1000 != 0 {
@@ -78,12 +78,12 @@ pub fn narrow(folder: &Path) -> bool {
 ///
 /// # Errors
 /// Those of mkdir(2), but not that it is there.
-pub fn make_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o755).create(path)
 }
 
 /// Whether `path` is the name of this open file still.
-pub fn is_named(file: &File, path: &Path) -> bool {
+pub(crate) fn is_named(file: &File, path: &Path) -> bool {
     let id = |found: &fs::Metadata| (found.dev(), found.ino());
     matches!((file.metadata(), fs::symlink_metadata(path)), (Ok(file), Ok(named)) if id(&file) == id(&named))
 }

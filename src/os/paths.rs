@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 /// The path with symbolic links resolved as far as it exists, and without `.`, `..` and doubled slashes in the rest: two
 /// ways to write the same place give the same path. A relative one begins at the working directory, or at `/` where there
 /// is none.
-pub fn resolved(path: &Path) -> PathBuf {
+pub(crate) fn resolved(path: &Path) -> PathBuf {
     // std::path::absolute is younger than our Rust.
     let absolute = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")).join(path);
     let mut known = PathBuf::from("/");

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 /// A pipe whose writers are not killed by SIGPIPE when we have closed it, or have ended.
 #[derive(Debug)]
-pub struct Lasting {
+pub(crate) struct Lasting {
     /// Ours, not blocking.
     pub reader: OwnedFd,
     /// For the child. Keep it until the child has ended, then [`let_go`].
@@ -21,7 +21,7 @@ impl Lasting {
     ///
     /// # Errors
     /// EMFILE, ENFILE.
-    pub fn new() -> io::Result<Lasting> {
+    pub(crate) fn new() -> io::Result<Lasting> {
         let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
         // Opened for reading as well, the writer is a reader of its own pipe: as long as it is open, the pipe has one, see
         // fifo(7). Without /proc it is a plain pipe.
@@ -37,7 +37,7 @@ impl Lasting {
 
 /// Closes our copy of the writer. Others who have it get EAGAIN from then on when the pipe is full: once nobody empties it any
 /// more, they would hang for ever.
-pub fn let_go(writer: OwnedFd) {
+pub(crate) fn let_go(writer: OwnedFd) {
     // The flag belongs to what all copies share. If it cannot be set, a daemon hangs only after 64 KiB that nobody reads.
     let _ = fcntl(writer.as_fd(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK));
 }

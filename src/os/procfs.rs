@@ -6,7 +6,7 @@ use std::io::Read;
 
 /// Fields of `/proc/PID/stat`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stat {
+pub(crate) struct Stat {
     /// File name of the program, at most 15 bytes: the kernel may have cut it in the middle of a letter.
     pub comm: Vec<u8>,
     /// `R`, `S`, `D` (hangs in the kernel), `T` (stopped), `Z` (dead, not reaped), …
@@ -20,12 +20,12 @@ pub struct Stat {
 }
 
 /// The process ids there are now; empty without `/proc`.
-pub fn pids() -> impl Iterator<Item = i32> {
+pub(crate) fn pids() -> impl Iterator<Item = i32> {
     fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
 /// A process and all that descends from it; None where the kernel does not tell (CONFIG_PROC_CHILDREN).
-pub fn family(leader: i32) -> Option<Vec<i32>> {
+pub(crate) fn family(leader: i32) -> Option<Vec<i32>> {
     let mut found = vec![leader];
     let mut at = 0;
     while let Some(pid) = found.get(at) {
@@ -40,7 +40,7 @@ pub fn family(leader: i32) -> Option<Vec<i32>> {
 }
 
 /// None if it has gone, or without `/proc`.
-pub fn stat(pid: i32) -> Option<Stat> {
+pub(crate) fn stat(pid: i32) -> Option<Stat> {
     parse_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?)
 }
 
@@ -59,7 +59,7 @@ fn parse_stat(line: &[u8]) -> Option<Stat> {
 
 /// Bytes the process has asked to read so far; None where the kernel does not count (CONFIG_TASK_IO_ACCOUNTING) or
 /// does not let us see it.
-pub fn rchar(pid: i32) -> Option<u64> {
+pub(crate) fn rchar(pid: i32) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
     text.lines().next()?.strip_prefix("rchar: ")?.trim().parse().ok()
 }
@@ -67,7 +67,7 @@ pub fn rchar(pid: i32) -> Option<u64> {
 /// What of `entry` on stands in the environment the process was started with: for `NAME=` the value, cut at
 /// [`LONGEST_VALUE`]. None: no variable begins so. Read piece by piece: environments are large, hold other people's secrets,
 /// and are none of what our memory should keep.
-pub fn environ(pid: i32, entry: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn environ(pid: i32, entry: &[u8]) -> Option<Vec<u8>> {
     let mut file = fs::File::open(format!("/proc/{pid}/environ")).ok()?;
     let mut buffer = [0; 1024];
     // How much of `entry` the current variable has matched; None: it is another one.
@@ -94,21 +94,21 @@ pub fn environ(pid: i32, entry: &[u8]) -> Option<Vec<u8>> {
 const LONGEST_VALUE: usize = 128;
 
 /// The pid by which a process knows itself, in the innermost of its PID namespaces. None where the kernel does not tell.
-pub fn innermost_pid(pid: i32) -> Option<i32> {
+pub(crate) fn innermost_pid(pid: i32) -> Option<i32> {
     let status = fs::read(format!("/proc/{pid}/status")).ok()?;
     let line = status.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(b"NSpid:"))?;
     std::str::from_utf8(line).ok()?.split_ascii_whitespace().last()?.parse().ok()
 }
 
 /// The user that a process runs as.
-pub fn uid(pid: i32) -> Option<u32> {
+pub(crate) fn uid(pid: i32) -> Option<u32> {
     fs::metadata(format!("/proc/{pid}")).ok().map(|folder| std::os::unix::fs::MetadataExt::uid(&folder))
 }
 
 /// Whether orphans were given to us, as child subreaper or PID 1; None where the kernel does not tell
 /// (CONFIG_PROC_CHILDREN). A child belongs to the thread that started it, and the main thread starts none: what it has
 /// are orphans, see find_new_reaper() in the kernel.
-pub fn has_orphans() -> Option<bool> {
+pub(crate) fn has_orphans() -> Option<bool> {
     let pid = std::process::id();
     let mut children = fs::File::open(format!("/proc/{pid}/task/{pid}/children")).ok()?;
     children.read(&mut [0]).ok().map(|n| n > 0)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Where a program is: a name with a slash is a path, any other is looked up in PATH. None: there is none that could be
 /// executed.
-pub fn find(name: &str) -> Option<PathBuf> {
+pub(crate) fn find(name: &str) -> Option<PathBuf> {
     let runs =
         |path: &Path| fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
     if name.contains('/') {
@@ -20,7 +20,7 @@ pub fn find(name: &str) -> Option<PathBuf> {
 /// Which file a program is. It differs after an update: package managers replace the file (another inode), `cp` writes
 /// into it (another time of modification).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Identity {
+pub(crate) struct Identity {
     device: u64,
     inode: u64,
     size: u64,
@@ -30,7 +30,7 @@ pub struct Identity {
 
 impl Identity {
     /// That of the program [`find`] finds, symbolic links followed. Costs a stat(2) for each folder of PATH.
-    pub fn of(name: &str) -> Option<Identity> {
+    pub(crate) fn of(name: &str) -> Option<Identity> {
         let file = fs::metadata(find(name)?).ok()?;
         Some(Identity {
             device: file.dev(),

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The children of all workers.
 #[derive(Debug, Default)]
-pub struct Reaper {
+pub(crate) struct Reaper {
     children: Mutex<HashMap<i32, Arc<Waker>>>,
     /// Workers between fork and enrolment: their child is not known yet, so no unknown one may be reaped.
     spawning: AtomicUsize,
@@ -26,7 +26,7 @@ pub struct Reaper {
 
 /// Holds off the reaping of unknown children while one is being started.
 #[derive(Debug)]
-pub struct Spawning<'a>(&'a Reaper);
+pub(crate) struct Spawning<'a>(&'a Reaper);
 
 impl Drop for Spawning<'_> {
     fn drop(&mut self) {
@@ -36,24 +36,24 @@ impl Drop for Spawning<'_> {
 
 impl Reaper {
     /// To be held from before fork until after [`Reaper::enrol`].
-    pub fn spawning(&self) -> Spawning<'_> {
+    pub(crate) fn spawning(&self) -> Spawning<'_> {
         self.spawning.fetch_add(1, Ordering::SeqCst);
         Spawning(self)
     }
 
     /// From now on `waker` rings when this child ends.
-    pub fn enrol(&self, pid: i32, waker: Arc<Waker>) {
+    pub(crate) fn enrol(&self, pid: i32, waker: Arc<Waker>) {
         self.lock().insert(pid, waker);
     }
 
     /// The child was reaped.
-    pub fn forget(&self, pid: i32) {
+    pub(crate) fn forget(&self, pid: i32) {
         self.lock().remove(&pid);
     }
 
     /// Rings the workers whose children have ended and reaps orphans. Call it on SIGCHLD, and when a worker has
     /// started or reaped a child (that may have hidden an orphan). Never blocks.
-    pub fn look(&self) {
+    pub(crate) fn look(&self) {
         let known = self.lock();
         for (pid, waker) in known.iter() {
             if has_ended(Id::Pid(Pid::from_raw(*pid))).is_some() {
@@ -81,7 +81,7 @@ fn has_ended(id: Id) -> Option<Pid> {
 
 /// Whether anything may have been left to us, running or dead. In the usual case there is nothing, and a walk through
 /// `/proc` for what an rsync left behind can be spared.
-pub fn has_orphans() -> bool {
+pub(crate) fn has_orphans() -> bool {
     if LOST.load(Ordering::Relaxed) {
         return true;
     }
@@ -93,7 +93,7 @@ static LOST: AtomicBool = AtomicBool::new(false);
 
 /// Has orphans of our descendants given to us, so that none is lost sight of (child subreaper, see prctl(2); Linux 3.4
 /// and up, but not under qemu-user or where a sandbox forbids it).
-pub fn adopt_orphans() {
+pub(crate) fn adopt_orphans() {
     let adopted = nix::sys::prctl::set_child_subreaper(true).is_ok() || std::process::id() == 1;
     LOST.store(!adopted, Ordering::Relaxed);
 }
@@ -105,7 +105,7 @@ fn has_children() -> bool {
 }
 
 /// Reaps a child of ours if it has ended.
-pub fn try_wait(pid: i32) -> Option<WaitStatus> {
+pub(crate) fn try_wait(pid: i32) -> Option<WaitStatus> {
     match waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG)) {
         Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => None,
         Ok(status) => Some(status),
@@ -115,7 +115,7 @@ pub fn try_wait(pid: i32) -> Option<WaitStatus> {
 }
 
 /// Reaps what the process group `pgid` has left to us as child subreaper; true when nobody is left in it.
-pub fn reap_group(pgid: i32) -> bool {
+pub(crate) fn reap_group(pgid: i32) -> bool {
     loop {
         match waitpid(Pid::from_raw(-pgid), Some(WaitPidFlag::WNOHANG)) {
             Ok(WaitStatus::StillAlive) => return false,

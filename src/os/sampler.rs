@@ -10,7 +10,7 @@ const LEAST_ACKNOWLEDGED: u64 = 256;
 
 /// How far a run has come with its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Connection {
+pub(crate) enum Connection {
     /// The name server has not answered yet.
     LookingUp,
     /// There is no connection yet.
@@ -25,7 +25,7 @@ pub enum Connection {
 /// it has written may sit in the kernel's buffers for minutes: then the send queues of its sockets, and of its remote
 /// shell's, tell whether the other side takes anything.
 #[derive(Debug)]
-pub struct Sampler {
+pub(crate) struct Sampler {
     leader: i32,
     program: Vec<u8>,
     sends: bool,
@@ -38,7 +38,7 @@ pub struct Sampler {
 impl Sampler {
     /// Watches the session of `leader`: that process, and those named `rsync` or like `program`. `sends`: the destination
     /// is on another machine.
-    pub fn new(leader: i32, program: &str, sends: bool) -> Sampler {
+    pub(crate) fn new(leader: i32, program: &str, sends: bool) -> Sampler {
         let name = program.rsplit('/').next().unwrap_or(program);
         // As the kernel cuts it.
         let program = name.bytes().take(15).collect();
@@ -46,18 +46,18 @@ impl Sampler {
     }
 
     /// Whether anything has moved since the last call.
-    pub fn moved(&mut self) -> bool {
+    pub(crate) fn moved(&mut self) -> bool {
         let read = self.has_read();
         (self.sends && self.was_acknowledged()) || read
     }
 
     /// Bytes that rsync's processes have read, as far as that was looked at. Programs and libraries are among them.
-    pub fn read(&self) -> u64 {
+    pub(crate) fn read(&self) -> u64 {
         self.read
     }
 
     /// How far it has come with its connection.
-    pub fn connection(&self) -> Connection {
+    pub(crate) fn connection(&self) -> Connection {
         let sockets: Vec<Socket> = self.family().into_iter().flat_map(sockets::of).collect();
         if sockets.iter().any(Socket::is_established) {
             Connection::Established

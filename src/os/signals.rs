@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// The signals irsync acts on, each noted by a flag; one pipe wakes the main thread.
 #[derive(Debug)]
-pub struct Signals {
+pub(crate) struct Signals {
     pipe: UnixStream,
     flags: Vec<(i32, Arc<AtomicBool>)>,
 }
@@ -21,7 +21,7 @@ impl Signals {
     ///
     /// # Errors
     /// EMFILE and the like.
-    pub fn install() -> io::Result<Signals> {
+    pub(crate) fn install() -> io::Result<Signals> {
         let (pipe, write) = UnixStream::pair()?;
         pipe.set_nonblocking(true)?;
         let mut flags = Vec::new();
@@ -36,7 +36,7 @@ impl Signals {
     }
 
     /// The signals that came since the last call.
-    pub fn take(&self) -> Vec<i32> {
+    pub(crate) fn take(&self) -> Vec<i32> {
         let mut bytes = [0; 64];
         while matches!((&self.pipe).read(&mut bytes), Ok(n) if n == bytes.len()) {}
         self.flags.iter().filter(|(_, noted)| noted.swap(false, Ordering::SeqCst)).map(|(signal, _)| *signal).collect()

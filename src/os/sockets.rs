@@ -11,7 +11,7 @@ const PORT_OF_NAMES: u16 = 53;
 
 /// A TCP or UDP socket over IP.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Socket {
+pub(crate) struct Socket {
     /// Names it as long as it lives.
     pub inode: u64,
     /// Bytes that were written to it and that the other side has not acknowledged.
@@ -23,18 +23,18 @@ pub struct Socket {
 
 impl Socket {
     /// A TCP connection that stands.
-    pub fn is_established(&self) -> bool {
+    pub(crate) fn is_established(&self) -> bool {
         self.tcp && self.state == ESTABLISHED
     }
 
     /// It waits for a name server.
-    pub fn asks_for_name(&self) -> bool {
+    pub(crate) fn asks_for_name(&self) -> bool {
         self.remote_port == PORT_OF_NAMES
     }
 }
 
 /// The sockets of a process, seen in its own network namespace; none where we may not look.
-pub fn of(pid: i32) -> Vec<Socket> {
+pub(crate) fn of(pid: i32) -> Vec<Socket> {
     let inodes = inodes(pid);
     let mut found = Vec::new();
     if inodes.is_empty() {

@@ -22,7 +22,7 @@ const LONGEST: u64 = 64 * 1024;
 
 /// The thread that reads and writes the record. None of its calls waits for a file system.
 #[derive(Debug)]
-pub struct RecordWriter(Arc<Desk>);
+pub(crate) struct RecordWriter(Arc<Desk>);
 
 #[derive(Debug)]
 struct Desk {
@@ -48,7 +48,7 @@ enum Request {
 
 /// What the thread has done.
 #[derive(Debug)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// The first of all: the record was read, or could not be.
     Opened(Opened),
     /// A record is on the disk, or the error that kept it from there.
@@ -57,7 +57,7 @@ pub enum Answer {
 
 /// What was there at the start.
 #[derive(Debug)]
-pub struct Opened {
+pub(crate) struct Opened {
     /// The record; one that cannot be read counts as damaged.
     pub found: Found,
     /// Why it cannot be read.
@@ -73,7 +73,7 @@ impl RecordWriter {
     ///
     /// # Errors
     /// EAGAIN, ENOMEM.
-    pub fn start(folder: PathBuf, wake: Arc<Waker>) -> io::Result<RecordWriter> {
+    pub(crate) fn start(folder: PathBuf, wake: Arc<Waker>) -> io::Result<RecordWriter> {
         let papers = Mutex::default();
         let desk = Arc::new(Desk { folder, wake, papers, came: Condvar::new(), done: Condvar::new() });
         let own = Arc::clone(&desk);
@@ -83,28 +83,28 @@ impl RecordWriter {
     }
 
     /// Has the record replaced; [`Answer::Written`] follows.
-    pub fn write(&self, record: Record) {
+    pub(crate) fn write(&self, record: Record) {
         self.0.put(Request::Write(record));
     }
 
     /// Has all file systems brought up to date, as sync(2) does. No answer follows.
-    pub fn sync(&self) {
+    pub(crate) fn sync(&self) {
         self.0.put(Request::Sync);
     }
 
     /// The oldest answer that was not taken yet.
-    pub fn answer(&self) -> Option<Answer> {
+    pub(crate) fn answer(&self) -> Option<Answer> {
         self.0.lock().answers.pop_front()
     }
 
     /// Sleeps until there is an answer, at most `limit`.
-    pub fn wait(&self, limit: Duration) {
+    pub(crate) fn wait(&self, limit: Duration) {
         let papers = self.0.lock();
         let _ = self.0.done.wait_timeout_while(papers, limit, |papers| papers.answers.is_empty());
     }
 
     /// Where the record is.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.0.folder
     }
 }
@@ -162,7 +162,7 @@ fn save(folder: &Path, record: &Record) -> io::Result<()> {
 }
 
 /// Whether what is written to `folder` is certainly gone after a reset: the budget would start anew with every boot.
-pub fn is_volatile(folder: &Path) -> bool {
+pub(crate) fn is_volatile(folder: &Path) -> bool {
     use nix::sys::statfs::{statfs, FsType, TMPFS_MAGIC};
     // <linux/magic.h>
     let ramfs = FsType(0x8584_58f6_u32 as _);

@@ -7,23 +7,23 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 /// One thread polls it, any thread rings it.
 #[derive(Debug)]
-pub struct Waker(EventFd);
+pub(crate) struct Waker(EventFd);
 
 impl Waker {
     /// # Errors
     /// EMFILE, ENFILE, ENOMEM.
-    pub fn new() -> io::Result<Waker> {
+    pub(crate) fn new() -> io::Result<Waker> {
         Ok(Waker(EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?))
     }
 
     /// Makes the descriptor readable until [`Waker::clear`]. Never blocks.
-    pub fn ring(&self) {
+    pub(crate) fn ring(&self) {
         // EAGAIN means 2^64-2 rings are waiting already: it is readable.
         let _ = self.0.write(1);
     }
 
     /// Forgets all rings so far.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         let _ = self.0.read();
     }
 }

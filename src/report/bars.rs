@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 /// A line for each running transfer, at most `width` columns wide.
-pub fn bars(snapshot: &Snapshot, width: usize) -> Vec<String> {
+pub(crate) fn bars(snapshot: &Snapshot, width: usize) -> Vec<String> {
     let syncing = || snapshot.jobs.iter().map(|judged| &judged.job).filter(|job| job.state == State::Syncing);
     let names = syncing().map(|job| columns(&job.name)).max().unwrap_or(0);
     syncing().filter_map(|job| Some(bar(job, job.progress.as_ref()?, names, width))).collect()

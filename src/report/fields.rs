@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// A value and how it is to be written.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Value<'a> {
+pub(crate) enum Value<'a> {
     /// A whole number.
     Number(u64),
     /// rsync's exit code.
@@ -25,7 +25,7 @@ pub enum Value<'a> {
 }
 
 /// Takes keys and values in the order in which they are shown.
-pub type Put<'p> = dyn FnMut(&str, Value<'_>) + 'p;
+pub(crate) type Put<'p> = dyn FnMut(&str, Value<'_>) + 'p;
 
 fn maybe(put: &mut Put<'_>, key: &str, value: Option<Value<'_>>) {
     if let Some(value) = value {
@@ -34,7 +34,7 @@ fn maybe(put: &mut Put<'_>, key: &str, value: Option<Value<'_>>) {
 }
 
 /// irsync itself.
-pub fn daemon(daemon: &Daemon, put: &mut Put<'_>) {
+pub(crate) fn daemon(daemon: &Daemon, put: &mut Put<'_>) {
     put("version", Value::Text(&daemon.version));
     put("pid", Value::Number(daemon.pid.into()));
     put("state", Value::Word(if daemon.stopping { "stopping" } else { "running" }));
@@ -51,7 +51,7 @@ pub fn daemon(daemon: &Daemon, put: &mut Put<'_>) {
 }
 
 /// A job, but for its name and health.
-pub fn job(job: &JobStatus, now: Time, put: &mut Put<'_>) {
+pub(crate) fn job(job: &JobStatus, now: Time, put: &mut Put<'_>) {
     put("state", Value::Word(job.state.name()));
     if job.state == State::Disabled {
         return;
@@ -91,7 +91,7 @@ pub fn job(job: &JobStatus, now: Time, put: &mut Put<'_>) {
 }
 
 /// A sync that has ended.
-pub fn run(run: &LastRun, put: &mut Put<'_>) {
+pub(crate) fn run(run: &LastRun, put: &mut Put<'_>) {
     put("outcome", Value::Word(run.outcome.name()));
     maybe(put, "code", run.code.map(Value::Code));
     put("reason", Value::Text(&run.reason));

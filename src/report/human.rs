@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// A duration as `350ms`, `4.2s`, `3m12s`, `2h05m`, `3d04h`.
 #[derive(Clone, Copy, Debug)]
-pub struct Span(pub Duration);
+pub(crate) struct Span(pub Duration);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -26,7 +26,7 @@ impl fmt::Display for Span {
 
 /// Bytes as `999 B`, `1.5 KiB`, `3.2 GiB`.
 #[derive(Clone, Copy, Debug)]
-pub struct Bytes(pub u64);
+pub(crate) struct Bytes(pub u64);
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

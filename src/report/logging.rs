@@ -26,7 +26,7 @@ static LOG: OnceLock<Arc<Shared>> = OnceLock::new();
 /// Starts the log; once, before anything is logged.
 ///
 /// A log file that cannot be opened is no error here: it is reported on stderr and tried again with every line.
-pub fn start(global: &Global) -> Result<(), String> {
+pub(crate) fn start(global: &Global) -> Result<(), String> {
     let fail = |e: &dyn std::fmt::Display| format!("cannot start the log: {e}");
     let shared = Arc::new(Shared::new(PATIENCE));
     let sink = Sink::new(global).map_err(|e| fail(&e))?;
@@ -38,7 +38,7 @@ pub fn start(global: &Global) -> Result<(), String> {
 }
 
 /// Changes target and level. What waits goes to the new target, unless the thread hangs in a write to the old one.
-pub fn reconfigure(global: &Global) -> Result<(), String> {
+pub(crate) fn reconfigure(global: &Global) -> Result<(), String> {
     let sink = Sink::new(global).map_err(|e| format!("cannot change the log: {e}; the old one is kept"))?;
     log::set_max_level(global.log_level);
     if let Some(shared) = LOG.get() {
@@ -49,12 +49,12 @@ pub fn reconfigure(global: &Global) -> Result<(), String> {
 }
 
 /// Waits until everything is written, at most `limit`; false if something is left.
-pub fn flush(limit: Duration) -> bool {
+pub(crate) fn flush(limit: Duration) -> bool {
     LOG.get().map_or(true, |shared| shared.flush(limit))
 }
 
 /// Keeps these lines below the log on a terminal; none takes them away. They must fit its width.
-pub fn show_below(lines: &[String]) {
+pub(crate) fn show_below(lines: &[String]) {
     let Some(shared) = LOG.get() else { return };
     let mut state = shared.lock();
     let below = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect::<String>().into_bytes();
@@ -69,7 +69,7 @@ pub fn show_below(lines: &[String]) {
 
 /// What a child writes on stdout or stderr, on its way to the log. Make a new one for each child: it keeps memory.
 #[derive(Debug)]
-pub struct ChildLog {
+pub(crate) struct ChildLog {
     shared: Option<Arc<Shared>>,
     level: Level,
     /// ` job: child: `
@@ -83,7 +83,7 @@ pub struct ChildLog {
 
 impl ChildLog {
     /// Lines of a child of `job` are logged at `level`; `child` is `rsync` or the hook's key.
-    pub fn new(level: Level, job: &str, child: &str) -> ChildLog {
+    pub(crate) fn new(level: Level, job: &str, child: &str) -> ChildLog {
         ChildLog::into(LOG.get().cloned(), level, job, child)
     }
 
@@ -97,12 +97,12 @@ impl ChildLog {
     }
 
     /// From now on what is logged is bounded, in view of what the job's children have said before.
-    pub fn bound_by(&mut self, memory: &Arc<Mutex<Memory>>) {
+    pub(crate) fn bound_by(&mut self, memory: &Arc<Mutex<Memory>>) {
         self.memory = Some(Arc::clone(memory));
     }
 
     /// Adds a line to the batch; nothing is done if its level is not logged.
-    pub fn line(&mut self, record: &Record) {
+    pub(crate) fn line(&mut self, record: &Record) {
         if self.level > log::max_level() || self.shared.is_none() {
             return;
         }
@@ -126,7 +126,7 @@ impl ChildLog {
     }
 
     /// The child says no more: logs how much was left out.
-    pub fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         let left_out = std::mem::take(&mut self.left_out);
         let Some(memory) = self.memory.as_ref().filter(|_| left_out > 0) else { return };
         let told = format!("{left_out} more lines of it are not logged");
@@ -142,7 +142,7 @@ impl ChildLog {
     }
 
     /// Logs the batch: call it after each read.
-    pub fn commit(&mut self) {
+    pub(crate) fn commit(&mut self) {
         if let (Some(shared), false) = (&self.shared, self.lines.is_empty()) {
             shared.append(&self.lines);
             self.lines.clear();
@@ -179,13 +179,13 @@ fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
 }
 
 /// Logs what irsync says of a job, at `debug` if it was logged within the hour.
-pub fn say(memory: &Mutex<Memory>, level: Level, text: &str) {
+pub(crate) fn say(memory: &Mutex<Memory>, level: Level, text: &str) {
     let news = lock(memory).is_news(text.as_bytes(), clock::now());
     log::log!(if news { level } else { level.max(Level::Debug) }, "{text}");
 }
 
 /// Lets everything be news again.
-pub fn forget(memory: &Mutex<Memory>) {
+pub(crate) fn forget(memory: &Mutex<Memory>) {
     lock(memory).forget();
 }
 

@@ -13,7 +13,7 @@ const RETRY: Duration = Duration::from_secs(10);
 
 /// Takes the files to be written. Never waits for them.
 #[derive(Debug)]
-pub struct Scribe(Arc<Desk>);
+pub(crate) struct Scribe(Arc<Desk>);
 
 #[derive(Debug, Default)]
 struct Desk {
@@ -42,7 +42,7 @@ impl Scribe {
     ///
     /// # Errors
     /// EAGAIN, ENOMEM.
-    pub fn start() -> io::Result<Scribe> {
+    pub(crate) fn start() -> io::Result<Scribe> {
         let desk = Arc::new(Desk::default());
         let own = Arc::clone(&desk);
         let thread = std::thread::Builder::new().name("scribe".into()).stack_size(64 * 1024);
@@ -51,17 +51,17 @@ impl Scribe {
     }
 
     /// Has the file replaced; what waits for the same path is forgotten.
-    pub fn replace(&self, path: &Path, text: String) {
+    pub(crate) fn replace(&self, path: &Path, text: String) {
         self.0.put(path, Some(text));
     }
 
     /// Has the file removed.
-    pub fn remove(&self, path: &Path) {
+    pub(crate) fn remove(&self, path: &Path) {
         self.0.put(path, None);
     }
 
     /// Waits until all is done, at most `limit`; what failed is not waited for.
-    pub fn finish(&self, limit: Duration) {
+    pub(crate) fn finish(&self, limit: Duration) {
         let deadline = Instant::now() + limit;
         let mut papers = self.0.lock();
         while papers.busy || !papers.waiting.is_empty() {

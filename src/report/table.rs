@@ -10,7 +10,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 /// `2 jobs: 1 syncing, 1 failing`
-pub fn summary(snapshot: &Snapshot) -> String {
+pub(crate) fn summary(snapshot: &Snapshot) -> String {
     let jobs = || snapshot.jobs.iter();
     let count = jobs().filter(|judged| judged.health != Health::Off).count();
     let mut text = format!("{count} {}", if count == 1 { "job" } else { "jobs" });
@@ -41,7 +41,7 @@ const RESET: &str = "\x1b[0m";
 pub(super) type Cell = (String, &'static str);
 
 /// A line for each job under a line of titles; with colours if `paint`.
-pub fn table(snapshot: &Snapshot, paint: bool) -> Vec<String> {
+pub(crate) fn table(snapshot: &Snapshot, paint: bool) -> Vec<String> {
     let titles = ["JOB", "HEALTH", "STATE", "FOR", "NEXT", "LAST SYNC", "ENDED", "LAST SUCCESS"];
     let mut rows: Vec<Vec<Cell>> = vec![titles.map(|title| (title.to_owned(), BOLD)).into()];
     rows.extend(snapshot.jobs.iter().map(|judged| row(judged, snapshot.now.mono).into()));
@@ -60,7 +60,7 @@ pub(super) fn lay_out(rows: &[Vec<Cell>], paint: bool) -> Vec<String> {
 }
 
 /// A line for each job whose last sync was no success, with the reason in rsync's own words.
-pub fn reasons(snapshot: &Snapshot) -> Vec<String> {
+pub(crate) fn reasons(snapshot: &Snapshot) -> Vec<String> {
     let why = |judged: &Judged| Some(format!("{}: {}", judged.job.name, judged.job.last.as_ref()?.why.as_ref()?));
     snapshot.jobs.iter().filter_map(why).collect()
 }

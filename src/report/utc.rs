@@ -3,12 +3,12 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Seconds since 1970 UTC; 0 for a clock that stands before.
-pub fn seconds(time: SystemTime) -> u64 {
+pub(crate) fn seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// `2026-11-22T17:45:29Z` (RFC 3339) for seconds since 1970; years beyond 9999 are shown as 9999.
-pub fn rfc3339(seconds: u64) -> [u8; 20] {
+pub(crate) fn rfc3339(seconds: u64) -> [u8; 20] {
     const LAST: u64 = 253_402_300_799;
     let seconds = seconds.min(LAST);
     let (days, second) = (seconds / 86_400, seconds % 86_400);
@@ -39,7 +39,7 @@ pub fn rfc3339(seconds: u64) -> [u8; 20] {
 }
 
 /// `2026-11-22 17:45:29`, for seconds since 1970 in whatever zone.
-pub fn plain(seconds: u64) -> String {
+pub(crate) fn plain(seconds: u64) -> String {
     let stamp = rfc3339(seconds);
     String::from_utf8_lossy(&stamp[..19]).replace('T', " ")
 }

@@ -24,7 +24,7 @@ pub enum Arguments {
 
 /// What irsync adds to the owner's options. Nothing is ever added to drop-in arguments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Additions {
+pub(crate) struct Additions {
     /// `--stats`: the numbers of the log line, and the proof that rsync has gone through the list
     pub stats: bool,
     /// `--out-format` with an itemised list: what has changed, for `run_on_change` and the log
@@ -44,7 +44,7 @@ pub struct Additions {
 impl Additions {
     /// What may be added for an rsync of this version. An rsync whose version is not known gets no optional flag. The
     /// password is the exception: only standard input is safe for it.
-    pub fn known_to(version: Option<&Version>, progress: bool, password: bool, fsync: bool) -> Additions {
+    pub(crate) fn known_to(version: Option<&Version>, progress: bool, password: bool, fsync: bool) -> Additions {
         Additions {
             stats: version.is_some_and(Version::knows_stats),
             items: version.is_some_and(Version::knows_items),
@@ -128,7 +128,7 @@ const ITEMS: &str = "--out-format=%i %n%L";
 
 /// What an rsync with these arguments prints of what it does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Printed {
+pub(crate) struct Printed {
     /// Statistics, at the end of every sync that has gone through the list.
     pub stats: bool,
     /// A line for each change.
@@ -137,7 +137,7 @@ pub struct Printed {
 
 impl Printed {
     /// Of all arguments, irsync's additions among them.
-    pub fn by(arguments: &[OsString]) -> Printed {
+    pub(crate) fn by(arguments: &[OsString]) -> Printed {
         let given = analyse(arguments);
         if !given.talks() {
             return Printed::default();
@@ -156,7 +156,7 @@ impl Printed {
 /// none of them for an option. An addition is left out where the owner's options say something about the same thing.
 ///
 /// The options of the pass come behind the owner's: the last `--max-delete` is the one that rsync heeds.
-pub fn compose(arguments: &Arguments, additions: &Additions, pass: Pass) -> Vec<OsString> {
+pub(crate) fn compose(arguments: &Arguments, additions: &Additions, pass: Pass) -> Vec<OsString> {
     let (options, source, destination) = match arguments {
         Arguments::DropIn(args) => return args.clone(),
         Arguments::Ini { options, source, destination } => (options, source, destination),

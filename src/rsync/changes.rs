@@ -12,11 +12,11 @@ use super::fingerprint::{fingerprint, of_name, KEPT};
 /// As many lines are remembered, to tell what the sync before had named already.
 const REMEMBERED: usize = 1000;
 /// As many names are kept for the log.
-pub const NAMES: usize = 20;
+pub(crate) const NAMES: usize = 20;
 
 /// The itemised lines of one sync.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Changes {
+pub(crate) struct Changes {
     /// How many lines named a change.
     count: u64,
     /// The first names, as rsync wrote them.
@@ -51,7 +51,7 @@ enum Item {
 
 /// What is really new in a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct News {
+pub(crate) struct News {
     /// How many changes.
     pub count: u64,
     /// The first [`NAMES`] names; true: it was deleted.
@@ -60,7 +60,7 @@ pub struct News {
 
 impl News {
     /// With what the passes before it have brought.
-    pub fn after(mut self, mut before: News) -> News {
+    pub(crate) fn after(mut self, mut before: News) -> News {
         before.count = before.count.saturating_add(self.count);
         before.names.append(&mut self.names);
         before.names.truncate(NAMES);
@@ -71,7 +71,7 @@ impl News {
 impl Changes {
     /// Takes note of one line of stdout; gives the name if it is an itemised one.
     #[inline]
-    pub fn scan<'a>(&mut self, line: &'a [u8]) -> Option<&'a [u8]> {
+    pub(crate) fn scan<'a>(&mut self, line: &'a [u8]) -> Option<&'a [u8]> {
         let (item, name) = itemised(line)?;
         if item != Item::OnlyTimes {
             self.count = self.count.saturating_add(1);
@@ -90,13 +90,13 @@ impl Changes {
     }
 
     /// Whether no line named a change.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.count == 0
     }
 
     /// What this sync has brought. `before` are the lists that came before it, the last sync's first, `complaints` is what rsync complained of in
     /// this one, and `in_vain` says that what was named may have come to nothing.
-    pub fn news(&self, before: [&Changes; 2], complaints: &Complaints, in_vain: bool) -> News {
+    pub(crate) fn news(&self, before: [&Changes; 2], complaints: &Complaints, in_vain: bool) -> News {
         let mut news = News::default();
         let (mut names, mut old) = (self.names.iter(), 0);
         for line in &self.lines {
@@ -124,7 +124,7 @@ impl Changes {
     }
 
     /// Adds the lines of a later pass of the same sync, without the names, which only the log asks for.
-    pub fn add(&mut self, later: Changes) {
+    pub(crate) fn add(&mut self, later: Changes) {
         self.count = self.count.saturating_add(later.count);
         self.lines.extend(later.lines.into_iter().take(REMEMBERED.saturating_sub(self.lines.len())));
         self.lines.shrink_to_fit();

@@ -108,7 +108,7 @@ const REMEMBERED: usize = 1000;
 
 /// The complaints of one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Complaints {
+pub(crate) struct Complaints {
     kinds: Kinds,
     /// Of what was refused, as [`of_name`] has it.
     refused: Vec<u32>,
@@ -119,7 +119,7 @@ pub struct Complaints {
 impl Complaints {
     /// Takes note of a line of stderr; gives its kind if it is a complaint. `by_shell`: what stands before rsync's first
     /// complaint may be the server's banner.
-    pub fn scan(&mut self, line: &[u8], by_shell: bool) -> Option<Kind> {
+    pub(crate) fn scan(&mut self, line: &[u8], by_shell: bool) -> Option<Kind> {
         let kind = match kind(line) {
             Some(kind) => kind,
             None if is_aside(line) || (by_shell && self.kinds.is_empty()) => return None,
@@ -133,17 +133,17 @@ impl Complaints {
     }
 
     /// What they are about.
-    pub fn kinds(&self) -> Kinds {
+    pub(crate) fn kinds(&self) -> Kinds {
         self.kinds
     }
 
     /// Whether the file of that name was refused.
-    pub fn refuse(&self, name: u32) -> bool {
+    pub(crate) fn refuse(&self, name: u32) -> bool {
         self.refused.contains(&name)
     }
 
     /// Whether something was refused whose name is not known.
-    pub fn are_vague(&self) -> bool {
+    pub(crate) fn are_vague(&self) -> bool {
         self.vague
     }
 

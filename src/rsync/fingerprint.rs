@@ -1,15 +1,15 @@
 //! Short stand-ins for lines and names, to tell whether they were seen before.
 
 /// As many bytes of a name count: rsync cuts the names of temporary files.
-pub const KEPT: usize = 100;
+pub(crate) const KEPT: usize = 100;
 
 /// FNV-1a. A collision hides one change from `run_on_change`; the next one brings both.
-pub fn fingerprint(bytes: &[u8]) -> u64 {
+pub(crate) fn fingerprint(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// Of the last part of a path.
-pub fn of_name(path: &[u8]) -> u32 {
+pub(crate) fn of_name(path: &[u8]) -> u32 {
     let path = path.strip_suffix(b"/").unwrap_or(path);
     let name = path.rsplit(|b| *b == b'/').next().unwrap_or(path);
     fingerprint(&name[..name.len().min(KEPT)]) as u32

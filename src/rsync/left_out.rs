@@ -4,7 +4,7 @@ use super::number;
 
 /// What one run said of deletions that `--max-delete` kept it from. Start a new one for each rsync.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LeftOut {
+pub(crate) struct LeftOut {
     /// `(N skipped)`: N knows nothing of folders that are not empty.
     pub skipped: u64,
     /// Those folders.
@@ -17,14 +17,14 @@ pub struct LeftOut {
 
 impl LeftOut {
     /// Takes note of a line of stdout.
-    pub fn hear_stdout(&mut self, line: &[u8]) {
+    pub(crate) fn hear_stdout(&mut self, line: &[u8]) {
         if line.starts_with(b"cannot delete non-empty directory: ") {
             self.folders = self.folders.saturating_add(1);
         }
     }
 
     /// Takes note of a line of stderr; true if it is about deletions that were left out.
-    pub fn hear_stderr(&mut self, line: &[u8]) -> bool {
+    pub(crate) fn hear_stderr(&mut self, line: &[u8]) -> bool {
         if let Some(rest) = line.strip_prefix(b"Deletions stopped due to --max-delete limit (") {
             let count = rest.strip_suffix(b" skipped)").and_then(|count| std::str::from_utf8(count).ok());
             self.skipped = count.and_then(number).unwrap_or(self.skipped);
@@ -41,7 +41,7 @@ impl LeftOut {
     }
 
     /// Whether deletions that were left out are all that went wrong in a run that ended with this code.
-    pub fn is_all_that_is_wrong(&self, code: Option<i32>) -> bool {
+    pub(crate) fn is_all_that_is_wrong(&self, code: Option<i32>) -> bool {
         match code {
             Some(25) => true,
             Some(23) => self.skipped > 0 && self.in_the_way > 0 && self.complaints == 0,

@@ -19,7 +19,7 @@ const DELAYED: &str = ".~tmp~";
 
 /// A file in the destination. Times are in nanoseconds since 1970.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     /// Its name there.
     pub name: &'a [u8],
     /// It is a regular file.
@@ -40,7 +40,7 @@ pub struct Entry<'a> {
 
 /// Which partials are to be removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Partials {
+pub(crate) enum Partials {
     /// None.
     #[default]
     Keep,
@@ -52,7 +52,7 @@ pub enum Partials {
 
 /// What is to be removed. Times are in seconds since 1970.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Orders {
+pub(crate) struct Orders {
     /// Strays of syncs that nobody knows of any more: those before this irsync, or before the last power cut.
     pub old_strays: bool,
     /// Strays of a sync of this irsync that was cut off: since then.
@@ -65,7 +65,7 @@ pub struct Orders {
 
 impl Orders {
     /// Whether there is something to look for.
-    pub fn is_something(&self) -> bool {
+    pub(crate) fn is_something(&self) -> bool {
         self.old_strays || self.strays_since.is_some() || self.partials != Partials::Keep
     }
 
@@ -82,7 +82,7 @@ impl Orders {
     ///
     /// A file of the set could bear such a name. But it has got its time, permissions and name after it was written: its inode
     /// has changed later than its content. What was being written has one time for both, unless nothing was written yet.
-    pub fn take_stray(&self, entry: &Entry<'_>, uid: u32, plain: bool) -> bool {
+    pub(crate) fn take_stray(&self, entry: &Entry<'_>, uid: u32, plain: bool) -> bool {
         let private = matches!(entry.mode & 0o7777, 0o600 | 0o700) && entry.uid == uid;
         let between = entry.changed.saturating_sub(entry.modified).saturating_abs();
         entry.regular
@@ -94,7 +94,7 @@ impl Orders {
     }
 
     /// Whether a file in rsync's folder for partials may be removed, with `free` bytes left on the disk.
-    pub fn take_partial(&self, entry: &Entry<'_>, uid: u32, plain: bool, free: u64) -> bool {
+    pub(crate) fn take_partial(&self, entry: &Entry<'_>, uid: u32, plain: bool, free: u64) -> bool {
         let wanted = match self.partials {
             Partials::Keep => false,
             Partials::All => true,
@@ -106,7 +106,7 @@ impl Orders {
 
 /// `.NAME.XXXXXX`, with six letters or digits that mkstemp(3) has drawn. Six of one kind may be a word or a date
 /// (`.ssh.config`, `.log.202611`); that mkstemp draws such is rare.
-pub fn is_stray_name(name: &[u8]) -> bool {
+pub(crate) fn is_stray_name(name: &[u8]) -> bool {
     let Some((front, drawn)) = name.len().checked_sub(6).map(|at| name.split_at(at)) else { return false };
     let is = |kind: fn(&u8) -> bool| drawn.iter().any(kind);
     let kinds = [is(u8::is_ascii_lowercase), is(u8::is_ascii_uppercase), is(u8::is_ascii_digit)];
@@ -118,7 +118,7 @@ pub fn is_stray_name(name: &[u8]) -> bool {
 }
 
 /// The name of the folders in which these options keep partials, if they are in the destination.
-pub fn partial_dir(given: &Analysis) -> Option<OsString> {
+pub(crate) fn partial_dir(given: &Analysis) -> Option<OsString> {
     let named = given.value("--partial-dir").map(OsStr::to_owned);
     let name = named.or_else(|| given.has("--delay-updates").then(|| DELAYED.into()))?;
     let name: OsString = OsStr::from_bytes(name.as_bytes().strip_suffix(b"/").unwrap_or(name.as_bytes())).into();
@@ -128,7 +128,7 @@ pub fn partial_dir(given: &Analysis) -> Option<OsString> {
 
 /// What a job's syncs may have left since this was last looked for.
 #[derive(Clone, Debug)]
-pub struct Suspicion {
+pub(crate) struct Suspicion {
     /// Nobody knows what was left before: since then, once `now` is known. It is looked for with the first sync that works,
     /// and once more when the rest of it cannot be taken for somebody's work any more.
     unknown: Option<Option<i64>>,
@@ -145,7 +145,7 @@ impl Default for Suspicion {
 impl Suspicion {
     /// rsync has ended. `cut`: it, or a part of it, was killed. `began` and `now` are seconds since 1970. What is ordered is
     /// not suspected any more, whatever comes of it: in steady state nothing is looked for.
-    pub fn after(&mut self, outcome: Outcome, cut: bool, began: i64, now: i64) -> Orders {
+    pub(crate) fn after(&mut self, outcome: Outcome, cut: bool, began: i64, now: i64) -> Orders {
         if cut {
             self.cut_since = Some(self.cut_since.map_or(began, |since| since.min(began)));
         }

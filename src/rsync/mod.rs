@@ -3,7 +3,7 @@
 
 pub(crate) mod argv;
 pub(crate) mod changes;
-pub mod complaint;
+pub(crate) mod complaint;
 pub(crate) mod fingerprint;
 pub(crate) mod left_out;
 pub(crate) mod leftovers;

@@ -38,17 +38,17 @@ fn remote(operand: &str) -> Option<Remote<'_>> {
 }
 
 /// The operand is on an rsync daemon: `rsync://host/module` or `host::module`.
-pub fn is_daemon(operand: &str) -> bool {
+pub(crate) fn is_daemon(operand: &str) -> bool {
     remote(operand).is_some_and(|r| r.daemon)
 }
 
 /// The operand is on another machine: a daemon's, or `host:path`; a colon behind a slash is part of a local name.
-pub fn is_remote(operand: &str) -> bool {
+pub(crate) fn is_remote(operand: &str) -> bool {
     remote(operand).is_some()
 }
 
 /// The host of a remote operand, without user, password, port and IPv6 brackets; empty for a local one.
-pub fn host(operand: &str) -> &str {
+pub(crate) fn host(operand: &str) -> &str {
     let Some(remote) = remote(operand) else {
         return "";
     };
@@ -61,7 +61,7 @@ pub fn host(operand: &str) -> &str {
 
 /// The password in `rsync://user:password@host/…`. rsync does not understand that form, and would show it to everybody
 /// who can list processes.
-pub fn url_password(operand: &str) -> Option<&str> {
+pub(crate) fn url_password(operand: &str) -> Option<&str> {
     let rest = url_rest(operand)?;
     let host = rest.split('/').next()?;
     if let Some((user, _)) = host.rsplit_once('@') {

@@ -8,7 +8,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 /// One option as rsync understands it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opt {
+pub(crate) struct Opt {
     /// The long name with its dashes, `-v` and `--no-v` included (`--verbose`, `--no-verbose`); the option as written
     /// where it is unknown or has no long name (`-F`, `-D`).
     pub name: String,
@@ -18,7 +18,7 @@ pub struct Opt {
 
 /// What a list of arguments says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Analysis {
+pub(crate) struct Analysis {
     /// Where in the list the operands (sources, and last the destination) stand.
     pub operands: Vec<usize>,
     /// The options in their order.
@@ -33,7 +33,7 @@ pub struct Analysis {
 
 impl Analysis {
     /// The option is on: given by any of its names, and not taken back by a later `--no-…`.
-    pub fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.options.iter().rev().find_map(|o| {
             if o.name == name {
                 Some(true)
@@ -44,17 +44,17 @@ impl Analysis {
     }
 
     /// The option or its `--no-…` form is given.
-    pub fn mentions(&self, name: &str) -> bool {
+    pub(crate) fn mentions(&self, name: &str) -> bool {
         self.options.iter().any(|o| o.name == name || negates(&o.name, name))
     }
 
     /// The value that decides: the last one given.
-    pub fn value(&self, name: &str) -> Option<&OsStr> {
+    pub(crate) fn value(&self, name: &str) -> Option<&OsStr> {
         self.options.iter().rev().find(|o| o.name == name)?.value.as_deref()
     }
 
     /// Any form of `--delete` is given.
-    pub fn deletes(&self) -> bool {
+    pub(crate) fn deletes(&self) -> bool {
         const FORMS: [&str; 7] = [
             "--delete",
             "--delete-before",
@@ -73,7 +73,7 @@ impl Analysis {
     }
 
     /// What rsync prints comes on stdout, where it can be told from its complaints.
-    pub fn talks(&self) -> bool {
+    pub(crate) fn talks(&self) -> bool {
         let all = self
             .value("--stderr")
             .is_some_and(|mode| mode.as_bytes().first().map(u8::to_ascii_lowercase) == Some(b'a'));
@@ -81,7 +81,7 @@ impl Analysis {
     }
 
     /// An `--info=` word that begins so is given; `none` and `all` are about every word.
-    pub fn info(&self, word: &str) -> bool {
+    pub(crate) fn info(&self, word: &str) -> bool {
         let about = |w: &[u8]| {
             let letters = w.iter().take_while(|b| b.is_ascii_alphabetic()).count();
             let w = w[..letters].to_ascii_lowercase();
@@ -250,7 +250,7 @@ fn long_name(given: &str) -> String {
 }
 
 /// Reads arguments (without the program's name) as rsync does.
-pub fn analyse(args: &[OsString]) -> Analysis {
+pub(crate) fn analyse(args: &[OsString]) -> Analysis {
     let mut analysis = Analysis::default();
     let mut at = 0;
     while at < args.len() {

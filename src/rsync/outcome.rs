@@ -10,7 +10,7 @@ use crate::job::Outcome;
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// It exited with this code.
     Code(i32),
     /// This signal killed it.
@@ -19,7 +19,7 @@ pub enum Exit {
 
 /// What the exit of rsync means.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     /// What the exit means for the sync.
     pub outcome: Outcome,
     /// The name of the code or signal: `RERR_SOCKETIO`, `SIGSEGV`, `unknown`.
@@ -173,7 +173,7 @@ const ENDS: &[(&[u8], Sign)] = &[
 
 /// What the lines on stderr told so far: the signs, and the line that tells most. Start a new one for each rsync.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Evidence {
+pub(crate) struct Evidence {
     /// A bit for each [`Sign`] that was seen.
     signs: u32,
     /// What its remote shell said, if it has one.
@@ -187,22 +187,22 @@ pub struct Evidence {
 
 impl Evidence {
     /// Of an rsync that reaches the other machine by a remote shell.
-    pub fn by_shell() -> Evidence {
+    pub(crate) fn by_shell() -> Evidence {
         Evidence { shell: Some(Heard::default()), ..Evidence::default() }
     }
 
     /// With complaints that are no failure.
-    pub fn accepting(self, accept: Kinds) -> Evidence {
+    pub(crate) fn accepting(self, accept: Kinds) -> Evidence {
         Evidence { accept, ..self }
     }
 
     /// Its remote shell has asked something: what helps, as nobody is there to answer.
-    pub fn asks(&self) -> Option<&'static str> {
+    pub(crate) fn asks(&self) -> Option<&'static str> {
         self.shell.filter(|shell| shell.asks())?.advice()
     }
 
     /// Takes note of one line of stderr; the line end is not part of it.
-    pub fn scan(&mut self, line: &[u8]) {
+    pub(crate) fn scan(&mut self, line: &[u8]) {
         // Without a terminal rsync asks for the password on stderr; the prompt has no line end.
         let line = line.strip_prefix(b"Password: ").unwrap_or(line);
         let found = sign(line);
@@ -216,7 +216,7 @@ impl Evidence {
 
     /// Takes note of one line of stdout. Old servers' refusals come there, and what rsync does not call an error.
     #[inline]
-    pub fn scan_stdout(&mut self, line: &[u8]) {
+    pub(crate) fn scan_stdout(&mut self, line: &[u8]) {
         match line.first() {
             Some(b'@') if line.starts_with(b"@ERROR: ") => self.scan(line),
             Some(b'I') => self.skipped_deletions |= line == b"IO error encountered -- skipping file deletion",
@@ -225,29 +225,29 @@ impl Evidence {
     }
 
     /// What rsync complained of, file by file.
-    pub fn complaints(&self) -> &Complaints {
+    pub(crate) fn complaints(&self) -> &Complaints {
         &self.complaints
     }
 
     /// rsync deleted nothing, because the sender could not read everything.
-    pub fn skipped_deletions(&self) -> bool {
+    pub(crate) fn skipped_deletions(&self) -> bool {
         self.skipped_deletions
     }
 
     /// Takes note of a line that has no end yet: a question is asked in such a line.
-    pub fn scan_pending(&mut self, line: &[u8]) {
+    pub(crate) fn scan_pending(&mut self, line: &[u8]) {
         if let Some(shell) = &mut self.shell {
             shell.scan(line);
         }
     }
 
     /// The line that tells most about a failure, safe to show, in at most 200 bytes.
-    pub fn telling(&self) -> Option<String> {
+    pub(crate) fn telling(&self) -> Option<String> {
         self.telling.text()
     }
 
     /// False: no packet has reached the server. A name may stand for several addresses: it is enough that one was asked.
-    pub fn reached(&self) -> bool {
+    pub(crate) fn reached(&self) -> bool {
         self.has(Sign::Asked) || !self.has(Sign::Unreached)
     }
 
@@ -294,7 +294,7 @@ fn without_errno(text: &[u8]) -> &[u8] {
 /// What rsync's statistics prove: it prints them when it has gone through the list, and not when it has copied nothing, as
 /// after a list of modules or a server's `@RSYNCD: EXIT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Proof {
+pub(crate) enum Proof {
     /// They were not asked for: a drop-in, an rsync that does not know them, or the owner's options hide them.
     NotAsked,
     /// They did not come.
@@ -304,7 +304,7 @@ pub enum Proof {
 }
 
 /// What rsync's exit means by itself. Whether irsync has killed it is for the caller to know.
-pub fn classify(exit: Exit, evidence: &Evidence, proof: Proof) -> Verdict {
+pub(crate) fn classify(exit: Exit, evidence: &Evidence, proof: Proof) -> Verdict {
     let code = match exit {
         Exit::Signal(number) => return signalled(number),
         Exit::Code(code) => code,

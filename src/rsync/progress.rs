@@ -27,7 +27,7 @@ const PERCENT_WITHIN: usize = 40;
 
 /// Reads one progress record, of 3.0 (`xfer#`, `to-check=`) or of 3.1 and later; None for any other line.
 #[inline]
-pub fn parse_progress(record: &[u8]) -> Option<Progress> {
+pub(crate) fn parse_progress(record: &[u8]) -> Option<Progress> {
     may_be_progress(record).then(|| parse_words(record)).flatten()
 }
 

@@ -13,7 +13,7 @@ const CODES: [i32; 6] = [5, 12, 14, 126, 127, 255];
 
 /// Something that a remote shell said, the weightiest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Complaint {
+pub(crate) enum Complaint {
     /// It asks whether to trust a host that it does not know.
     AsksForTrust,
     /// It asks for a password.
@@ -66,7 +66,7 @@ const FAILURES: [&str; 5] =
     [": command not found", ": not found", ": No such file or directory", ": Permission denied", ": cannot execute"];
 
 /// What a line says; None for most lines.
-pub fn understand(line: &[u8]) -> Option<Complaint> {
+pub(crate) fn understand(line: &[u8]) -> Option<Complaint> {
     let line = std::str::from_utf8(line).ok()?.trim_end();
     let known = LINES.iter().find(|(begin, part, _)| line.strip_prefix(begin).is_some_and(|rest| rest.contains(part)));
     if let Some((.., complaint)) = known {
@@ -98,11 +98,11 @@ fn asks_for_password(line: &str) -> bool {
 
 /// The complaints of one run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Heard(Option<Complaint>);
+pub(crate) struct Heard(Option<Complaint>);
 
 impl Heard {
     /// Takes note of a line; true if it was understood.
-    pub fn scan(&mut self, line: &[u8]) -> bool {
+    pub(crate) fn scan(&mut self, line: &[u8]) -> bool {
         let complaint = understand(line);
         self.0 = match (self.0, complaint) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -112,19 +112,19 @@ impl Heard {
     }
 
     /// It has asked something: nobody is there to answer.
-    pub fn asks(self) -> bool {
+    pub(crate) fn asks(self) -> bool {
         matches!(self.0, Some(AsksForTrust | AsksForPassword))
     }
 
     /// What that means for a sync that has ended with this code, and what helps. All of it passes only when somebody
     /// changes something.
-    pub fn verdict(self, code: i32) -> Option<(Outcome, &'static str)> {
+    pub(crate) fn verdict(self, code: i32) -> Option<(Outcome, &'static str)> {
         let complaint = self.0.filter(|_| CODES.contains(&code))?;
         Some((Outcome::Permanent, advice(complaint)))
     }
 
     /// What helps where it has asked something.
-    pub fn advice(self) -> Option<&'static str> {
+    pub(crate) fn advice(self) -> Option<&'static str> {
         self.0.map(advice)
     }
 }

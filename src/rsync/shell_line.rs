@@ -3,14 +3,14 @@
 
 /// The whole value of `-e` for OpenSSH: it asks nothing, gives up on a host that does not answer, and ends a dead
 /// connection after a minute.
-pub const OPENSSH: &str =
+pub(crate) const OPENSSH: &str =
     "ssh -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15 -o ServerAliveCountMax=3";
 /// The same for dropbear's client. A key without a passphrase is needed, and the host in known_hosts of the user that
 /// rsync runs as (or -y, which trusts the first key that it sees).
-pub const DROPBEAR: &str = "dbclient -K 15 -i KEYFILE";
+pub(crate) const DROPBEAR: &str = "dbclient -K 15 -i KEYFILE";
 
 /// Warnings about a remote shell (`-e`; `ssh` where there is none).
-pub fn hints(shell: &str) -> Vec<String> {
+pub(crate) fn hints(shell: &str) -> Vec<String> {
     let words: Vec<&str> = shell.split_ascii_whitespace().collect();
     let program = words.first().map_or("", |word| word.rsplit('/').next().unwrap_or(word));
     match program {

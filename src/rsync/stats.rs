@@ -7,7 +7,7 @@ use super::number;
 
 /// The numbers of one run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub(crate) struct Counts {
     /// Files, folders and everything else in the list of what there is to copy.
     pub listed: Option<u64>,
     /// How many of them are folders (3.1 and later).
@@ -32,7 +32,7 @@ pub struct Counts {
 
 /// Reads the numbers out of a run's stdout. Start a new one for each rsync.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
+pub(crate) struct Stats {
     /// The block that is being read.
     block: Counts,
     /// The place in [`LABELS`] of its latest line; None: no block has begun.
@@ -64,7 +64,7 @@ const SENT: usize = LABELS.len();
 impl Stats {
     /// Takes note of one line of stdout.
     #[inline]
-    pub fn scan(&mut self, line: &[u8]) {
+    pub(crate) fn scan(&mut self, line: &[u8]) {
         // Of a long list no line begins so.
         if self.at.is_some() || line.starts_with(b"Number of files: ") {
             self.scan_block(line);
@@ -123,7 +123,7 @@ impl Stats {
     }
 
     /// The numbers of the last whole block. There is one only if rsync has gone through the list.
-    pub fn counts(&self) -> Option<Counts> {
+    pub(crate) fn counts(&self) -> Option<Counts> {
         self.whole
     }
 }
@@ -142,13 +142,13 @@ fn folders(rest: &str, all: Option<u64>) -> Option<u64> {
 
 impl Counts {
     /// Bytes sent and received.
-    pub fn bytes(&self) -> Option<u64> {
+    pub(crate) fn bytes(&self) -> Option<u64> {
         self.sent.zip(self.received).map(|(sent, received)| sent.saturating_add(received))
     }
 
     /// Whether rsync transferred, created or deleted something: the coarser answer, for an rsync that writes no itemised
     /// list. None if it does not count deletions (3.0, or such a server).
-    pub fn changed(&self) -> Option<bool> {
+    pub(crate) fn changed(&self) -> Option<bool> {
         if [self.files, self.created, self.deleted].into_iter().flatten().any(|count| count > 0) {
             return Some(true);
         }

@@ -48,7 +48,7 @@ enum Weight {
 
 /// The most telling line so far. Start a new one for each rsync.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Telling {
+pub(crate) struct Telling {
     /// And the weight of the kind, where it is a complaint that the owner has not accepted.
     weight: (Weight, u8),
     line: Vec<u8>,
@@ -57,7 +57,7 @@ pub struct Telling {
 impl Telling {
     /// Takes note of a line of stderr, without its line end. `decides`: it was understood as a sign of what is wrong. `kind`:
     /// what it complains of, unless the owner has accepted that.
-    pub fn hear(&mut self, line: &[u8], decides: bool, kind: Option<Kind>) {
+    pub(crate) fn hear(&mut self, line: &[u8], decides: bool, kind: Option<Kind>) {
         let weight = match weigh(line) {
             Weight::Nothing => return,
             _ if decides => Weight::Decisive,
@@ -73,7 +73,7 @@ impl Telling {
     }
 
     /// The line, safe to show; None if none told anything.
-    pub fn text(&self) -> Option<String> {
+    pub(crate) fn text(&self) -> Option<String> {
         (self.weight.0 > Weight::Nothing).then(|| String::from_utf8_lossy(&self.line).into_owned())
     }
 }

@@ -2,7 +2,7 @@
 
 /// What `rsync --version` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Version {
+pub(crate) struct Version {
     /// Major, minor, patch; None for openrsync, which has no version of its own.
     number: Option<(u32, u32, u32)>,
     /// For people: `3.2.7`, `3.4.0pre1`, `openrsync`
@@ -11,7 +11,7 @@ pub struct Version {
 
 impl Version {
     /// Reads the output of `rsync --version`; None if it is not rsync's.
-    pub fn parse(output: &str) -> Option<Version> {
+    pub(crate) fn parse(output: &str) -> Option<Version> {
         let first = output.lines().next()?;
         if first.starts_with("openrsync") {
             return Some(Version { number: None, text: "openrsync".into() });
@@ -28,12 +28,12 @@ impl Version {
     }
 
     /// The version for people.
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
     /// `--info=progress2`, new in 3.1.0 (NEWS of 3.1.0).
-    pub fn knows_progress2(&self) -> bool {
+    pub(crate) fn knows_progress2(&self) -> bool {
         self.number >= Some((3, 1, 0))
     }
 
@@ -54,7 +54,7 @@ impl Version {
     }
 
     /// `--stats`: every rsync; OpenBSD's openrsync refuses it.
-    pub fn knows_stats(&self) -> bool {
+    pub(crate) fn knows_stats(&self) -> bool {
         self.number.is_some()
     }
 }

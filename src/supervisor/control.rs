@@ -17,7 +17,7 @@ const LONGEST: usize = 64 * 1024;
 
 /// What can be asked of a running irsync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
+pub(crate) enum Verb {
     /// Sync at once.
     Now,
     /// Make the deletions that are held.
@@ -34,10 +34,10 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Verb; 6] = [Verb::Now, Verb::Allow, Verb::Pause, Verb::Resume, Verb::Reload, Verb::Stop];
+    pub(crate) const ALL: [Verb; 6] = [Verb::Now, Verb::Allow, Verb::Pause, Verb::Resume, Verb::Reload, Verb::Stop];
 
     /// The command's name, which is also the word on the socket.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Verb::Now => "now",
             Verb::Allow => "allow",
@@ -51,7 +51,7 @@ impl Verb {
 
 /// What somebody asks.
 #[derive(Debug)]
-pub struct Request {
+pub(super) struct Request {
     /// What for.
     pub verb: Verb,
     /// Of which jobs; none: of all.
@@ -61,7 +61,7 @@ pub struct Request {
 
 /// What comes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// The exit code of the command that asked.
     pub code: u8,
     /// What it is to say; may be empty.
@@ -70,19 +70,19 @@ pub struct Answer {
 
 impl Answer {
     /// Done.
-    pub fn done(text: String) -> Answer {
+    pub(crate) fn done(text: String) -> Answer {
         Answer { code: 0, text }
     }
 
     /// Not done, and why.
-    pub fn refused(text: String) -> Answer {
+    pub(crate) fn refused(text: String) -> Answer {
         Answer { code: 1, text }
     }
 }
 
 /// The supervisor's end.
 #[derive(Debug)]
-pub struct Control {
+pub(super) struct Control {
     socket: UnixDatagram,
     path: PathBuf,
     /// Device and inode of what was bound there.
@@ -94,7 +94,7 @@ fn id(path: &Path) -> Option<(u64, u64)> {
 }
 
 /// Where the socket is for this status file.
-pub fn path(status_file: &Path) -> PathBuf {
+pub(crate) fn path(status_file: &Path) -> PathBuf {
     // Named after it: another irsync may keep its status in the same folder.
     let mut name = status_file.file_name().unwrap_or_default().to_owned();
     name.push(".control");
@@ -106,7 +106,7 @@ impl Control {
     ///
     /// # Errors
     /// Those of bind(2), e.g. a path of more than 107 bytes.
-    pub fn bind(path: PathBuf) -> io::Result<Control> {
+    pub(super) fn bind(path: PathBuf) -> io::Result<Control> {
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -118,17 +118,17 @@ impl Control {
     }
 
     /// Whether the socket is where others look for it: it may have been removed with its folder.
-    pub fn is_in_place(&self) -> bool {
+    pub(super) fn is_in_place(&self) -> bool {
         self.id.is_some() && id(&self.path) == self.id
     }
 
     /// Where it was bound.
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The oldest request that waits; None: there is none. What is no request of ours is passed over.
-    pub fn next(&self) -> Option<Request> {
+    pub(super) fn next(&self) -> Option<Request> {
         let mut buffer = vec![0; LONGEST];
         while let Ok((n, from)) = self.socket.recv_from(&mut buffer) {
             let text = String::from_utf8_lossy(&buffer[..n]);
@@ -142,7 +142,7 @@ impl Control {
     }
 
     /// Answers a request. A client that has gone, or does not read, is not waited for.
-    pub fn answer(&self, request: &Request, answer: &Answer) {
+    pub(super) fn answer(&self, request: &Request, answer: &Answer) {
         let mut text = format!("{}\n{}", answer.code, answer.text);
         let end = (0..=text.len().min(LONGEST)).rev().find(|at| text.is_char_boundary(*at));
         text.truncate(end.unwrap_or(0));
@@ -170,7 +170,7 @@ impl Drop for Control {
 /// # Errors
 /// NotFound or ConnectionRefused: no irsync runs there. WouldBlock: it does not answer within `limit`. InvalidData: what
 /// answers is no irsync of this kind.
-pub fn ask(path: &Path, verb: Verb, jobs: &[String], limit: Duration) -> io::Result<Answer> {
+pub(crate) fn ask(path: &Path, verb: Verb, jobs: &[String], limit: Duration) -> io::Result<Answer> {
     let owner = std::fs::symlink_metadata(path)?.uid();
     let user = nix::unistd::Uid::effective();
     if owner != 0 && owner != user.as_raw() && !user.is_root() {

@@ -24,7 +24,7 @@ const RETRY: Duration = Duration::from_secs(60);
 
 /// Feeds while all is well.
 #[derive(Debug)]
-pub struct Heart {
+pub(super) struct Heart {
     feeding: Feeding,
     device: Option<PathBuf>,
     timeout: Duration,
@@ -43,7 +43,7 @@ pub struct Heart {
 
 impl Heart {
     /// Opens what is configured. Nothing here is fatal: what cannot be had is told, and tried again.
-    pub fn start(global: &Global, shared: &Arc<Shared>, now: Time) -> Heart {
+    pub(super) fn start(global: &Global, shared: &Arc<Shared>, now: Time) -> Heart {
         let notifier = Notifier::from_env().unwrap_or_else(|error| {
             log::warn!("cannot reach the service manager: {error}; it may take irsync for dead");
             Notifier::default()
@@ -96,12 +96,12 @@ impl Heart {
     }
 
     /// When [`Heart::beat`] is due.
-    pub fn deadline(&self, now: Time) -> Option<Time> {
+    pub(super) fn deadline(&self, now: Time) -> Option<Time> {
         self.feeding.deadline(now).into_iter().chain(self.retry_at).min()
     }
 
     /// Feeds what is due, unless a worker is `stuck`.
-    pub fn beat(&mut self, now: Time, stuck: bool) {
+    pub(super) fn beat(&mut self, now: Time, stuck: bool) {
         self.decide(if stuck { Event::Stuck } else { Event::Back }, now);
         self.take_answers(now);
         match self.retry_at {
@@ -113,14 +113,14 @@ impl Heart {
     }
 
     /// Looks at what the jobs' ladders say of a reboot.
-    pub fn weigh<'a>(&mut self, wishes: impl Iterator<Item = Wish<'a>>, now: Time) {
+    pub(super) fn weigh<'a>(&mut self, wishes: impl Iterator<Item = Wish<'a>>, now: Time) {
         if let Some(event) = feeding::weigh(wishes, now) {
             self.decide(event, now);
         }
     }
 
     /// `reboot_limit` has changed.
-    pub fn limit_reboots(&mut self, limit: u32, now: Time) {
+    pub(super) fn limit_reboots(&mut self, limit: u32, now: Time) {
         self.decide(Event::Limit(limit), now);
     }
 
@@ -246,28 +246,28 @@ impl Heart {
     }
 
     /// The jobs run.
-    pub fn ready(&self) {
+    pub(super) fn ready(&self) {
         let _ = self.notifier.ready();
     }
 
     /// The configuration is being read again.
-    pub fn reloading(&self, now: Time) {
+    pub(super) fn reloading(&self, now: Time) {
         let _ = self.notifier.reloading(now);
     }
 
     /// irsync is stopping.
-    pub fn stopping(&self) {
+    pub(super) fn stopping(&self) {
         let _ = self.notifier.stopping();
     }
 
     /// One line for `systemctl status`.
-    pub fn status(&self, line: &str) {
+    pub(super) fn status(&self, line: &str) {
         let _ = self.notifier.status(line);
     }
 
     /// A clean stop: the device is disarmed if it can be. The card is waited for, but not long, and the watchdog is fed
     /// meanwhile.
-    pub fn stop(mut self, now: Time) {
+    pub(super) fn stop(mut self, now: Time) {
         self.decide(Event::Stop, now);
         while !self.feeding.is_over() {
             let now = clock::now();
@@ -293,13 +293,13 @@ impl Heart {
     }
 
     /// What is known of the device, and whether it is being fed.
-    pub fn device(&self) -> Option<(&Facts, bool)> {
+    pub(super) fn device(&self) -> Option<(&Facts, bool)> {
         // A plain file is written to for the tests' sake; nothing is kept alive by that.
         self.watchdog.as_ref().map(|w| (w.facts(), self.feeding.is_well() && !w.facts().plain_file))
     }
 
     /// How the last boot ended, as far as it could be told.
-    pub fn boot_cause(&self) -> Option<&str> {
+    pub(super) fn boot_cause(&self) -> Option<&str> {
         self.boot_cause.as_deref()
     }
 }

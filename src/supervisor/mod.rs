@@ -9,8 +9,8 @@ mod outlook;
 mod status_line;
 mod surroundings;
 
-pub use control::{ask, path as control_path, Answer, Verb};
-pub use surroundings::{lock_path, runs};
+pub(crate) use control::{ask, path as control_path, Answer, Verb};
+pub(crate) use surroundings::{lock_path, runs};
 
 use crate::config::{Config, Error, Global, Job};
 use crate::job::feeding::Wish;
@@ -40,7 +40,7 @@ const LOG_SLACK: Duration = Duration::from_secs(2);
 
 /// How the jobs are run, decided once by the command.
 #[derive(Clone, Copy, Debug)]
-pub struct Manner {
+pub(crate) struct Manner {
     /// Each job again and again until irsync is stopped; otherwise each job one time, one after the other.
     pub repeat: bool,
     /// The first sync comes at this device's own moment, so that a fleet that was switched on at once does not call at once.
@@ -55,19 +55,19 @@ pub struct Manner {
 
 impl Manner {
     /// `irsync run`
-    pub const RUN: Manner =
+    pub(crate) const RUN: Manner =
         Manner { repeat: true, spread: true, has_status: true, expects_status: true, rsync_stdout: log::Level::Debug };
     /// A drop-in for the Go tool: a command that was typed starts at once and shows what rsync prints, and several of them
     /// may run beside each other.
-    pub const DROP_IN: Manner =
+    pub(crate) const DROP_IN: Manner =
         Manner { spread: false, expects_status: false, rsync_stdout: log::Level::Info, ..Manner::RUN };
     /// `irsync once`
-    pub const ONCE: Manner = Manner { repeat: false, has_status: false, expects_status: false, ..Manner::RUN };
+    pub(crate) const ONCE: Manner = Manner { repeat: false, has_status: false, expects_status: false, ..Manner::RUN };
 }
 
 /// How irsync has finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finish {
+pub(crate) enum Finish {
     /// It was stopped, or where each job runs one time, every job succeeded.
     Well,
     /// A job did not succeed, or something could not be ended.
@@ -75,7 +75,7 @@ pub enum Finish {
 }
 
 /// Where a new configuration comes from on SIGHUP.
-pub type Reload = Box<dyn FnMut() -> Result<Config, String>>;
+pub(crate) type Reload = Box<dyn FnMut() -> Result<Config, String>>;
 
 struct Supervisor {
     global: Global,
@@ -122,7 +122,12 @@ fn board(jobs: &[Arc<Job>], handles: &[Handle]) -> Vec<JobStatus> {
 ///
 /// # Errors
 /// Something without which nothing can be supervised is missing, e.g. file descriptors.
-pub fn supervise(config: Config, manner: Manner, left_out: &[Error], reload: Option<Reload>) -> io::Result<Finish> {
+pub(crate) fn supervise(
+    config: Config,
+    manner: Manner,
+    left_out: &[Error],
+    reload: Option<Reload>,
+) -> io::Result<Finish> {
     let jobs = jobs(&config, manner);
     let Config { global, .. } = config;
     let surroundings = Surroundings::prepare(&global, manner)?;

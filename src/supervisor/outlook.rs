@@ -29,7 +29,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Shows the board to the outside.
 #[derive(Debug)]
-pub struct Outlook {
+pub(super) struct Outlook {
     scribe: Option<Scribe>,
     status_file: PathBuf,
     /// The status file is ours to write.
@@ -59,7 +59,7 @@ pub struct Outlook {
 
 impl Outlook {
     /// `owns_status`: no other irsync writes the status file.
-    pub fn new(global: &Global, owns_status: bool, now: Time) -> Outlook {
+    pub(super) fn new(global: &Global, owns_status: bool, now: Time) -> Outlook {
         let mut outlook = Outlook {
             scribe: None,
             status_file: global.status_file.clone(),
@@ -85,7 +85,7 @@ impl Outlook {
     }
 
     /// Takes over the keys that may change while irsync runs.
-    pub fn configure(&mut self, global: &Global) {
+    pub(super) fn configure(&mut self, global: &Global) {
         self.attended = global.log == LogTarget::Stderr && terminal::is_attended();
         // As with the status file: of two irsyncs only one may write it.
         self.metrics_file = global.metrics_file.clone().filter(|_| self.owner);
@@ -103,7 +103,7 @@ impl Outlook {
 
     /// Whether to try once more to become the owner of the status file: its file system may be writable by now, or the
     /// irsync that had it gone.
-    pub fn wants_to_own(&mut self, now: Time) -> bool {
+    pub(super) fn wants_to_own(&mut self, now: Time) -> bool {
         let wants = !self.owner && now >= self.own_next;
         if wants {
             self.own_next = now + OWN_PERIOD;
@@ -113,7 +113,7 @@ impl Outlook {
 
     /// Whether to look if lock and socket are in place still: now and then, while something happens. Where they are only hidden,
     /// by what was mounted over them, nobody tells.
-    pub fn doubts(&mut self, now: Time) -> bool {
+    pub(super) fn doubts(&mut self, now: Time) -> bool {
         let doubts = self.owner && now >= self.own_next;
         if doubts {
             self.own_next = now + OWN_PERIOD;
@@ -122,31 +122,31 @@ impl Outlook {
     }
 
     /// The status file is not ours any more; at once it is tried to make it so again.
-    pub fn lose(&mut self, now: Time) {
+    pub(super) fn lose(&mut self, now: Time) {
         (self.owner, self.own_next) = (false, now);
     }
 
     /// The status file is ours from now on.
-    pub fn own(&mut self, global: &Global) {
+    pub(super) fn own(&mut self, global: &Global) {
         log::info!("{} is written from now on", self.status_file.display());
         self.owner = true;
         self.configure(global);
     }
 
     /// irsync was told to stop.
-    pub fn stopping(&mut self) {
+    pub(super) fn stopping(&mut self) {
         self.stopping = true;
     }
 
     /// A job has ended and is on the board no more.
-    pub fn bury(&mut self, job: JobStatus) {
+    pub(super) fn bury(&mut self, job: JobStatus) {
         if self.stopping {
             self.ended.push(job);
         }
     }
 
     /// When [`Outlook::look`] has something to do.
-    pub fn deadline(&self, news: &News) -> Option<Time> {
+    pub(super) fn deadline(&self, news: &News) -> Option<Time> {
         let news = news.unread().then_some(self.next);
         let metrics = (self.metrics_due && self.metrics_file.is_some()).then_some(self.metrics_next);
         // What is written for the news includes these metrics, a second later at most.
@@ -154,7 +154,7 @@ impl Outlook {
     }
 
     /// Shows what has changed. `read` copies the board.
-    pub fn look(&mut self, now: Time, news: &News, heart: &Heart, read: impl FnOnce() -> Vec<JobStatus>) {
+    pub(super) fn look(&mut self, now: Time, news: &News, heart: &Heart, read: impl FnOnce() -> Vec<JobStatus>) {
         let fed = heart.device().map(|(_, fed)| fed);
         let changed = now >= self.next && (news.unread() || fed != self.fed);
         let aged = self.health_changes.is_some_and(|at| now >= at);
@@ -216,7 +216,7 @@ impl Outlook {
     }
 
     /// The end: no status file is left, and metrics that say so.
-    pub fn end(self, heart: &Heart, mut jobs: Vec<JobStatus>) {
+    pub(super) fn end(self, heart: &Heart, mut jobs: Vec<JobStatus>) {
         logging::show_below(&[]);
         let Some(scribe) = self.scribe.as_ref().filter(|_| self.owner) else { return };
         scribe.remove(&self.status_file);

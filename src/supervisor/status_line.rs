@@ -6,7 +6,7 @@ use crate::report::human::Span;
 use std::fmt::Write;
 
 /// One line of what a job is doing, for SIGUSR2.
-pub fn status_line(status: &JobStatus, now: Time) -> String {
+pub(super) fn status_line(status: &JobStatus, now: Time) -> String {
     let ago = |stamp: &Stamp| Span(now.since(stamp.mono));
     let mut text = format!("{}: {}", status.name, status.state.name());
     if let Some(step) = status.step {

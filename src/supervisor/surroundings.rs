@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 /// Before the log and the workers are there.
 #[derive(Debug)]
-pub struct Surroundings {
+pub(super) struct Surroundings {
     guard: Option<Guard>,
     runs: String,
     open_files: Option<u64>,
@@ -43,7 +43,7 @@ impl Surroundings {
     ///
     /// # Errors
     /// Those of fork(2) and pipe(2).
-    pub fn prepare(global: &Global, manner: Manner) -> io::Result<Surroundings> {
+    pub(super) fn prepare(global: &Global, manner: Manner) -> io::Result<Surroundings> {
         // No core dump, wherever the kernel would send it: our memory has held passwords. What we start can be dumped as before.
         let _ = nix::sys::prctl::set_dumpable(false);
         // Nobody else writes what we make, however we were started.
@@ -74,7 +74,7 @@ impl Surroundings {
     ///
     /// # Errors
     /// EMFILE.
-    pub fn share(mut self, manner: Manner, lock_memory: bool) -> io::Result<(Arc<Shared>, Surroundings)> {
+    pub(super) fn share(mut self, manner: Manner, lock_memory: bool) -> io::Result<(Arc<Shared>, Surroundings)> {
         if let Some(guard) = &mut self.guard {
             guard.settle();
         }
@@ -108,7 +108,7 @@ impl Surroundings {
     }
 
     /// The socket for `irsync now`; None when another irsync has the status file, or where nothing can be written.
-    pub fn control(&mut self) -> Option<Control> {
+    pub(super) fn control(&mut self) -> Option<Control> {
         self.ownership.as_ref().ok()?;
         let control = match Control::bind(control::path(&self.status_file)) {
             Ok(control) => Some(control),
@@ -123,30 +123,30 @@ impl Surroundings {
     }
 
     /// To be polled.
-    pub fn removals(&self) -> Option<BorrowedFd<'_>> {
+    pub(super) fn removals(&self) -> Option<BorrowedFd<'_>> {
         self.removals.as_ref().map(|removals| removals.as_fd())
     }
 
     /// Whether the status file's lock, and the socket beside it, are where others look for them.
-    pub fn is_in_place(&self, control: Option<&Control>) -> bool {
+    pub(super) fn is_in_place(&self, control: Option<&Control>) -> bool {
         self.ownership.as_ref().map_or(true, Lock::is_in_place) && control.map_or(true, Control::is_in_place)
     }
 
     /// What was told of removals has been looked at.
-    pub fn calm(&self) {
+    pub(super) fn calm(&self) {
         if let Some(removals) = &self.removals {
             while removals.read_events().is_ok() {}
         }
     }
 
     /// They were removed: the status file is to be taken again.
-    pub fn lose(&mut self) {
+    pub(super) fn lose(&mut self) {
         self.removals = None;
         self.ownership = Err(io::ErrorKind::NotFound.into());
     }
 
     /// Tries again to get hold of the status file; whether it is ours now.
-    pub fn own_again(&mut self) -> bool {
+    pub(super) fn own_again(&mut self) -> bool {
         match &self.ownership {
             Ok(_) => true,
             // `once` has no status.
@@ -159,25 +159,25 @@ impl Surroundings {
     }
 
     /// The end: the status file is nobody's.
-    pub fn disown(self) {
+    pub(super) fn disown(self) {
         if let Ok(lock) = self.ownership {
             lock.remove();
         }
     }
 
     /// Whether the status file is ours to write.
-    pub fn owns_status(&self) -> bool {
+    pub(super) fn owns_status(&self) -> bool {
         self.ownership.is_ok()
     }
 
     /// Where in its `spread` a job of this device starts: the same with each boot, spread evenly over a fleet.
-    pub fn phase(&self, job: &str) -> u64 {
+    pub(super) fn phase(&self, job: &str) -> u64 {
         crate::job::backoff::Rng::new(self.device ^ lock::hash(job.as_bytes())).draw()
     }
 }
 
 /// Keeps irsync's memory from being swapped out or read from the card again, or lets go of it.
-pub fn lock_memory(lock: bool) {
+pub(super) fn lock_memory(lock: bool) {
     // Only what is used: a worker's stack has room for much more than it needs. Linux 4.4 and up.
     let on_fault = MlockAllFlags::from_bits_retain(nix::libc::MCL_ONFAULT);
     let done = match lock {
@@ -220,12 +220,12 @@ fn own(status_file: &Path) -> io::Result<Lock> {
 }
 
 /// Whether an irsync runs that owns this status file. None: that is not for us to know.
-pub fn runs(status_file: &Path) -> Option<bool> {
+pub(crate) fn runs(status_file: &Path) -> Option<bool> {
     lock::is_held(&lock_path(status_file))
 }
 
 /// The lock beside the status file.
-pub fn lock_path(status_file: &Path) -> PathBuf {
+pub(crate) fn lock_path(status_file: &Path) -> PathBuf {
     let mut name = status_file.file_name().unwrap_or_default().to_owned();
     name.push(".lock");
     status_file.with_file_name(name)

@@ -11,12 +11,12 @@ fn column(c: char) -> usize {
 }
 
 /// The columns a line takes.
-pub fn columns(text: &str) -> usize {
+pub(crate) fn columns(text: &str) -> usize {
     text.chars().map(column).sum()
 }
 
 /// The beginning of a line that fits into `width` columns; colours take none.
-pub fn fit(line: &str, width: usize) -> String {
+pub(crate) fn fit(line: &str, width: usize) -> String {
     let mut out = String::new();
     let (mut used, mut escape) = (0, false);
     for c in line.chars() {
@@ -36,7 +36,7 @@ pub fn fit(line: &str, width: usize) -> String {
 }
 
 /// The end of a path, which tells more than its beginning.
-pub fn fit_end(text: &str, width: usize) -> String {
+pub(crate) fn fit_end(text: &str, width: usize) -> String {
     if columns(text) <= width {
         return text.to_owned();
     }

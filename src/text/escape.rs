@@ -6,13 +6,13 @@ use std::io::Write;
 /// Appends `line` with control characters (C0, DEL, C1), line separators, bidirectional overrides and bytes that are
 /// not UTF-8 written as `\xNN`, one for each byte. At most `limit` bytes are appended, and what is left out is counted
 /// behind them: `…[+N bytes]`.
-pub fn escape_into(out: &mut Vec<u8>, line: &[u8], limit: usize) {
+pub(crate) fn escape_into(out: &mut Vec<u8>, line: &[u8], limit: usize) {
     let left = escape_prefix(out, line, limit);
     mark_cut(out, left);
 }
 
 /// The same for a line that may have been cut when it was read: what was left out then and now is counted once.
-pub fn escape_record(out: &mut Vec<u8>, record: &Record, limit: usize) {
+pub(crate) fn escape_record(out: &mut Vec<u8>, record: &Record, limit: usize) {
     let left = escape_prefix(out, record.bytes, limit);
     mark_cut(out, left + record.cut);
 }

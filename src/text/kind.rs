@@ -2,7 +2,7 @@
 
 /// A number for what a line says, whatever the numbers in it: lines that differ only in digits have the same. `names`:
 /// digits between double quotes, where rsync writes names, count.
-pub fn kind(line: &[u8], names: bool) -> u32 {
+pub(crate) fn kind(line: &[u8], names: bool) -> u32 {
     let (mut hash, mut in_number, mut quoted) = (0x811c_9dc5_u32, false, false);
     for &byte in line {
         quoted ^= byte == b'"';

@@ -1,11 +1,11 @@
 //! Lines out of raw bytes.
 
 /// Longer lines are cut. rsync's own limit is a path (4096 bytes) and what is written around it.
-pub const LINE_LIMIT: usize = 8192;
+pub(crate) const LINE_LIMIT: usize = 8192;
 
 /// What ended a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LineEnd {
+pub(crate) enum LineEnd {
     /// `\n`
     Newline,
     /// `\r`: the start of the next progress record
@@ -16,7 +16,7 @@ pub enum LineEnd {
 
 /// One line or progress record, without what ended it; never empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Record<'a> {
+pub(crate) struct Record<'a> {
     /// At most [`LINE_LIMIT`] bytes.
     pub bytes: &'a [u8],
     /// How many bytes were cut off.
@@ -27,7 +27,7 @@ pub struct Record<'a> {
 
 /// Cuts a stream of raw bytes into records at every `\n` and `\r`. Empty ones are left out.
 #[derive(Debug, Default)]
-pub struct LineSplitter {
+pub(crate) struct LineSplitter {
     /// The beginning of a line whose end has not come yet; at most [`LINE_LIMIT`] bytes.
     held: Vec<u8>,
     cut: usize,
@@ -36,7 +36,7 @@ pub struct LineSplitter {
 impl LineSplitter {
     /// Takes what was read and hands every record that is complete now to `sink`. Records that lie within `bytes` are
     /// not copied.
-    pub fn push(&mut self, bytes: &[u8], sink: &mut dyn FnMut(Record)) {
+    pub(crate) fn push(&mut self, bytes: &[u8], sink: &mut dyn FnMut(Record)) {
         let mut rest = bytes;
         while let Some(at) = line_end(rest) {
             let line = &rest[..at];
@@ -56,7 +56,7 @@ impl LineSplitter {
     }
 
     /// Hands on the half line at the end of the output, if there is one.
-    pub fn finish(&mut self, sink: &mut dyn FnMut(Record)) {
+    pub(crate) fn finish(&mut self, sink: &mut dyn FnMut(Record)) {
         if !self.held.is_empty() {
             self.release(LineEnd::Nothing, sink);
         }
@@ -64,7 +64,7 @@ impl LineSplitter {
 
     /// The half line that waits for its end. rsync writes a progress record's `\r` before it, so the newest record is
     /// here until the next one comes.
-    pub fn pending(&self) -> &[u8] {
+    pub(crate) fn pending(&self) -> &[u8] {
         &self.held
     }
 
@@ -82,7 +82,7 @@ impl LineSplitter {
 }
 
 /// Where the first `\n` or `\r` is.
-pub fn line_end(bytes: &[u8]) -> Option<usize> {
+pub(crate) fn line_end(bytes: &[u8]) -> Option<usize> {
     memchr::memchr2(b'\n', b'\r', bytes)
 }
 

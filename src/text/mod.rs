@@ -6,9 +6,9 @@ mod escape;
 mod kind;
 mod lines;
 
-pub use columns::{columns, fit, fit_end};
-pub use escape::{escape_into, escape_record};
-pub use kind::kind;
+pub(crate) use columns::{columns, fit, fit_end};
+pub(crate) use escape::{escape_into, escape_record};
+pub(crate) use kind::kind;
 #[cfg(test)]
-pub use lines::LineEnd;
-pub use lines::{line_end, LineSplitter, Record, LINE_LIMIT};
+pub(crate) use lines::LineEnd;
+pub(crate) use lines::{line_end, LineSplitter, Record, LINE_LIMIT};

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// All claims of this process.
 #[derive(Clone, Debug, Default)]
-pub struct Claims(Arc<Mutex<HashMap<String, Entry>>>);
+pub(crate) struct Claims(Arc<Mutex<HashMap<String, Entry>>>);
 
 #[derive(Debug)]
 struct Entry {
@@ -22,7 +22,7 @@ struct Entry {
 
 /// One job's turn to write to a destination; over when dropped.
 #[derive(Debug)]
-pub struct Turn {
+pub(crate) struct Turn {
     claims: Claims,
     key: String,
     /// The lock's descriptor, to be handed on to rsync.
@@ -41,7 +41,7 @@ impl Drop for Turn {
 
 /// Why a job has to wait.
 #[derive(Debug)]
-pub enum Refused {
+pub(crate) enum Refused {
     /// Another job of this irsync is syncing.
     Job(String),
     /// See [`Error`].
@@ -53,7 +53,7 @@ impl Claims {
     ///
     /// # Errors
     /// See [`Refused`].
-    pub fn take(&self, dir: &Path, key: String, holder: &Holder) -> Result<Turn, Refused> {
+    pub(crate) fn take(&self, dir: &Path, key: String, holder: &Holder) -> Result<Turn, Refused> {
         let mut entries = self.entries();
         let known = entries.get(&key);
         if let Some(job) = known.and_then(|entry| entry.busy.as_ref()) {
@@ -80,7 +80,7 @@ impl Claims {
     }
 
     /// A job does not write there any more. Another one that does takes the lock again.
-    pub fn give_up(&self, key: &str) {
+    pub(crate) fn give_up(&self, key: &str) {
         let mut entries = self.entries();
         if entries.get(key).is_some_and(|entry| entry.busy.is_none()) {
             if let Some(entry) = entries.remove(key) {

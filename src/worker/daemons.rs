@@ -16,11 +16,11 @@ const READS: usize = 8;
 
 /// The pipes that daemons hold.
 #[derive(Debug, Default)]
-pub struct Daemons(VecDeque<OwnedFd>);
+pub(super) struct Daemons(VecDeque<OwnedFd>);
 
 impl Daemons {
     /// Takes care of these pipes from now on.
-    pub fn keep(&mut self, pipes: impl Iterator<Item = OwnedFd>) {
+    pub(super) fn keep(&mut self, pipes: impl Iterator<Item = OwnedFd>) {
         self.0.extend(pipes);
         // Most have no writer any more.
         self.drain();
@@ -29,12 +29,12 @@ impl Daemons {
     }
 
     /// To be polled.
-    pub fn pipes(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+    pub(super) fn pipes(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.0.iter().map(AsFd::as_fd)
     }
 
     /// Reads what there is, and closes the pipes that have come to their end.
-    pub fn drain(&mut self) {
+    pub(super) fn drain(&mut self) {
         let mut buffer = [0; 4096];
         self.0.retain(|pipe| {
             for _ in 0..READS {

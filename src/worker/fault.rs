@@ -3,7 +3,7 @@
 
 /// `IRSYNC_FAULT=wedge:JOB`: once the file named by `IRSYNC_FAULT_FILE` exists, the worker of JOB never turns its loop again.
 #[cfg(feature = "fault-injection")]
-pub fn strike(job: &str) {
+pub(crate) fn strike(job: &str) {
     let wedged = std::env::var("IRSYNC_FAULT").is_ok_and(|fault| fault.strip_prefix("wedge:") == Some(job));
     let now = std::env::var_os("IRSYNC_FAULT_FILE").is_some_and(|file| std::path::Path::new(&file).exists());
     if wedged && now {
@@ -15,4 +15,4 @@ pub fn strike(job: &str) {
 
 /// Nothing, in every build that is shipped.
 #[cfg(not(feature = "fault-injection"))]
-pub fn strike(_job: &str) {}
+pub(super) fn strike(_job: &str) {}

@@ -17,7 +17,7 @@ const STACK: usize = 256 * 1024;
 
 /// A job's worker, as the supervisor holds it.
 #[derive(Debug)]
-pub struct Handle {
+pub(crate) struct Handle {
     job: Arc<config::Job>,
     inbox: Arc<Inbox>,
     pulse: Arc<Pulse>,
@@ -28,7 +28,7 @@ pub struct Handle {
 
 /// What was decided for a job before it was started.
 #[derive(Clone, Copy, Debug)]
-pub struct Terms {
+pub(crate) struct Terms {
     /// Sync again and again; otherwise the job finishes after one sync.
     pub repeat: bool,
     /// When the first sync starts: see [`crate::job::Job::new`].
@@ -40,7 +40,7 @@ impl Handle {
     ///
     /// # Errors
     /// Out of file descriptors, memory or threads.
-    pub fn start(job: Arc<config::Job>, terms: Terms, shared: &Arc<Shared>) -> io::Result<Handle> {
+    pub(crate) fn start(job: Arc<config::Job>, terms: Terms, shared: &Arc<Shared>) -> io::Result<Handle> {
         let inbox = Arc::new(Inbox::new()?);
         let pulse = Arc::new(Pulse::default());
         let status = JobStatus {
@@ -66,71 +66,71 @@ impl Handle {
     }
 
     /// The job as it is configured now.
-    pub fn job(&self) -> &Arc<config::Job> {
+    pub(crate) fn job(&self) -> &Arc<config::Job> {
         &self.job
     }
 
     /// What the job is doing.
-    pub fn status(&self) -> JobStatus {
+    pub(crate) fn status(&self) -> JobStatus {
         self.slot.read()
     }
 
     /// Whether the worker should have turned its loop by now and has not. Takes no lock.
-    pub fn is_stuck(&self, now: Time) -> bool {
+    pub(crate) fn is_stuck(&self, now: Time) -> bool {
         self.pulse.is_stuck(now)
     }
 
     /// When a reboot is due for the job's sake, and whether something runs that may make it needless; None: it is not, as
     /// things stand. Takes no lock.
-    pub fn reboot(&self) -> Option<(Time, bool)> {
+    pub(crate) fn reboot(&self) -> Option<(Time, bool)> {
         self.pulse.reboot()
     }
 
     /// Sync at once.
-    pub fn sync_now(&self) {
+    pub(crate) fn sync_now(&self) {
         self.inbox.post(Order::SyncNow);
     }
 
     /// Sync at once, and make the deletions that are held.
-    pub fn allow(&self) {
+    pub(crate) fn allow(&self) {
         self.inbox.post(Order::Allow);
     }
 
     /// Start no sync by itself, or do so again.
-    pub fn pause(&self, paused: bool) {
+    pub(crate) fn pause(&self, paused: bool) {
         self.inbox.post(Order::Pause(paused));
     }
 
     /// The job's keys have changed.
-    pub fn reload(&mut self, job: Arc<config::Job>) {
+    pub(crate) fn reload(&mut self, job: Arc<config::Job>) {
         self.job = Arc::clone(&job);
         self.inbox.post(Order::Reload(job));
     }
 
     /// Finish; a second call kills what still runs.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.inbox.post(Order::Stop);
     }
 
     /// Finish, because the job is not in the configuration any more. Another one of the same name may be started beside it.
-    pub fn leave(&mut self) {
+    pub(crate) fn leave(&mut self) {
         self.leaving = true;
         self.stop();
     }
 
     /// Whether [`Handle::leave`] was called.
-    pub fn is_leaving(&self) -> bool {
+    pub(crate) fn is_leaving(&self) -> bool {
         self.leaving
     }
 
     /// Whether the job is over, so that [`Handle::join`] does not wait.
-    pub fn has_finished(&self) -> bool {
+    pub(crate) fn has_finished(&self) -> bool {
         // Not JoinHandle::is_finished: a worker rings last of all things, but before its thread has ended.
         self.pulse.has_finished()
     }
 
     /// Waits for the end of the thread and gives the job's last status.
-    pub fn join(self) -> JobStatus {
+    pub(crate) fn join(self) -> JobStatus {
         let status = self.slot.read();
         // A panic has taken the whole process with it (panic = "abort").
         let _ = self.thread.join();

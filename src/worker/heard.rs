@@ -7,7 +7,7 @@ use crate::rsync::stats::Counts;
 
 /// What was said of changes, without the names.
 #[derive(Debug, Default)]
-pub struct Heard {
+pub(super) struct Heard {
     before: Told,
     /// By the passes of this sync.
     now: Told,
@@ -23,12 +23,12 @@ struct Told {
 
 impl Heard {
     /// A sync begins; it may end before rsync is started.
-    pub fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         self.begins = true;
     }
 
     /// What a pass of this sync has brought that the sync before it, and the passes before it, had not named already.
-    pub fn news(&mut self, said: &Said, outcome: Outcome, code: Option<i32>) -> News {
+    pub(super) fn news(&mut self, said: &Said, outcome: Outcome, code: Option<i32>) -> News {
         if std::mem::take(&mut self.begins) {
             self.before = std::mem::take(&mut self.now);
         }
@@ -56,7 +56,7 @@ impl Heard {
     }
 
     /// A pass has ended.
-    pub fn remember(&mut self, said: Said) {
+    pub(super) fn remember(&mut self, said: Said) {
         self.now.counts = said.stats.counts();
         self.now.changes.add(said.changes);
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// What the main thread can ask of a worker.
 #[derive(Debug)]
-pub enum Order {
+pub(super) enum Order {
     /// Sync at once.
     SyncNow,
     /// Sync at once, and make the deletions that are held.
@@ -23,7 +23,7 @@ pub enum Order {
 
 /// A worker's letter box.
 #[derive(Debug)]
-pub struct Inbox {
+pub(super) struct Inbox {
     /// Rings when there is an order, and when a child of the worker has ended.
     pub waker: Arc<Waker>,
     orders: Mutex<VecDeque<Order>>,
@@ -32,18 +32,18 @@ pub struct Inbox {
 impl Inbox {
     /// # Errors
     /// EMFILE, ENFILE.
-    pub fn new() -> io::Result<Inbox> {
+    pub(super) fn new() -> io::Result<Inbox> {
         Ok(Inbox { waker: Arc::new(Waker::new()?), orders: Mutex::default() })
     }
 
     /// Leaves an order and wakes the worker. Never blocks.
-    pub fn post(&self, order: Order) {
+    pub(super) fn post(&self, order: Order) {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner).push_back(order);
         self.waker.ring();
     }
 
     /// Takes the oldest order out.
-    pub fn next(&self) -> Option<Order> {
+    pub(super) fn next(&self) -> Option<Order> {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 /// Removed from rsync's environment: it would override all others.
-pub const OVERRIDING: &str = "LC_ALL";
+pub(super) const OVERRIDING: &str = "LC_ALL";
 /// In these rsync and its remote shell are held to C. `LANGUAGE` counts for nothing where messages are in C, see gettext(3).
 const PINNED: [&str; 4] = ["LC_MESSAGES", "LC_NUMERIC", "LC_TIME", "LC_COLLATE"];
 /// For owners that have none, as init scripts do. A C library that does not know it takes C, and rsync writes names
@@ -11,7 +11,7 @@ const PINNED: [&str; 4] = ["LC_MESSAGES", "LC_NUMERIC", "LC_TIME", "LC_COLLATE"]
 const FALLBACK: &str = "C.UTF-8";
 
 /// The variables, beside [`OVERRIDING`] that must not be there. `owner` gives those of the owner.
-pub fn of_rsync(owner: impl Fn(&str) -> Option<OsString>) -> Vec<(&'static str, OsString)> {
+pub(super) fn of_rsync(owner: impl Fn(&str) -> Option<OsString>) -> Vec<(&'static str, OsString)> {
     // The order of setlocale(3); an empty variable counts as none.
     let letters = [OVERRIDING, "LC_CTYPE", "LANG"].into_iter().filter_map(owner).find(|value| !value.is_empty());
     let mut variables = vec![("LC_CTYPE", letters.unwrap_or_else(|| FALLBACK.into()))];

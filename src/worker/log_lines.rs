@@ -50,13 +50,13 @@ fn cause(cause: Cause, step: Step, stalled: Option<&str>) -> String {
 }
 
 /// Says why a child gets SIGTERM. That irsync is stopping was said already.
-pub fn log_termination(memory: &Mutex<Memory>, job: &str, step: Step, why: Cause, stalled: Option<&str>) {
+pub(super) fn log_termination(memory: &Mutex<Memory>, job: &str, step: Step, why: Cause, stalled: Option<&str>) {
     let level = if why == Cause::Stop { log::Level::Debug } else { log::Level::Warn };
     logging::say(memory, level, &format!("{job}: {}: {}; ending it", step.name(), cause(why, step, stalled)));
 }
 
 /// How a process has ended, as the end of a sentence.
-pub fn exit(exit: Exit) -> String {
+pub(super) fn exit(exit: Exit) -> String {
     match exit {
         Exit::Code(code) => format!("exited with code {code}"),
         Exit::Signal(number) => format!("was ended by signal {number}"),
@@ -64,7 +64,7 @@ pub fn exit(exit: Exit) -> String {
 }
 
 /// Names what was repaired: cards rot, and their owner has to know which.
-pub fn log_repairs(job: &str, said: &Said) {
+pub(super) fn log_repairs(job: &str, said: &Said) {
     for name in &said.repaired_names {
         log::warn!("{job}: repaired {}: its content had changed, although size and time had not", escaped(name));
     }
@@ -75,14 +75,14 @@ pub fn log_repairs(job: &str, said: &Said) {
 }
 
 /// A name that rsync wrote, made safe to show.
-pub fn escaped(line: &[u8]) -> String {
+pub(super) fn escaped(line: &[u8]) -> String {
     let mut out = Vec::new();
     text::escape_into(&mut out, line, NAME_LIMIT);
     String::from_utf8_lossy(&out).into_owned()
 }
 
 /// Another source is asked, because the one before has failed.
-pub fn log_fallback(memory: &Mutex<Memory>, job: &str, report: &SyncReport, arguments: &Arguments) {
+pub(super) fn log_fallback(memory: &Mutex<Memory>, job: &str, report: &SyncReport, arguments: &Arguments) {
     let stalled = report.stalled.as_ref().map(|phase| match phase.starts_with("while ") {
         true => format!("no progress {phase}"),
         false => phase.clone(),
@@ -97,7 +97,7 @@ pub fn log_fallback(memory: &Mutex<Memory>, job: &str, report: &SyncReport, argu
 
 /// The one line of a sync, and now and then that of many. `told`: the same deletions were held before, and their owner has
 /// read it. Gives whether it was told aloud.
-pub fn log_conclusion(
+pub(super) fn log_conclusion(
     job: &str,
     report: &SyncReport,
     conclusion: &Conclusion,
@@ -140,7 +140,7 @@ fn summary(span: Duration, counts: Counts) -> String {
 const NEWS_LIMIT: usize = 900;
 
 /// What a sync has brought, by name; `aloud`: the sync was told.
-pub fn log_news(job: &str, news: &News, aloud: bool) {
+pub(super) fn log_news(job: &str, news: &News, aloud: bool) {
     if !news.names.is_empty() {
         let level = if aloud { log::Level::Info } else { log::Level::Debug };
         log::log!(level, "{job}: changed: {}", listed(news));
@@ -226,7 +226,7 @@ fn held(held: &Held) -> String {
 }
 
 /// Why a sync was no success, in as few words as tell it: rsync's own, unless it was irsync that ended or refused it.
-pub fn why(report: &SyncReport, conclusion: &Conclusion) -> Option<String> {
+pub(super) fn why(report: &SyncReport, conclusion: &Conclusion) -> Option<String> {
     if conclusion.outcome.is_success() {
         return None;
     }

@@ -13,18 +13,18 @@ const STEP: Duration = Duration::from_millis(10);
 
 /// The runs of a job that have left a master.
 #[derive(Debug, Default)]
-pub struct Masters(Vec<String>);
+pub(super) struct Masters(Vec<String>);
 
 impl Masters {
     /// A run that went well has left one.
-    pub fn keep(&mut self, run: &str) {
+    pub(super) fn keep(&mut self, run: &str) {
         self.0.retain(|run| !mark::masters(run).is_empty());
         self.0.push(run.to_owned());
     }
 
     /// The connection has failed: the next sync is to make a new one. If none of the masters is this job's, the sync may
     /// have hung in that of another job of this irsync (`all`), for which a new one costs no more than a handshake.
-    pub fn end(&mut self, all: &str) {
+    pub(super) fn end(&mut self, all: &str) {
         let mut runs = std::mem::take(&mut self.0);
         if runs.is_empty() {
             runs.push(all.to_owned());
@@ -36,7 +36,7 @@ impl Masters {
     }
 
     /// The job is over: when this returns, none of its masters lives.
-    pub fn end_at_once(&mut self) {
+    pub(super) fn end_at_once(&mut self) {
         let runs = std::mem::take(&mut self.0);
         let living = || -> Vec<i32> { runs.iter().flat_map(|run| mark::masters(run)).collect() };
         living().into_iter().for_each(|pid| mark::send(pid, Signal::SIGTERM));

@@ -40,6 +40,6 @@ mod variables;
 mod verifying;
 mod versions;
 
-pub use handle::{Handle, Terms};
+pub(crate) use handle::{Handle, Terms};
 pub(crate) use permission::order_findings;
-pub use shared::{Folders, Shared};
+pub(crate) use shared::{Folders, Shared};

@@ -21,7 +21,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// The reason, for people, when somebody else has it.
-pub fn take_turn(job: &Job, shared: &Shared) -> Result<Option<Turn>, String> {
+pub(super) fn take_turn(job: &Job, shared: &Shared) -> Result<Option<Turn>, String> {
     let (Some(dir), Some(key)) = (&shared.lock_dir, lock_key(job)) else { return Ok(None) };
     let holder = Holder { pid: std::process::id() as i32, run: shared.runs.clone(), job: job.name.clone() };
     match shared.claims.take(dir, key.clone(), &holder) {
@@ -80,12 +80,12 @@ fn were_left(pid: i32, count: usize) -> String {
 }
 
 /// The name of the job's destination among the locks.
-pub fn lock_key(job: &Job) -> Option<String> {
+pub(super) fn lock_key(job: &Job) -> Option<String> {
     destination(job).map(|(destination, remote)| lock::key(&destination, remote))
 }
 
 /// Where the job writes, and whether that is on another machine.
-pub fn destination(job: &Job) -> Option<(String, bool)> {
+pub(super) fn destination(job: &Job) -> Option<(String, bool)> {
     let destination = job.arguments.destination()?;
     let remote = operand::is_remote(&destination);
     Some((destination, remote))
@@ -93,7 +93,7 @@ pub fn destination(job: &Job) -> Option<(String, bool)> {
 
 /// What is wrong with a job's order as the file system is now: links and folders come and go, so it is asked anew at
 /// each sync. Of a drop-in command line only what is dangerous: the rest is handed on untouched.
-pub fn order_findings(job: &Job) -> Vec<Finding> {
+pub(crate) fn order_findings(job: &Job) -> Vec<Finding> {
     let place = |word: &str| {
         let path = Path::new(word);
         let real = paths::resolved(path);
@@ -122,7 +122,7 @@ pub fn order_findings(job: &Job) -> Vec<Finding> {
 ///
 /// # Errors
 /// [`Refusal::Failed`], permanent: only the owner can mend it.
-pub fn check_order(job: &Job) -> Result<(), Refusal> {
+pub(super) fn check_order(job: &Job) -> Result<(), Refusal> {
     let refused: Vec<String> = order_findings(job)
         .into_iter()
         .filter(|finding| finding.refused)
@@ -138,7 +138,7 @@ pub fn check_order(job: &Job) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// [`Refusal::Precondition`]
-pub fn check_preconditions(job: &Job) -> Result<(), Refusal> {
+pub(super) fn check_preconditions(job: &Job) -> Result<(), Refusal> {
     if let Some(path) = &job.require_mount {
         let found = match mounts::is_mount_point(path) {
             Ok(true) => None,

@@ -11,7 +11,7 @@ const STUCK_AFTER: Duration = Duration::from_secs(60);
 /// A worker's signs of life. The main thread reads them on its way to the watchdog's kick, so there is no lock that a
 /// worker could hold. Moments are milliseconds on CLOCK_MONOTONIC, `u64::MAX` for never.
 #[derive(Debug)]
-pub struct Pulse {
+pub(super) struct Pulse {
     /// By when the worker has to turn its loop again.
     due: AtomicU64,
     /// When a reboot is due for its job's sake, times two, and one more while something runs that may make it needless:
@@ -28,35 +28,35 @@ impl Default for Pulse {
 
 impl Pulse {
     /// The worker sleeps until `deadline` at most; None: until it is woken.
-    pub fn asleep_until(&self, deadline: Option<Time>) {
+    pub(super) fn asleep_until(&self, deadline: Option<Time>) {
         self.due.store(millis(deadline.map(|at| at + STUCK_AFTER)), Ordering::Relaxed);
     }
 
     /// The worker is about to do something that should not take long.
-    pub fn busy(&self, now: Time) {
+    pub(super) fn busy(&self, now: Time) {
         self.asleep_until(Some(now));
     }
 
     /// The job is over: the worker does nothing after this but ring and return.
-    pub fn finish(&self) {
+    pub(super) fn finish(&self) {
         self.asleep_until(None);
         self.wish_reboot(None, false);
         self.finished.store(true, Ordering::SeqCst);
     }
 
     /// Whether the job is over.
-    pub fn has_finished(&self) -> bool {
+    pub(super) fn has_finished(&self) -> bool {
         self.finished.load(Ordering::SeqCst)
     }
 
     /// Whether the worker should have turned its loop by now and has not.
-    pub fn is_stuck(&self, now: Time) -> bool {
+    pub(super) fn is_stuck(&self, now: Time) -> bool {
         millis(Some(now)) > self.due.load(Ordering::Relaxed)
     }
 
     /// When a reboot is due for the job's sake, and whether something runs that may make it needless. True: the main
     /// thread has to hear of it.
-    pub fn wish_reboot(&self, at: Option<Time>, held: bool) -> bool {
+    pub(super) fn wish_reboot(&self, at: Option<Time>, held: bool) -> bool {
         let wish = match millis(at) {
             u64::MAX => u64::MAX,
             at => at.min(u64::MAX >> 2) << 1 | u64::from(held),
@@ -65,7 +65,7 @@ impl Pulse {
     }
 
     /// See [`Pulse::wish_reboot`].
-    pub fn reboot(&self) -> Option<(Time, bool)> {
+    pub(super) fn reboot(&self) -> Option<(Time, bool)> {
         match self.reboot.load(Ordering::Relaxed) {
             u64::MAX => None,
             wish => Some((Time(Duration::from_millis(wish >> 1)), wish & 1 == 1)),

@@ -18,7 +18,7 @@ struct Account {
 ///
 /// # Errors
 /// For people: there is no such user or group, or they cannot be looked up.
-pub fn apply(run_as: &RunAs, setup: &mut Setup) -> Result<Vec<(&'static str, OsString)>, String> {
+pub(super) fn apply(run_as: &RunAs, setup: &mut Setup) -> Result<Vec<(&'static str, OsString)>, String> {
     let account = run_as.user.as_deref().map(account).transpose()?;
     let group = run_as.group.as_deref().map(group).transpose()?;
     setup.uid = account.as_ref().map(|account| account.uid);

@@ -38,7 +38,7 @@ const MORE_THAN_A_LIST: u64 = 1024 * 1024;
 
 /// A child and what it has said.
 #[derive(Debug)]
-pub struct Running {
+pub(super) struct Running {
     /// What it is for.
     pub step: Step,
     /// Its process, process group and session.
@@ -72,7 +72,7 @@ pub struct Running {
 
 /// Between which machines a sync copies.
 #[derive(Clone, Copy, Debug)]
-pub struct Ways {
+pub(super) struct Ways {
     /// Source or destination is on another machine.
     pub remote: bool,
     /// It is the destination.
@@ -90,7 +90,7 @@ struct Pipe {
 
 impl Running {
     /// Takes care of a child that was just started. `out` and `err` log its lines.
-    pub fn new(
+    pub(super) fn new(
         step: Step,
         mut child: Child,
         run: Option<String>,
@@ -122,7 +122,7 @@ impl Running {
 
     /// What it writes to the log is bounded, but for what the owner has asked for: rsync's standard output, shown at
     /// `debug`, or at `info` where irsync stands in for rsync on a command line.
-    pub fn bound_log(&mut self, memory: &Arc<Mutex<Memory>>) {
+    pub(super) fn bound_log(&mut self, memory: &Arc<Mutex<Memory>>) {
         self.stderr.log.bound_by(memory);
         if self.step != Step::Rsync {
             self.stdout.log.bound_by(memory);
@@ -130,13 +130,13 @@ impl Running {
     }
 
     /// The pipes that are still open, to be polled.
-    pub fn pipes(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+    pub(super) fn pipes(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         [&self.stdout, &self.stderr].into_iter().filter_map(|pipe| pipe.fd.as_ref().map(AsFd::as_fd))
     }
 
     /// Reads what there is and logs the lines in it; true if there was anything. A pipe at its end is closed, because
     /// poll() would return at once for it, again and again.
-    pub fn drain(&mut self) -> bool {
+    pub(super) fn drain(&mut self) -> bool {
         let step = self.step;
         let said = &mut self.said;
         let out = self.stdout.drain(&mut self.buffer, &mut |line| said.hear_stdout(step, line));
@@ -151,7 +151,7 @@ impl Running {
     }
 
     /// Reaps the child if it has exited, and reads what it said last; true from then on.
-    pub fn reap(&mut self) -> bool {
+    pub(super) fn reap(&mut self) -> bool {
         if self.exit.is_none() {
             self.exit = self.child.try_wait();
             if self.exit.is_some() {
@@ -181,7 +181,7 @@ impl Running {
 
     /// rsync, or a part of it, was killed: it could not remove what it was writing. Its generator says by these codes that the
     /// receiver is gone (errcode.h: stream, IPC, crashed, terminated, signal).
-    pub fn was_cut(&self) -> bool {
+    pub(super) fn was_cut(&self) -> bool {
         match self.exit {
             Some(Exit::Signal(_)) => true,
             Some(Exit::Code(0 | 23..=25)) => false,
@@ -191,7 +191,7 @@ impl Running {
     }
 
     /// rsync came to its own end: the connection, if there was one, was good.
-    pub fn went_well(&self) -> bool {
+    pub(super) fn went_well(&self) -> bool {
         !self.terminated && matches!(self.exit, Some(Exit::Code(0 | 23 | 24 | 25)))
     }
 
@@ -201,7 +201,7 @@ impl Running {
     }
 
     /// The pipes that something which outlives the child still holds.
-    pub fn into_open_pipes(self) -> impl Iterator<Item = OwnedFd> {
+    pub(super) fn into_open_pipes(self) -> impl Iterator<Item = OwnedFd> {
         [self.stdout.fd, self.stderr.fd].into_iter().flatten()
     }
 
@@ -210,7 +210,7 @@ impl Running {
     /// When rsync exits, its receiver may still be moving the partial file to where the next sync resumes from it. It has
     /// the time for that until the state machine asks for SIGKILL, if rsync was told to end, and else `stop_timeout` from
     /// rsync's exit. After a success there is nothing to put aside.
-    pub fn end_leftovers(&mut self, stop_timeout: Duration) -> bool {
+    pub(super) fn end_leftovers(&mut self, stop_timeout: Duration) -> bool {
         let Some(again_in) = self.leftovers_in else { return false };
         if self.may_leave_daemons() {
             // Only to reap what has ended in it by now.
@@ -248,18 +248,18 @@ impl Running {
     }
 
     /// The name of this run, if an ssh master has survived it. To be asked when all else has ended.
-    pub fn run_with_master(&self) -> Option<&str> {
+    pub(super) fn run_with_master(&self) -> Option<&str> {
         let run = self.run.as_deref().filter(|_| self.went_well() && reaper::has_orphans())?;
         (!mark::masters(run).is_empty()).then_some(run)
     }
 
     /// When [`Running::end_leftovers`] is to be called again; None before the child has exited.
-    pub fn leftovers_in(&self) -> Option<Duration> {
+    pub(super) fn leftovers_in(&self) -> Option<Duration> {
         self.leftovers_in
     }
 
     /// SIGTERM; see [`Child::terminate`].
-    pub fn terminate(&mut self) {
+    pub(super) fn terminate(&mut self) {
         self.terminated = true;
         if self.exit.is_none() {
             self.child.terminate();
@@ -267,7 +267,7 @@ impl Running {
     }
 
     /// SIGKILL to the child and to all that it has started.
-    pub fn kill(&mut self) {
+    pub(super) fn kill(&mut self) {
         self.killed = true;
         self.child.kill_group();
         if let Some(run) = &self.run {
@@ -276,12 +276,12 @@ impl Running {
     }
 
     /// Whether anything has moved since the last call.
-    pub fn makes_progress(&mut self) -> bool {
+    pub(super) fn makes_progress(&mut self) -> bool {
         self.sampler.moved()
     }
 
     /// How far it has come, as the end of a sentence: what it does while nothing moves.
-    pub fn phase(&self) -> String {
+    pub(super) fn phase(&self) -> String {
         match (&self.said.progress, self.sampler.connection()) {
             (Some(progress), _) if progress.bytes > 0 => format!("after {} bytes of data", progress.bytes),
             (_, Connection::LookingUp) => "while connecting: the name server does not answer".into(),
@@ -291,7 +291,7 @@ impl Running {
     }
 
     /// Whether it has moved file data: by its progress records, else by what it finished, else by what it has read.
-    pub fn has_moved_data(&self) -> bool {
+    pub(super) fn has_moved_data(&self) -> bool {
         match &self.said.progress {
             Some(progress) => progress.bytes > 0,
             None => self.said.began_something() || self.sampler.read() >= MORE_THAN_A_LIST,
@@ -300,7 +300,7 @@ impl Running {
 
     /// Files completed and bytes of file data moved, as rsync's progress tells. An rsync that tells none (yet) is taken by
     /// the bytes that it has read, as of the last call of [`Running::makes_progress`].
-    pub fn moved(&self) -> (u64, u64) {
+    pub(super) fn moved(&self) -> (u64, u64) {
         match &self.said.progress {
             Some(progress) => (progress.transferred.unwrap_or(0), progress.bytes),
             None => (0, self.sampler.read()),

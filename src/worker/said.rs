@@ -18,7 +18,7 @@ const NAMES: usize = 20;
 
 /// What a child has said.
 #[derive(Debug, Default)]
-pub struct Said {
+pub(super) struct Said {
     /// What rsync's arguments make it print.
     pub printed: Printed,
     /// Whether a new set is being built; None: the set does not change as a whole.
@@ -49,19 +49,19 @@ pub struct Said {
 
 impl Said {
     /// `by_shell`: of an rsync that has a remote shell.
-    pub fn new(by_shell: bool) -> Said {
+    pub(super) fn new(by_shell: bool) -> Said {
         let evidence = if by_shell { Evidence::by_shell() } else { Evidence::default() };
         Said { evidence, ..Said::default() }
     }
 
     /// Of an rsync whose arguments make it print this. `accept`: complaints that are no failure. `atomic`: it is irsync's own
     /// helper at first.
-    pub fn expecting(self, printed: Printed, accept: Kinds, atomic: bool) -> Said {
+    pub(super) fn expecting(self, printed: Printed, accept: Kinds, atomic: bool) -> Said {
         Said { printed, evidence: self.evidence.accepting(accept), staged: atomic.then_some(false), ..self }
     }
 
     /// Takes note of a line of stdout; true if it is for the log.
-    pub fn hear_stdout(&mut self, step: Step, line: &[u8]) -> bool {
+    pub(super) fn hear_stdout(&mut self, step: Step, line: &[u8]) -> bool {
         match step {
             Step::Rsync => {
                 if let Some(progress) = parse_progress(line) {
@@ -99,44 +99,44 @@ impl Said {
     }
 
     /// Takes note of a line of stderr; true if it is for the log.
-    pub fn hear_stderr(&mut self, line: &[u8]) -> bool {
+    pub(super) fn hear_stderr(&mut self, line: &[u8]) -> bool {
         let of_deletions = self.left_out.hear_stderr(line);
         self.evidence.scan(line);
         !(self.counting && of_deletions)
     }
 
     /// Takes note of a line of stderr that has no end yet.
-    pub fn hear_pending_stderr(&mut self, line: &[u8]) {
+    pub(super) fn hear_pending_stderr(&mut self, line: &[u8]) {
         self.evidence.scan_pending(line);
     }
 
     /// Takes note of a line of stdout that has no end yet: a progress record begins with `\r`, so the end of the newest
     /// one comes with the next.
-    pub fn hear_pending(&mut self, line: &[u8]) {
+    pub(super) fn hear_pending(&mut self, line: &[u8]) {
         if let Some(progress) = parse_progress(line) {
             self.progress = Some(progress);
         }
     }
 
     /// Whether rsync may have written something: it did, or it did not say that it did not.
-    pub fn may_have_written(&self) -> bool {
+    pub(super) fn may_have_written(&self) -> bool {
         self.counted_changes() != Some(false) || self.began_something()
     }
 
     /// Whether rsync began to change something: by what it named and counted, else by the files that its progress records saw
     /// finished.
-    pub fn began_something(&self) -> bool {
+    pub(super) fn began_something(&self) -> bool {
         self.staged == Some(true) || !self.changes.is_empty() || self.finished_something()
     }
 
     /// Whether rsync changed something, by what it counted, else by the files that its progress records saw finished.
-    pub fn finished_something(&self) -> bool {
+    pub(super) fn finished_something(&self) -> bool {
         let finished = self.progress.as_ref().and_then(|progress| progress.transferred).unwrap_or(0);
         self.counted_changes().unwrap_or(finished > 0)
     }
 
     /// What rsync's statistics prove.
-    pub fn proof(&self) -> Proof {
+    pub(super) fn proof(&self) -> Proof {
         match (self.printed.stats, self.stats.counts()) {
             (false, _) => Proof::NotAsked,
             (true, None) => Proof::Missing,

@@ -12,7 +12,7 @@ const PASSWORD_LIMIT: u64 = 511;
 ///
 /// # Errors
 /// [`Refusal::Failed`] with what is wrong with the file.
-pub fn read_password(password: &Password) -> Result<Vec<u8>, Refusal> {
+pub(super) fn read_password(password: &Password) -> Result<Vec<u8>, Refusal> {
     let mut secret = match password {
         Password::Text(text) => text.clone().into_bytes(),
         Password::File(path) => read_password_file(path)?,

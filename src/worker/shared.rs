@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where irsync keeps its own files.
 #[derive(Clone, Debug, Default)]
-pub struct Folders {
+pub(crate) struct Folders {
     /// [`Shared::lock_dir`]
     pub locks: Option<PathBuf>,
     /// [`Shared::state_dir`]
@@ -22,7 +22,7 @@ pub struct Folders {
 
 /// One for the whole process.
 #[derive(Debug)]
-pub struct Shared {
+pub(crate) struct Shared {
     /// Wakes the main thread.
     pub main: Arc<Waker>,
     /// Rings the worker whose child has ended.
@@ -55,7 +55,7 @@ pub struct Shared {
 
 impl Shared {
     /// See the fields.
-    pub fn new(
+    pub(crate) fn new(
         main: Arc<Waker>,
         guard: Option<Guard>,
         folders: Folders,
@@ -85,12 +85,12 @@ impl Shared {
 
     /// The marker of the next run. It differs from every other marker of this boot, and because of the dot at its end none
     /// is the beginning of another.
-    pub fn next_run(&self) -> String {
+    pub(crate) fn next_run(&self) -> String {
         format!("{}{}.", self.runs, self.run.fetch_add(1, Ordering::Relaxed))
     }
 
     /// The job writes to `new` from now on, and not to `old` any more; None: nowhere on this machine.
-    pub fn move_destination(&self, job: &str, old: Option<PathBuf>, new: Option<PathBuf>) {
+    pub(crate) fn move_destination(&self, job: &str, old: Option<PathBuf>, new: Option<PathBuf>) {
         let mut all = self.destinations.lock().unwrap_or_else(PoisonError::into_inner);
         // One only: a job that leaves may have a successor of its name already.
         let at = old.and_then(|old| all.iter().position(|(name, place)| name == job && *place == old));
@@ -99,13 +99,13 @@ impl Shared {
     }
 
     /// Where the other jobs write.
-    pub fn other_destinations(&self, job: &str) -> Vec<PathBuf> {
+    pub(crate) fn other_destinations(&self, job: &str) -> Vec<PathBuf> {
         let all = self.destinations.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter().filter(|(name, _)| name != job).map(|(_, destination)| destination.clone()).collect()
     }
 
     /// Has the guard process end this process group should irsync be killed.
-    pub fn guard_enter(&self, group: i32) {
+    pub(crate) fn guard_enter(&self, group: i32) {
         let Some(guard) = &self.guard else { return };
         if guard.enter(group).is_err() && !self.guard_lost.swap(true, Ordering::Relaxed) {
             log::warn!(
@@ -115,14 +115,14 @@ impl Shared {
     }
 
     /// The process group has ended.
-    pub fn guard_leave(&self, group: i32) {
+    pub(crate) fn guard_leave(&self, group: i32) {
         if let Some(guard) = &self.guard {
             guard.leave(group);
         }
     }
 
     /// irsync ends, and nothing that it has started runs any more: the guard process is not needed.
-    pub fn dismiss_guard(&self) {
+    pub(crate) fn dismiss_guard(&self) {
         if let Some(guard) = &self.guard {
             guard.dismiss();
         }

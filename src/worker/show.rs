@@ -15,7 +15,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 
 /// A job's place on the board.
 #[derive(Debug)]
-pub struct Show {
+pub(super) struct Show {
     slot: Arc<Slot>,
     /// When progress was shown last.
     shown: Time,
@@ -25,12 +25,12 @@ pub struct Show {
 
 impl Show {
     /// Nothing is shown yet.
-    pub fn new(slot: Arc<Slot>, now: Time) -> Show {
+    pub(super) fn new(slot: Arc<Slot>, now: Time) -> Show {
         Show { slot, shown: now, version: None }
     }
 
     /// The job waits for its next sync, or for its owner.
-    pub fn waiting(&self, next: Option<Time>, paused: bool) {
+    pub(super) fn waiting(&self, next: Option<Time>, paused: bool) {
         let state = if paused { State::Paused } else { State::Waiting };
         let status = self.slot.read();
         if status.state == state && status.next_run.map(|stamp| stamp.mono) == next {
@@ -49,7 +49,7 @@ impl Show {
     }
 
     /// A child runs.
-    pub fn running(&self, step: Step, pid: i32) {
+    pub(super) fn running(&self, step: Step, pid: i32) {
         let since = Some(Stamp::now());
         self.slot.update(|s| {
             // While it is flushed and tidied up, the sync is not over.
@@ -65,7 +65,7 @@ impl Show {
     }
 
     /// How far rsync has come.
-    pub fn progress(&mut self, said: &Said, now: Time) {
+    pub(super) fn progress(&mut self, said: &Said, now: Time) {
         if now.since(self.shown) < PERIOD {
             return;
         }
@@ -79,22 +79,22 @@ impl Show {
     }
 
     /// The child got SIGTERM.
-    pub fn stopping(&self) {
+    pub(super) fn stopping(&self) {
         self.slot.update(|s| s.state = State::Stopping);
     }
 
     /// The child got SIGKILL.
-    pub fn killed(&self) {
+    pub(super) fn killed(&self) {
         self.slot.update(|s| s.kills += 1);
     }
 
     /// The child does not die of SIGKILL.
-    pub fn unkillable(&self) {
+    pub(super) fn unkillable(&self) {
         self.slot.update(|s| s.state = State::Unkillable);
     }
 
     /// A sync is over.
-    pub fn concluded(&self, report: SyncReport, conclusion: &Conclusion) {
+    pub(super) fn concluded(&self, report: SyncReport, conclusion: &Conclusion) {
         let stamp = Stamp::now();
         let (files, bytes, repaired) = (report.files.unwrap_or(0), report.bytes.unwrap_or(0), report.repaired);
         let run = LastRun {
@@ -129,7 +129,7 @@ impl Show {
     }
 
     /// Which rsync it is. Each sync says so, and nearly always it is the one that is shown.
-    pub fn version(&mut self, version: Option<&str>) {
+    pub(super) fn version(&mut self, version: Option<&str>) {
         if self.version.as_deref() != version {
             self.version = version.map(str::to_owned);
             self.slot.update(|s| s.rsync_version.clone_from(&self.version));
@@ -137,12 +137,12 @@ impl Show {
     }
 
     /// `stale_after` has changed.
-    pub fn stale_after(&self, stale_after: Option<Duration>) {
+    pub(super) fn stale_after(&self, stale_after: Option<Duration>) {
         self.slot.update(|s| s.stale_after = stale_after);
     }
 
     /// The job is over. `left_behind` is a process that could not be killed.
-    pub fn stopped(&self, left_behind: Option<i32>) {
+    pub(super) fn stopped(&self, left_behind: Option<i32>) {
         self.slot.update(|s| {
             s.state = State::Stopped;
             s.next_run = None;

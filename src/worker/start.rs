@@ -36,7 +36,7 @@ const HIDDEN_FROM_HOOKS: &[&str] =
 
 /// Why a step was not started.
 #[derive(Debug)]
-pub enum Refusal {
+pub(super) enum Refusal {
     /// A precondition of the owner does not hold: its key, and what was found.
     Precondition(Id, String),
     /// It cannot be started: the message, and what that means for the sync.
@@ -45,7 +45,7 @@ pub enum Refusal {
 
 /// What a hook finds in its environment about the sync.
 #[derive(Clone, Debug, Default)]
-pub struct HookFacts {
+pub(super) struct HookFacts {
     /// `IRSYNC_RESULT`; None before the sync.
     pub outcome: Option<Outcome>,
     /// `IRSYNC_EXIT_CODE`
@@ -66,7 +66,7 @@ pub struct HookFacts {
 ///
 /// # Errors
 /// See [`Refusal`]; nothing runs then.
-pub fn start(
+pub(super) fn start(
     step: Step,
     pass: Pass,
     job: &Job,

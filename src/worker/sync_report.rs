@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// What is known of a sync.
 #[derive(Clone, Debug, Default)]
-pub struct SyncReport {
+pub(super) struct SyncReport {
     /// rsync's exit code; None if it was not started, or was killed by a signal.
     pub code: Option<i32>,
     /// The name of the code or the signal, `not started`, or the key or lock that refused it.
@@ -42,7 +42,7 @@ pub struct SyncReport {
 
 impl SyncReport {
     /// rsync has run.
-    pub fn of_rsync(exit: Exit, verdict: Verdict, said: &Said, news: News, duration: Duration) -> SyncReport {
+    pub(super) fn of_rsync(exit: Exit, verdict: Verdict, said: &Said, news: News, duration: Duration) -> SyncReport {
         let counts = said.stats.counts();
         // An atomic set was only looked at: what rsync counted then is what it would have done.
         let done = counts.filter(|_| said.staged != Some(false));
@@ -63,7 +63,7 @@ impl SyncReport {
     }
 
     /// This is the last of several passes of rsync: what the ones before it did is part of the sync.
-    pub fn after(mut self, before: SyncReport) -> SyncReport {
+    pub(super) fn after(mut self, before: SyncReport) -> SyncReport {
         let sum = |a: Option<u64>, b: Option<u64>| match (a, b) {
             (Some(a), Some(b)) => Some(a.saturating_add(b)),
             (a, b) => a.or(b),
@@ -80,14 +80,14 @@ impl SyncReport {
     }
 
     /// What rsync has brought is not on the disk: so it is not there yet.
-    pub fn spoil_by_flush(&mut self, why: &str) {
+    pub(super) fn spoil_by_flush(&mut self, why: &str) {
         self.code = None;
         self.reason = Step::Flush.name().to_owned();
         self.note = Some(format!("{why}: what rsync has brought may not survive a power cut"));
     }
 
     /// rsync was not started.
-    pub fn of_refusal(reason: &str, note: String) -> SyncReport {
+    pub(super) fn of_refusal(reason: &str, note: String) -> SyncReport {
         SyncReport { reason: reason.to_owned(), note: Some(note), ..SyncReport::default() }
     }
 }

@@ -41,7 +41,7 @@ const SOON: Duration = Duration::from_secs(1);
 
 /// A job's worker. The children are started by its thread and by no other: the kernel sends them the parent-death signal
 /// when the thread that has started them ends.
-pub struct Worker {
+pub(super) struct Worker {
     /// As it was read.
     template: Arc<config::Job>,
     /// With its variables expanded; as it was read before the first sync that knows them.
@@ -117,7 +117,7 @@ fn settings(job: &config::Job, repeat: bool) -> Settings {
 
 impl Worker {
     /// A worker whose thread has not started yet.
-    pub fn new(
+    pub(super) fn new(
         template: Arc<config::Job>,
         terms: Terms,
         shared: Arc<Shared>,
@@ -159,7 +159,7 @@ impl Worker {
     }
 
     /// The thread's whole life.
-    pub fn run(mut self: Box<Self>) {
+    pub(super) fn run(mut self: Box<Self>) {
         self.show.waiting(self.machine.next_sync(), self.machine.is_paused());
         self.show_ladder();
         self.announce_first_sync();

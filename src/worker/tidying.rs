@@ -15,7 +15,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 /// A job's state in this.
 #[derive(Debug, Default)]
-pub struct Tidying {
+pub(super) struct Tidying {
     suspicion: Suspicion,
     /// What is to be done, as arguments of this program.
     words: Vec<OsString>,
@@ -25,7 +25,7 @@ pub struct Tidying {
 
 impl Tidying {
     /// Lets the other jobs know where this one writes; None: it is over.
-    pub fn write_to(&mut self, job: &str, place: Option<PathBuf>, shared: &Shared) {
+    pub(super) fn write_to(&mut self, job: &str, place: Option<PathBuf>, shared: &Shared) {
         if self.place != place {
             shared.move_destination(job, self.place.take(), place.clone());
             self.place = place;
@@ -33,7 +33,7 @@ impl Tidying {
     }
 
     /// rsync has ended, after `took`; `cut`: it, or a part of it, was killed. True: there is something to do.
-    pub fn after(&mut self, job: &Job, shared: &Shared, outcome: Outcome, cut: bool, took: Duration) -> bool {
+    pub(super) fn after(&mut self, job: &Job, shared: &Shared, outcome: Outcome, cut: bool, took: Duration) -> bool {
         let now = clock::wall().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
         let mut orders = self.suspicion.after(outcome, cut, now - took.as_secs() as i64, now);
         let Some(mut destination) = local_destination(job) else { return false };
@@ -58,12 +58,12 @@ impl Tidying {
     }
 
     /// See [`crate::os::tidy::TIDY`].
-    pub fn words(&self) -> &[OsString] {
+    pub(super) fn words(&self) -> &[OsString] {
         &self.words
     }
 }
 
 /// Where the job writes on this machine, links resolved.
-pub fn local_destination(job: &Job) -> Option<PathBuf> {
+pub(super) fn local_destination(job: &Job) -> Option<PathBuf> {
     job.arguments.local_destination().map(|destination| paths::resolved(Path::new(&destination)))
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// Which variable has no value yet, for people.
-pub fn expanded(job: &Arc<Job>) -> Result<Arc<Job>, String> {
+pub(super) fn expanded(job: &Arc<Job>) -> Result<Arc<Job>, String> {
     if !has_variables(job) {
         return Ok(Arc::clone(job));
     }

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The programs that the jobs use, by the name in the configuration.
 #[derive(Debug, Default)]
-pub struct Versions(Mutex<HashMap<String, Known>>);
+pub(crate) struct Versions(Mutex<HashMap<String, Known>>);
 
 #[derive(Debug)]
 struct Known {
@@ -21,32 +21,32 @@ struct Known {
 
 impl Versions {
     /// What the program said of itself when it was asked last.
-    pub fn get(&self, program: &str) -> Option<Version> {
+    pub(crate) fn get(&self, program: &str) -> Option<Version> {
         self.lock().get(program).and_then(|known| known.version.clone())
     }
 
     /// Whether the program has to be asked before it is used. `file` is what it is now.
-    pub fn must_ask(&self, program: &str, file: Option<Identity>) -> bool {
+    pub(crate) fn must_ask(&self, program: &str, file: Option<Identity>) -> bool {
         self.lock().get(program).map_or(true, |known| known.doubted || known.file != file)
     }
 
     /// Remembers an answer. `file` is what the program was before it was asked: should it have been replaced meanwhile,
     /// it is asked again. The same file that gives no answer this time has not lost the one that it gave before.
-    pub fn learn(&self, program: &str, file: Option<Identity>, answer: Option<Version>) {
+    pub(crate) fn learn(&self, program: &str, file: Option<Identity>, answer: Option<Version>) {
         let mut all = self.lock();
         let before = all.get(program).filter(|known| known.file == file).and_then(|known| known.version.clone());
         all.insert(program.to_owned(), Known { version: answer.or(before), file, doubted: false });
     }
 
     /// The program could not be started, or it refused an option: it is asked again before the next sync.
-    pub fn doubt(&self, program: &str) {
+    pub(crate) fn doubt(&self, program: &str) {
         if let Some(known) = self.lock().get_mut(program) {
             known.doubted = true;
         }
     }
 
     /// Asks every program again before it is used next. Of a wrapper script's file nobody can see what it runs.
-    pub fn doubt_all(&self) {
+    pub(crate) fn doubt_all(&self) {
         self.lock().values_mut().for_each(|known| known.doubted = true);
     }
 

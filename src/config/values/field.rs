@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// A field that holds a key's value.
-pub trait Field {
+pub(crate) trait Field {
     /// Made of a value. One of another kind is seen only where the owner's was refused; what becomes of it does not matter,
     /// because the whole configuration is refused.
     fn of(value: Value) -> Self;

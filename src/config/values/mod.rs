@@ -5,8 +5,8 @@ mod hours;
 mod quantity;
 mod words;
 
-pub use field::Field;
-pub use words::quote;
+pub(crate) use field::Field;
+pub(crate) use words::quote;
 
 use super::{IoClass, Jitter, LogTarget};
 use crate::job::calendar::Calendar;
@@ -161,7 +161,7 @@ impl Kind {
 }
 
 /// Reads a value. The error says what is wrong with it, not what is accepted.
-pub fn parse(kind: &Kind, text: &str) -> Result<Value, String> {
+pub(crate) fn parse(kind: &Kind, text: &str) -> Result<Value, String> {
     let is_off = ["off", "none"].iter().any(|word| text.eq_ignore_ascii_case(word));
     match *kind {
         Kind::Duration { min, max, off } => match if is_off { Some(0) } else { duration(text)? } {

@@ -42,7 +42,7 @@ pub(super) fn words(text: &str) -> Result<Vec<String>, String> {
 }
 
 /// A word as a shell would need it.
-pub fn quote(word: &str) -> String {
+pub(crate) fn quote(word: &str) -> String {
     match shlex::try_quote(word) {
         Ok(quoted) => quoted.into_owned(),
         // Only a NUL byte, which no argument can hold.

@@ -1,9 +1,9 @@
 //! The only unsafe code. Each function here is safe to call, and says why.
 #![allow(unsafe_code)]
 
-pub mod local_time;
-pub mod terminal;
-pub mod watchdog;
+pub(crate) mod local_time;
+pub(crate) mod terminal;
+pub(crate) mod watchdog;
 
 use nix::libc;
 use nix::sys::prctl;
@@ -20,7 +20,7 @@ use std::process::Command;
 
 /// How a child is set up between fork and exec. All of it is worked out before: nothing may be allocated there.
 #[derive(Clone, Debug, Default)]
-pub struct Setup {
+pub(crate) struct Setup {
     /// Handed on to the program, although it is close-on-exec in irsync.
     pub inherit: Option<RawFd>,
     /// oom_score_adj; None: as irsync's.
@@ -46,7 +46,7 @@ pub struct Setup {
 }
 
 /// Makes `command` start in a session of its own, set up as `setup` says.
-pub fn set_up(command: &mut Command, setup: Setup) {
+pub(crate) fn set_up(command: &mut Command, setup: Setup) {
     let parent = Pid::this();
     // SAFETY: between fork and exec only async-signal-safe system calls are made; no memory is allocated, no lock taken.
     unsafe { command.pre_exec(move || in_child(&setup, parent)) };
@@ -149,7 +149,7 @@ fn write_oom_score(score: i16) -> nix::Result<()> {
 ///
 /// # Errors
 /// EINVAL for SIGKILL and SIGSTOP.
-pub fn ignore(signal: Signal) -> nix::Result<()> {
+pub(crate) fn ignore(signal: Signal) -> nix::Result<()> {
     // SAFETY: no handler is installed that could run at a bad moment.
     unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigIgn) }.map(drop)
 }
@@ -158,7 +158,7 @@ pub fn ignore(signal: Signal) -> nix::Result<()> {
 ///
 /// # Errors
 /// EINVAL: this file system cannot do it. EBUSY, EXDEV: one is a mount point. ENOSYS: a kernel before 3.15.
-pub fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+pub(crate) fn exchange(one: &Path, other: &Path) -> io::Result<()> {
     const RENAME_EXCHANGE: libc::c_uint = 2;
     let c_string = |path: &Path| CString::new(path.as_os_str().as_bytes()).map_err(io::Error::from);
     let (one, other) = (c_string(one)?, c_string(other)?);
@@ -188,7 +188,7 @@ fn check(result: libc::c_int) -> io::Result<()> {
 ///
 /// # Errors
 /// EAGAIN, ENOMEM.
-pub fn fork_single_threaded() -> io::Result<ForkResult> {
+pub(crate) fn fork_single_threaded() -> io::Result<ForkResult> {
     // Not in what is shipped: under qemu-user the emulator has a thread of its own, which it takes care of itself.
     #[cfg(debug_assertions)]
     assert_eq!(std::fs::read_dir("/proc/self/task").map_or(1, |tasks| tasks.count()), 1, "a thread was started before");

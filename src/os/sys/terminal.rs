@@ -12,7 +12,7 @@ mod raw {
 ///
 /// # Errors
 /// ENOTTY.
-pub fn window_size(fd: BorrowedFd<'_>) -> io::Result<(u16, u16)> {
+pub(crate) fn window_size(fd: BorrowedFd<'_>) -> io::Result<(u16, u16)> {
     let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
     // SAFETY: the descriptor is open while it is borrowed, and `size` is the struct that the request fills.
     unsafe { raw::window_size(fd.as_raw_fd(), &mut size) }?;

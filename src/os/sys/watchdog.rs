@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 /// `struct watchdog_info`
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct Info {
+pub(crate) struct Info {
     /// `WDIOF_*` bits: what the driver can do.
     pub options: u32,
     /// Version of the card's firmware.
@@ -31,7 +31,7 @@ mod raw {
 macro_rules! int_ioctl {
     ($(#[$doc:meta])* $name:ident($($value:ident)?)) => {
         $(#[$doc])*
-        pub fn $name(fd: BorrowedFd<'_>, $($value: i32)?) -> io::Result<i32> {
+        pub(crate) fn $name(fd: BorrowedFd<'_>, $($value: i32)?) -> io::Result<i32> {
             let mut int = 0 $(+ $value)?;
             // SAFETY: the descriptor is open while it is borrowed, and every one of these requests reads or writes
             // exactly one int at the address given; a descriptor that is no watchdog answers ENOTTY.
@@ -71,7 +71,7 @@ int_ioctl!(
 );
 
 /// `WDIOC_GETSUPPORT`; ENOTTY from anything that is not a watchdog.
-pub fn get_support(fd: BorrowedFd<'_>) -> io::Result<Info> {
+pub(crate) fn get_support(fd: BorrowedFd<'_>) -> io::Result<Info> {
     let mut info = Info { options: 0, firmware: 0, identity: [0; 32] };
     // SAFETY: the descriptor is open while it is borrowed, and `info` has the layout of `struct watchdog_info`.
     unsafe { raw::get_support(fd.as_raw_fd(), &mut info) }?;

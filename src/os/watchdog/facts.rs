@@ -4,17 +4,17 @@ use std::time::Duration;
 
 /// `WDIOF_*` of linux/watchdog.h
 pub(super) mod wdiof {
-    pub const OVERHEAT: u32 = 0x0001;
-    pub const FANFAULT: u32 = 0x0002;
-    pub const EXTERN1: u32 = 0x0004;
-    pub const EXTERN2: u32 = 0x0008;
-    pub const POWERUNDER: u32 = 0x0010;
-    pub const CARDRESET: u32 = 0x0020;
-    pub const POWEROVER: u32 = 0x0040;
-    pub const SETTIMEOUT: u32 = 0x0080;
-    pub const MAGICCLOSE: u32 = 0x0100;
-    pub const PRETIMEOUT: u32 = 0x0200;
-    pub const KEEPALIVEPING: u32 = 0x8000;
+    pub(crate) const OVERHEAT: u32 = 0x0001;
+    pub(crate) const FANFAULT: u32 = 0x0002;
+    pub(crate) const EXTERN1: u32 = 0x0004;
+    pub(crate) const EXTERN2: u32 = 0x0008;
+    pub(crate) const POWERUNDER: u32 = 0x0010;
+    pub(crate) const CARDRESET: u32 = 0x0020;
+    pub(crate) const POWEROVER: u32 = 0x0040;
+    pub(crate) const SETTIMEOUT: u32 = 0x0080;
+    pub(crate) const MAGICCLOSE: u32 = 0x0100;
+    pub(crate) const PRETIMEOUT: u32 = 0x0200;
+    pub(crate) const KEEPALIVEPING: u32 = 0x8000;
 }
 
 /// What is known of the device after it was opened.

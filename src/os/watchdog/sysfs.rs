@@ -33,7 +33,7 @@ impl Holder {
 
 /// What sysfs tells of a watchdog without opening it; every attribute is missing on some kernel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Attributes {
+pub(super) struct Attributes {
     /// The driver's name.
     pub identity: Option<String>,
     /// `active` or `inactive`.
@@ -54,7 +54,7 @@ pub struct Attributes {
 
 impl Attributes {
     /// `class` is `/sys/class/watchdog`, `device` the device number of the node in `/dev`.
-    pub fn read(class: &Path, device: u64) -> Attributes {
+    pub(super) fn read(class: &Path, device: u64) -> Attributes {
         let Some(folder) = Attributes::folder(class, device) else {
             return Attributes::default();
         };
@@ -91,7 +91,7 @@ impl Attributes {
 }
 
 /// Who has the device open, as far as this process may look.
-pub fn holder(proc_folder: &Path, path: &Path) -> Option<Holder> {
+pub(super) fn holder(proc_folder: &Path, path: &Path) -> Option<Holder> {
     let real = fs::canonicalize(path).ok()?;
     let both_names = [Path::new("/dev/watchdog"), Path::new("/dev/watchdog0")];
     let is_it = |link: &Path| link == real || (both_names.contains(&link) && both_names.contains(&real.as_path()));
