@@ -18,6 +18,8 @@
 
 mod conclude;
 mod limits;
+mod orders;
+mod steps;
 
 use super::backoff::{fraction, Rng};
 use super::calendar::Gate;
@@ -311,151 +313,9 @@ impl Job {
         }
     }
 
-    fn stop(&mut self, now: Time) -> Action {
-        let again = std::mem::replace(&mut self.stopping, true);
-        match self.phase {
-            Phase::Waiting => self.finish(),
-            Phase::Running { step, .. } => self.terminate(step, Cause::Stop, now),
-            Phase::Terminating { step, cause, .. } if again => self.kill(step, cause, now),
-            Phase::Terminating { step, cause, kill_at } => {
-                let kill_at = kill_at.min(now + self.settings.limits.stop_timeout);
-                self.phase = Phase::Terminating { step, cause, kill_at };
-                Action::Wait
-            }
-            // It was reported before and still hangs: nothing more can be done for it.
-            Phase::Killed { report_at: None, .. } => self.finish(),
-            _ => Action::Wait,
-        }
-    }
-
-    fn sync_now(&mut self, now: Time) -> Action {
-        self.owed.hurry();
-        match self.phase {
-            Phase::Waiting => {
-                self.by_owner = true;
-                self.begin(now)
-            }
-            Phase::Finished => Action::Wait,
-            // What runs may have looked at the files already: one more sync follows.
-            _ => {
-                self.again = true;
-                Action::Wait
-            }
-        }
-    }
-
-    fn reconfigure(&mut self, settings: Settings, now: Time) -> Action {
-        if settings.sources != self.settings.sources {
-            self.sources = Sources::new(settings.sources);
-        }
-        self.settings = settings;
-        self.failures = 0;
-        self.backoff_step = 0;
-        self.stalls = 0;
-        self.ladder = ladder(&self.settings, now);
-        self.let_go = false;
-        if matches!(self.child(), Some((Step::Rsync, _))) {
-            self.ladder.started(now);
-        }
-        if self.phase == Phase::Waiting {
-            self.next = now;
-        } else {
-            self.fresh = true;
-        }
-        Action::Wait
-    }
-
-    /// The window is closed; when it opens. `irsync once` runs at any time.
-    fn opens(&self) -> Option<Time> {
-        self.gate.filter(|gate| !gate.open && self.settings.repeat).map(|gate| gate.opens)
-    }
-
-    fn clock(&mut self, gate: Option<Gate>, slower: bool, now: Time) -> Action {
-        let was_closed = self.opens().is_some();
-        self.gate = gate;
-        if was_closed && self.opens().is_none() {
-            // The hours in which nothing was tried say nothing of the board.
-            self.ladder.reopened(now);
-        }
-        match self.phase {
-            Phase::Running { step: Step::Rsync, .. } if self.opens().is_some() && !self.by_owner => {
-                self.terminate(Step::Rsync, Cause::Window, now)
-            }
-            Phase::Running { step: Step::Rsync, .. } if slower => self.terminate(Step::Rsync, Cause::Slower, now),
-            _ => Action::Wait,
-        }
-    }
-
-    fn begin(&mut self, now: Time) -> Action {
-        self.phase = Phase::Beginning;
-        self.sources.begin(now);
-        self.again = false;
-        self.before_ran = false;
-        self.brought = false;
-        self.spared = true;
-        self.begin_passes();
-        Action::Begin
-    }
-
-    fn begin_passes(&mut self) {
-        let rules = Rules { allowed: self.allowed, ..self.settings.deletions.unwrap_or_default() };
-        self.deletions = Deletions::begin(rules, self.settings.deletions.is_some());
-    }
-
     fn start(&mut self, step: Step) -> Action {
         self.phase = Phase::Starting(step);
         Action::Start(step)
-    }
-
-    fn first_step(&mut self) -> Action {
-        if self.settings.before {
-            self.start(Step::Before)
-        } else {
-            self.start(Step::Rsync)
-        }
-    }
-
-    /// A child other than rsync has ended, or could not be started.
-    fn after_step(&mut self, step: Step, ok: bool, now: Time) -> Action {
-        if self.stopping {
-            return self.finish();
-        }
-        match step {
-            Step::Probe => self.first_step(),
-            Step::Before if ok => {
-                self.before_ran = true;
-                self.start(Step::Rsync)
-            }
-            Step::Before => self.conclude(Outcome::Skipped, None, false, now),
-            Step::Recover => self.rest(),
-            Step::Flush if ok => {
-                self.unflushed = false;
-                self.show_set(now)
-            }
-            Step::BeforePublish if ok => self.start(Step::Publish),
-            Step::Publish if ok => self.conclude(self.flushing, None, true, now),
-            // Publishing fails where the server has lost files since it was looked at.
-            Step::BeforePublish | Step::Publish => self.conclude(Outcome::Skipped, None, true, now),
-            Step::Flush => self.conclude(Outcome::Disk, None, true, now),
-            Step::Tidy => self.conclude(self.tidying.0, self.tidying.1, true, now),
-            Step::Rsync | Step::OnChange | Step::OnFailure | Step::After => {
-                if step == Step::OnChange {
-                    self.owed.ended(ok, &self.settings.limits);
-                }
-                self.phase = Phase::Concluding;
-                self.next_hook(now)
-            }
-        }
-    }
-
-    /// A list that takes long is silent, so the limit grows until the list is through. Where file data moved, the list was
-    /// through, and the silence that followed is the link's: a longer limit would only make each such silence longer.
-    fn count_stall(&mut self, cause: Option<Cause>, moved: bool) {
-        if moved {
-            self.stalls = 0;
-        } else if let Some(Cause::NoProgress(_)) = cause {
-            self.stalls = self.stalls.saturating_add(1);
-        }
     }
 
     fn rest(&mut self) -> Action {
