@@ -32,7 +32,7 @@ pub(crate) fn drop_in(config: Config) -> ExitCode {
 /// Reads the file, or says what is wrong with it.
 pub(super) fn read(loader: &mut Loader) -> Result<Loaded, ExitCode> {
     let loaded = loader.load().map_err(|errors| {
-        complain(&errors.to_string());
+        complain(&format!("{errors}\n"));
         ExitCode::from(EXIT_CONFIG)
     })?;
     check_folders(&loaded.config.global).map(|()| loaded)

@@ -1,5 +1,6 @@
 //! The real binary: usage, help, and `irsync check`.
 
+use crate::common::Rig;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -184,4 +185,14 @@ fn the_sample_ini_passes() {
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("irsync.ini");
     let output = irsync(&["check", "--config", sample.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+}
+
+#[test]
+fn errors_of_the_file_end_with_a_newline() {
+    let rig = Rig::new("cli-newline");
+    rig.ini("[media]\nsourc = /ok\n");
+    for command in ["run", "once", "check"] {
+        let said = String::from_utf8_lossy(&rig.run(&[command]).stderr).into_owned();
+        assert!(said.ends_with('\n') && !said.ends_with("\n\n"), "{command}: {said:?}");
+    }
 }
