@@ -7,17 +7,18 @@ use crate::config::mask::masked;
 use crate::config::show::{self, Setting};
 use crate::config::trust;
 use crate::config::values::{self, Kind, Value};
-use crate::config::{self, Arguments, Config, Job, Loaded, Password};
+use crate::config::{self, Arguments, Config, Global, Job, Loaded, LogTarget, Password};
 use crate::job::deletions::Pass;
 use crate::os::publish::Places;
 use crate::os::{paths, program};
+use crate::report::log_resort;
 use crate::rsync::argv::{self, Additions};
 use crate::rsync::operand;
 use crate::rsync::options;
 use crate::rsync::orders::Finding;
 use crate::rsync::shell_line;
 use crate::worker;
-use nix::unistd::{Group, User};
+use nix::unistd::{access, AccessFlags, Group, User};
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -68,6 +69,8 @@ pub(crate) fn check(path: &Path) -> ExitCode {
         warnings.extend(hints.iter().map(|hint| format!("{}: warning: [{}] {hint}", path.display(), job.name)));
     }
     overlap_hints(&config, &mut warnings, path);
+    let log = log_hint(&config.global);
+    warnings.extend(log.map(|hint| format!("{}: warning: log: {hint}", path.display())));
     let folders = trust::folders(&config.global).into_iter();
     let faults = folders.filter_map(|(key, folder)| Some(format!("{key}: {}", trust::folder_fault(&folder)?)));
     refused.extend(faults.map(|fault| format!("{}: {fault}", path.display())));
@@ -153,6 +156,36 @@ fn atomic_fault(job: &Job) -> Option<String> {
         Err(why) => return Some(format!("atomic: {why}")),
     };
     places.try_out().err().map(|why| format!("atomic: {why}"))
+}
+
+/// Why nobody would read the log.
+fn log_hint(global: &Global) -> Option<String> {
+    match &global.log {
+        LogTarget::Syslog => {
+            let error = log_resort::reach_syslog().err()?;
+            Some(format!("cannot reach syslog at {}: {error}: the log would be lost", log_resort::SYSLOG))
+        }
+        LogTarget::File(path) if path.is_dir() => {
+            Some(format!("{} is a folder: the log would be lost", path.display()))
+        }
+        LogTarget::File(path) => {
+            // An empty name stands for the working directory.
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let place = if path.exists() { path.as_path() } else { folder };
+            let error = access(place, AccessFlags::W_OK).err()?;
+            Some(format!("cannot write to {}: {error}: the log would be lost", place.display()))
+        }
+        LogTarget::Stderr => {
+            // That of the irsync which runs: our own is somebody's terminal.
+            let status = fs::read_to_string(&global.status_file).ok()?;
+            let pid = status.lines().find_map(|line| line.strip_prefix("pid = "))?.trim().to_owned();
+            let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+            let stderr = fs::read_link(format!("/proc/{pid}/fd/2")).ok()?;
+            (name.trim() == "irsync" && stderr == Path::new("/dev/null")).then(|| {
+                format!("stderr of irsync {pid} is /dev/null: nobody can read its log; log = syslog or a file")
+            })
+        }
+    }
 }
 
 fn option_hints(job: &Job, hints: &mut Vec<String>) {

@@ -1,11 +1,12 @@
 //! Where log records end: a stream, a bounded file, syslog. Only the log's own thread comes here; it may wait.
 
 use super::log_queue::{level, STAMP};
+use super::log_resort::{self, Way, IDENT};
 use crate::config::{trust, Global, LogTarget};
 use crate::os::own;
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use nix::syslog::{Facility, LogFlags, Priority, Severity};
-use std::ffi::{CStr, OsStr, OsString};
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
@@ -50,9 +51,22 @@ impl Sink {
                 .map_err(|(rest, e)| Failure { lost: count(rest), error: format!("cannot write to stderr: {e}") }),
             Sink::File(file) => file.write(records),
             Sink::Syslog => {
+                log_resort::reach_syslog().map_err(|e| Failure {
+                    lost: count(records),
+                    error: format!("cannot write to syslog, {}: {e}", log_resort::SYSLOG),
+                })?;
                 records.split(|&b| b == b'\n').filter(|r| r.len() > STAMP).for_each(send);
                 Ok(())
             }
+        }
+    }
+
+    /// The way to be heard that does not work when this sink does not.
+    pub(super) fn way(&self) -> Option<Way> {
+        match self {
+            Sink::Stream(_) => Some(Way::Stderr),
+            Sink::File(_) => None,
+            Sink::Syslog => Some(Way::Syslog),
         }
     }
 
@@ -86,12 +100,6 @@ fn write_all<'a>(file: &mut File, records: &'a [u8]) -> Result<(), (&'a [u8], io
     }
     Ok(())
 }
-
-/// The name in syslog, with the NUL that openlog(3) keeps a pointer to.
-const IDENT: &CStr = match CStr::from_bytes_with_nul(b"irsync\0") {
-    Ok(ident) => ident,
-    Err(_) => panic!(),
-};
 
 /// syslog(3) adds time and severity of its own. It reconnects when syslogd was started anew; while there is none, the
 /// record is lost.

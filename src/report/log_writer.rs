@@ -1,9 +1,9 @@
 //! The end of the log's way: batches go to the sink, what it fails to take is told, and lines that stand below the log on a
 //! terminal are taken away and put back around it.
 
+use super::log_resort;
 use super::log_sink::{Failure, Sink};
 use super::utc;
-use std::io::{self, Write};
 use std::time::SystemTime;
 
 /// The sink and what it failed to take.
@@ -53,8 +53,9 @@ impl Writer {
             match &mut self.unwritten {
                 Some(before) => before.lost += failure.lost,
                 None => {
-                    // Only when it begins: stderr may be a serial line.
-                    let _ = writeln!(io::stderr(), "irsync: {}; log lines are lost until it works", failure.error);
+                    // Only when it begins: it may be a serial line that hears of it.
+                    let text = format!("{}; log lines are lost until it works", failure.error);
+                    log_resort::tell(self.sink.way(), &text);
                     self.unwritten = Some(failure);
                 }
             }

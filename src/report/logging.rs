@@ -5,10 +5,11 @@
 
 use super::log_bounds::{Memory, Said, Verdict};
 use super::log_queue::Queue;
+use super::log_resort::{self, Way};
 use super::log_sink::Sink;
 use super::log_writer::Writer;
 use super::utc;
-use crate::config::Global;
+use crate::config::{Global, LogTarget};
 use crate::os::clock;
 use crate::text::{self, Record, LINE_LIMIT};
 use log::{Level, LevelFilter, Log, Metadata};
@@ -46,6 +47,16 @@ pub(crate) fn reconfigure(global: &Global) -> Result<(), String> {
         shared.filled.notify_one();
     }
     Ok(())
+}
+
+/// Tells by another way if nobody can read this log: for who starts irsync in the background, as start-stop-daemon does.
+pub(crate) fn complain_if_unheard(global: &Global) {
+    if global.log == LogTarget::Stderr && log_resort::nobody_hears_stderr() {
+        log_resort::tell(
+            Some(Way::Stderr),
+            "the log goes to stderr, which is /dev/null here: log = syslog or a file would keep it",
+        );
+    }
 }
 
 /// Waits until everything is written, at most `limit`; false if something is left.

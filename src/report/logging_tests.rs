@@ -357,5 +357,7 @@ fn syslog_gets_one_message_for_each_record_and_may_be_restarted() {
     let second = syslogd();
     shared.append(b"[INFO] two\n");
     let message = receive(&second);
+    assert!(message.starts_with("<28>") && message.contains("1 log lines lost: cannot write to syslog"), "{message}");
+    let message = receive(&second);
     assert!(message.starts_with("<30>") && message.contains("]: two"), "{message}");
 }

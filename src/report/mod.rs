@@ -9,6 +9,7 @@ pub(crate) mod human;
 pub mod json;
 pub(crate) mod log_bounds;
 mod log_queue;
+pub(crate) mod log_resort;
 mod log_sink;
 mod log_writer;
 pub(crate) mod logging;

@@ -132,6 +132,9 @@ pub(crate) fn supervise(
     let Config { global, .. } = config;
     let surroundings = Surroundings::prepare(&global, manner)?;
     logging::start(&global).map_err(io::Error::other)?;
+    if manner.expects_status {
+        logging::complain_if_unheard(&global);
+    }
     let signals = Signals::install()?;
     let (shared, mut surroundings) = surroundings.share(manner, global.lock_memory)?;
     let now = clock::now();

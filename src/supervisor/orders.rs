@@ -53,6 +53,9 @@ impl Supervisor {
         if let Err(error) = logging::reconfigure(&config.global) {
             log::error!("{error}");
         }
+        if config.global.log != self.global.log {
+            logging::complain_if_unheard(&config.global);
+        }
         let waiting = show::needs_restart(&self.started_with, &config.global);
         let waiting = match waiting.is_empty() {
             true => String::new(),

@@ -88,6 +88,49 @@ fn syslog_that_is_not_there() {
     irsync.stop();
 }
 
+/// irsync where `/dev/console` is a file of the story and nobody listens at `/dev/log`.
+fn with_console(rig: &Rig, stderr: &str) -> Irsync {
+    let console = rig.write("console", "");
+    let script = format!(
+        "exec unshare --mount sh -c 'mount --bind {} /dev/console &&
+         {{ [ ! -e /dev/log ] || mount --bind /dev/null /dev/log; }} && exec \"$0\" \"$@\" 2>{stderr}' \"$0\" \"$@\"",
+        console.display()
+    );
+    rig.start_command(through_shell(&rig.command(&["run"]), &script))
+}
+
+#[test]
+fn log_that_nobody_can_read_is_told_on_the_console_once_and_by_check() {
+    if !is_root("log_that_nobody_can_read_is_told_on_the_console_once_and_by_check") {
+        return;
+    }
+    for (log, stderr, told, checked) in [
+        (
+            "stderr",
+            "/dev/null",
+            "the log goes to stderr, which is /dev/null here",
+            "is /dev/null: nobody can read its log",
+        ),
+        ("syslog", "DIR/said", "cannot write to syslog, /dev/log", "cannot reach syslog at /dev/log"),
+        ("DIR/none/log", "/dev/null", "cannot write DIR/none/log", "cannot write to DIR/none"),
+        ("DIR/none/log", "/dev/full", "cannot write DIR/none/log", "cannot write to DIR/none"),
+    ] {
+        let rig = Rig::new("unheard");
+        let whole = |text: &str| text.replace("DIR", rig.path("").to_str().unwrap().trim_end_matches('/'));
+        rig.ini(&format!("log = {log}\ninterval = 50ms\n{MEDIA}"));
+        let mut irsync = with_console(&rig, &whole(stderr));
+        rig.fake("dest").wait_ends(3);
+        let heard = || rig.read("console") + &rig.read("said");
+        wait_until("it to be told", || heard().contains(&whole(told)));
+        assert_eq!(heard().matches("irsync: ").count(), 1, "{log} {stderr}: {}", heard());
+        if log != "syslog" || !std::path::Path::new("/dev/log").exists() {
+            let said = String::from_utf8_lossy(&rig.run(&["check"]).stderr).into_owned();
+            assert!(said.contains("warning: log: ") && said.contains(&whole(checked)), "{log}: {said}");
+        }
+        irsync.stop();
+    }
+}
+
 #[test]
 fn status_folder_that_goes_and_comes_back() {
     let rig = Rig::new("status-folder");
