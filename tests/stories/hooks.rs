@@ -262,3 +262,13 @@ fn what_a_failed_hook_leaves_in_its_group_is_ended() {
     irsync.stop();
     rig.assert_nothing_left();
 }
+
+#[test]
+fn once_says_that_a_hook_failed_and_exits_by_its_sync() {
+    let rig = Rig::new("hooks-once");
+    rig.ini("log_level = info\n[media]\nsource = /ok\ndestination = DIR/dest\nrun_after = sh -c 'exit 3'\n");
+    let output = rig.run(&["once"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("[WARN] media: run_after exited with code 3"), "{said}");
+}
