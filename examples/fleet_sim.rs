@@ -3,7 +3,7 @@
 //! everywhere.
 //!
 //! `fleet_sim` prints a table with the goal of each row, and fails if one is missed; `fleet_sim FILE.svg FILE.md` writes the plot
-//! and README's figures as well. What is assumed is said in `ASSUMED`.
+//! and the figures of docs/fleet/README.md as well. What is assumed is said in `ASSUMED`.
 
 #[path = "fleet_sim/device.rs"]
 mod device;

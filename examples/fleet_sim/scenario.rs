@@ -103,7 +103,7 @@ pub struct Scenario {
     pub trouble: Trouble,
     /// What is watched from the moment the trouble is over.
     pub watched: Duration,
-    /// The row of it that README shows.
+    /// The row of it that docs/fleet/README.md shows.
     pub in_readme: Option<&'static str>,
 }
 

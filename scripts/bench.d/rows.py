@@ -1,4 +1,4 @@
-"""The rows, each a function of the harness; what one prints is named in the README's table."""
+"""The rows, each a function of the harness; what one prints is named in the table of docs/measured.md."""
 
 import glob
 import os

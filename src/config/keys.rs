@@ -1,4 +1,4 @@
-//! The one table of keys. Parser, reload, `irsync check`, the sample INI, the man page and README's table are made of it.
+//! The one table of keys. Parser, reload, `irsync check`, the sample INI, the man page and docs/configuration.md are made of it.
 //!
 //! To add a key:
 //! 1. Write its row here, where the documentation is to have it. A new kind of value goes into `values/`.

@@ -1,4 +1,4 @@
-//! The sample INI and the README's table of keys are made of the key table.
+//! The sample INI and the table of keys in docs/configuration.md are made of the key table.
 
 use irsync::config;
 use irsync::config::keys::{Effect, Key, Preset, Scope, KEYS};
@@ -52,7 +52,7 @@ fn sample_ini() -> String {
     ini + SAMPLE_JOBS
 }
 
-/// README's table of keys.
+/// The table of keys in docs/configuration.md.
 fn markdown_table() -> String {
     let mut table =
         String::from("| key | default | accepts | a change takes effect | meaning |\n|---|---|---|---|---|\n");
@@ -95,9 +95,61 @@ fn the_sample_ini_agrees_with_the_key_table() {
 }
 
 #[test]
-fn the_readme_agrees_with_the_key_table() {
-    let readme = fs::read_to_string(repository("README.md")).unwrap();
-    let (before, rest) = readme.split_once("<!-- keys -->\n").expect("README.md has the line <!-- keys -->");
-    let (_, after) = rest.split_once("<!-- /keys -->").expect("README.md has the line <!-- /keys -->");
-    holds("README.md", &format!("{before}<!-- keys -->\n{}<!-- /keys -->{after}", markdown_table()));
+fn the_page_of_keys_agrees_with_the_key_table() {
+    const PAGE: &str = "docs/configuration.md";
+    let page = fs::read_to_string(repository(PAGE)).unwrap();
+    let (before, rest) = page.split_once("<!-- keys -->\n").expect("the page has the line <!-- keys -->");
+    let (_, after) = rest.split_once("<!-- /keys -->").expect("the page has the line <!-- /keys -->");
+    holds(PAGE, &format!("{before}<!-- keys -->\n{}<!-- /keys -->{after}", markdown_table()));
+}
+
+/// What somebody with ten minutes reads.
+const README_LINES: usize = 130;
+
+#[test]
+fn the_readme_can_be_read_in_ten_minutes() {
+    let lines = fs::read_to_string(repository("README.md")).unwrap().lines().count();
+    assert!(lines <= README_LINES, "README.md has {lines} lines: what is more than a first look belongs into docs/");
+}
+
+/// The files that people read, from the top of the repository.
+fn pages() -> Vec<String> {
+    fn collect(folder: &Path, found: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let path = entry.path();
+            match path.extension().is_some_and(|end| end == "md") {
+                _ if path.is_dir() => collect(&path, found),
+                true => found.push(path.strip_prefix(repository("")).unwrap().to_str().unwrap().to_owned()),
+                false => {}
+            }
+        }
+    }
+    let mut found: Vec<String> = fs::read_dir(repository(""))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".md"))
+        .collect();
+    for folder in ["docs", "tests", "yocto", "buildroot"] {
+        collect(&repository(folder), &mut found);
+    }
+    found.sort_unstable();
+    found
+}
+
+#[test]
+fn every_link_leads_to_a_file() {
+    let mut seen = 0;
+    for page in pages() {
+        let text = fs::read_to_string(repository(&page)).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let target = link.split('#').next().unwrap_or_default();
+            if target.is_empty() || target.contains("://") {
+                continue;
+            }
+            let file = repository(&page).parent().unwrap().join(target);
+            assert!(file.exists(), "{page}: the link to {link} leads nowhere");
+            seen += 1;
+        }
+    }
+    assert!(seen > 10, "{seen}");
 }

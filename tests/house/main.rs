@@ -3,7 +3,7 @@
 
 /// ARCHITECTURE.md and CONTRIBUTING.md name only what exists.
 mod architecture;
-/// The sample INI and the README's table of keys are made of the key table.
+/// The sample INI and the table of keys in docs/configuration.md are made of the key table.
 mod documents;
 /// A room of `src` imports only from lower floors, and a few words belong to a few files.
 mod layers;

@@ -360,7 +360,7 @@ def halves(scenarios):
 
 
 def table(results):
-    """The README's table."""
+    """The table of docs/watchdog.md."""
     archs = list(results)
     lines = ["| scenario | " + " | ".join(archs) + " |", "|---" * (len(archs) + 1) + "|"]
     for name in [*SCENARIOS, "QEMU's accelerator"]:
