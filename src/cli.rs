@@ -7,6 +7,7 @@ use crate::config::report::WRITE_REPORT;
 use crate::config::values::{self, Value};
 use crate::config::{nearest, Config};
 use crate::os::flush::FLUSH;
+use crate::os::guard::GUARD;
 use crate::os::publish::{PUBLISH, STAGE};
 use crate::os::tidy::TIDY;
 use crate::supervisor::Verb;
@@ -115,6 +116,7 @@ Exit codes: 0 success; 1 failure; 2 wrong usage; 3 not running;
 pub(crate) fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
     match args.first() {
+        Some(first) if first == GUARD => return commands::guard::run(&args[1..]),
         Some(first) if first == WRITE_REPORT => return commands::report::run(&args[1..]),
         Some(first) if first == FLUSH => return commands::flush::run(&args[1..]),
         Some(first) if first == STAGE => return commands::atomic::stage(&args[1..]),

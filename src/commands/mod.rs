@@ -8,6 +8,7 @@ pub(crate) mod control;
 #[cfg(feature = "fleet")]
 pub(crate) mod fleet;
 pub(crate) mod flush;
+pub(crate) mod guard;
 pub(crate) mod history;
 pub(crate) mod once;
 pub(crate) mod report;

@@ -3,41 +3,76 @@
 //! The kernel's parent-death signal reaches only the processes that irsync has started itself. rsync's receiver, or the ssh
 //! beside it, would live on and write into the folder in which the next irsync starts an rsync of its own.
 //!
-//! The guard reads a pipe whose other end only irsync holds. irsync writes the process group of every child that it starts
-//! and of every child that has ended, and [`DISMISSED`] before it exits. If the pipe ends without that, irsync was killed.
+//! The guard is this program executed anew ([`GUARD`]), so that it has little memory of its own. It reads a pipe whose other
+//! end only irsync holds. irsync writes the process group of every child that it starts and of every child that has ended,
+//! and [`DISMISSED`] before it exits. If the pipe ends without that, irsync was killed. If the guard is killed, the pipe breaks:
+//! irsync sees that and starts another one.
 #![forbid(unsafe_code)]
 
-use super::child::terminate;
-use super::mark;
+mod watch;
+
+pub(crate) use watch::watch;
+
+use super::reaper;
+use super::sys::execute::{Plan, SELF};
 use super::sys::fork_single_threaded;
+use crate::job::Time;
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use nix::sys::signal::{killpg, Signal};
+use nix::fcntl::{fcntl, FcntlArg, OFlag};
+use nix::sys::signal::Signal;
 use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, Pid};
-use std::ffi::CString;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
+use nix::unistd::{access, AccessFlags, ForkResult, Pid};
+use std::ffi::{CString, OsString};
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
 use std::process::exit;
-use std::thread::sleep;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// rsync gets this long after SIGTERM to remove its temporary files, and is killed then.
-const GRACE: Duration = Duration::from_secs(2);
-/// How often the guard looks whether the children have ended.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// How often processes that left their group are looked for: one that forks at that very moment may be missed once.
-const SEARCHES: usize = 50;
+/// As irsync's first argument it makes it a guard; what the marks of the guarded irsync begin with follows.
+pub(crate) const GUARD: &str = "@guard";
+/// The guard's name does not begin with irsync's: somebody who calls `pkill irsync` does not mean the guard.
+const NAME: &str = "sync-guard";
+/// These are sent to irsync's whole group or cgroup at times. They are meant for irsync; the guard has to stay until the pipe
+/// ends.
+const IGNORED: &[Signal] = &[Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2];
+/// A secret that the guard does not need.
+const HIDDEN: &str = "RSYNC_PASSWORD";
+
 /// irsync exits and nothing of it runs any more. Every other number in the pipe is a process group: positive when its leader
 /// was started, negative when all of it has ended.
 const DISMISSED: i32 = 0;
+/// What was said so far is void; the process groups that are there follow.
+const START_ANEW: i32 = i32::MIN;
+
+/// A guard that lived for less than this is replaced later each time.
+const LONG_LIFE: Duration = Duration::from_secs(300);
+/// The longest wait until a guard is replaced.
+const LONGEST_WAIT: Duration = Duration::from_secs(256);
 
 /// irsync's end of the pipe.
 #[derive(Debug)]
 pub(crate) struct Guard {
-    pipe: File,
-    /// The process that has forked the guard, until it was waited for.
+    runs: String,
+    line: Mutex<Line>,
+}
+
+#[derive(Debug)]
+struct Line {
+    /// None: the guard was killed, and there is no other yet.
+    pipe: Option<Arc<File>>,
+    /// Those that run, for a guard that has to be told anew.
+    groups: Vec<i32>,
+    /// The guard was not told of everything: it stands still, and the pipe is full.
+    is_behind: bool,
+    /// When the guard was started, and how long irsync waits until it is replaced should it die soon.
+    started: Time,
+    wait: Duration,
+    /// That no other one can be started was told.
+    is_told: bool,
+    /// The process that has forked the first guard, until it was waited for.
     between: Option<Pid>,
 }
 
@@ -46,107 +81,215 @@ impl Guard {
     ///
     /// # Errors
     /// Those of pipe(2) and fork(2).
-    pub(crate) fn start(runs: &str) -> io::Result<Guard> {
-        let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+    pub(crate) fn start(runs: &str, now: Time) -> io::Result<Guard> {
+        let (read, write) = pipe()?;
         // Forked twice, so that the guard becomes a child of init: irsync's own children are rsyncs and hooks only, and the
-        // question whether there are any has a plain answer.
+        // question whether there are any has a plain answer. Everything else is done in the child, beside irsync's other work.
         match fork_single_threaded()? {
-            ForkResult::Parent { child } => Ok(Guard { pipe: File::from(write), between: Some(child) }),
+            ForkResult::Parent { child } => {
+                let line = Line {
+                    pipe: Some(Arc::new(write)),
+                    groups: Vec::new(),
+                    is_behind: false,
+                    started: now,
+                    wait: Duration::ZERO,
+                    is_told: false,
+                    between: Some(child),
+                };
+                Ok(Guard { runs: runs.to_owned(), line: Mutex::new(line) })
+            }
             ForkResult::Child => {
                 drop(write);
-                match fork_single_threaded() {
-                    Ok(ForkResult::Child) => watch(read, runs),
-                    _ => exit(0),
+                if matches!(fork_single_threaded(), Ok(ForkResult::Child)) {
+                    // Where it cannot be executed, this copy of irsync does as well; see `fault`.
+                    plan(runs).execute(read.as_fd());
+                    watch(runs);
                 }
+                exit(0)
             }
         }
     }
 
     /// Waits until the guard is a child of init. Call it before irsync adopts orphans, or it would adopt the guard, and before
     /// any other child is started. It is not part of `start`, because irsync has other work to do while the two fork.
-    pub(crate) fn settle(&mut self) {
-        if let Some(between) = self.between.take() {
+    pub(crate) fn settle(&self) {
+        if let Some(between) = self.lock().between.take() {
             let _ = waitpid(between, None);
         }
     }
 
     /// A child was started that leads this process group: it has to end with irsync.
-    ///
-    /// # Errors
-    /// EPIPE: somebody has killed the guard.
-    pub(crate) fn enter(&self, group: i32) -> io::Result<()> {
-        self.send(group)
+    pub(crate) fn enter(&self, group: i32) {
+        let mut line = self.lock();
+        line.groups.push(group);
+        line.send(group);
     }
 
     /// This process group has ended.
     pub(crate) fn leave(&self, group: i32) {
-        // If the guard is gone, `enter` has said so.
-        let _ = self.send(-group);
+        let mut line = self.lock();
+        line.groups.retain(|&g| g != group);
+        line.send(-group);
     }
 
     /// irsync exits, and nothing that it has started runs any more.
     pub(crate) fn dismiss(&self) {
-        let _ = self.send(DISMISSED);
+        self.lock().send(DISMISSED);
     }
 
-    fn send(&self, record: i32) -> io::Result<()> {
-        (&self.pipe).write_all(&record.to_ne_bytes())
+    /// To be polled: an error of this pipe is the death of the guard. None while there is no guard.
+    pub(crate) fn pipe(&self) -> Option<Arc<File>> {
+        self.lock().pipe.clone()
+    }
+
+    /// When [`Guard::replace`] has something to do, while there is no guard.
+    pub(crate) fn replace_at(&self) -> Option<Time> {
+        let line = self.lock();
+        line.pipe.is_none().then(|| line.started + line.wait)
+    }
+
+    /// The guard has died: has another one started, at once or, if that happens again and again, at [`Guard::replace_at`]. None:
+    /// that has not come yet, or fails as before. The new one is a child of the calling thread, which must be the main thread.
+    pub(crate) fn replace(&self, now: Time) -> Option<io::Result<()>> {
+        let mut line = self.lock();
+        if line.pipe.take().is_some() {
+            line.wait = wait(line.wait, now.since(line.started));
+        }
+        if now < line.started + line.wait {
+            return None;
+        }
+        line.started = now;
+        let result = self.start_another(&mut line);
+        let was_told = std::mem::replace(&mut line.is_told, result.is_err());
+        if result.is_err() {
+            line.wait = wait(line.wait, Duration::ZERO);
+        }
+        (result.is_ok() || !was_told).then_some(result)
+    }
+
+    fn start_another(&self, line: &mut Line) -> io::Result<()> {
+        if let Some(error) = fault() {
+            return Err(error);
+        }
+        let (read, write) = pipe()?;
+        let pid = plan(&self.runs).start(read.as_fd())?;
+        reaper::except(pid);
+        line.pipe = Some(Arc::new(write));
+        line.is_behind = true;
+        line.send(START_ANEW);
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The guard's whole life.
-fn watch(pipe: OwnedFd, runs: &str) -> ! {
-    let _ = nix::unistd::setsid();
-    // The name does not begin with irsync's: somebody who calls `pkill irsync` does not mean the guard.
-    let _ = nix::sys::prctl::set_name(&CString::new("sync-guard").unwrap_or_default());
-    for ignored in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2] {
-        // These signals are sent to irsync's whole group or cgroup at times. They are meant for irsync; the guard has to stay
-        // until the pipe ends.
-        let _ = super::sys::ignore(ignored);
-    }
-    detach();
-    let mut pipe = File::from(pipe);
-    let mut groups: Vec<i32> = Vec::new();
-    let mut record = [0; 4];
-    while pipe.read_exact(&mut record).is_ok() {
-        match i32::from_ne_bytes(record) {
-            DISMISSED => exit(0),
-            group if group > 0 => groups.push(group),
-            group => groups.retain(|&g| g != -group),
-        }
-    }
-    end_all(&mut groups, runs);
-    exit(0)
-}
+impl Line {
+    /// A guard that stands still holds nobody up: it is told everything anew once it reads again.
+    fn send(&mut self, record: i32) {
+        let Some(pipe) = &self.pipe else { return };
+        let mut records = vec![record];
+        if self.is_behind {
+            records = vec![START_ANEW];
+            records.extend(&self.groups);
 
-/// Lets go of irsync's terminal, log pipe and folder.
-fn detach() {
-    let _ = nix::unistd::chdir("/");
-    if let Ok(null) = OpenOptions::new().read(true).write(true).open("/dev/null") {
-        let _ = nix::unistd::dup2_stdin(&null);
-        let _ = nix::unistd::dup2_stdout(&null);
-        let _ = nix::unistd::dup2_stderr(&null);
+            records.extend((record == DISMISSED).then_some(DISMISSED));
+        }
+        let bytes: Vec<u8> = records.iter().flat_map(|record| record.to_ne_bytes()).collect();
+        // That it was killed is learnt from the pipe by the main thread.
+        self.is_behind = pipe.as_ref().write(&bytes).ok() != Some(bytes.len());
     }
 }
 
-fn end_all(groups: &mut Vec<i32>, runs: &str) {
-    groups.iter().for_each(|&group| terminate(group));
-    let mut waited = Duration::ZERO;
-    while waited < GRACE {
-        groups.retain(|&group| killpg(Pid::from_raw(group), None) != Err(Errno::ESRCH));
-        if groups.is_empty() {
-            break;
-        }
-        sleep(LOOK_EVERY);
-        waited += LOOK_EVERY;
+/// Why no guard can be executed: no /proc, or a file system that is mounted noexec by now.
+pub(crate) fn fault() -> Option<io::Error> {
+    access(SELF, AccessFlags::X_OK).err().map(|error: Errno| error.into())
+}
+
+/// The guard's end, and ours, which never blocks.
+fn pipe() -> io::Result<(OwnedFd, File)> {
+    let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+    fcntl(&write, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    Ok((read, File::from(write)))
+}
+
+fn plan(runs: &str) -> Plan {
+    let text = |text: Vec<u8>| CString::new(text).unwrap_or_default();
+    let environment = std::env::vars_os().filter(|(name, _)| name != HIDDEN).map(|(mut name, value)| {
+        name.push("=");
+        name.push(value);
+        text(name.into_vec())
+    });
+    let words = [NAME, GUARD, runs].map(|word| text(OsString::from(word).into_vec()));
+    Plan::of_self(words.into(), environment.collect(), IGNORED)
+}
+
+/// How long after the start of a guard that lived so long the next one may start.
+fn wait(last: Duration, lived: Duration) -> Duration {
+    match lived >= LONG_LIFE {
+        true => Duration::ZERO,
+        false => (last * 2).clamp(Duration::from_secs(1), LONGEST_WAIT),
     }
-    for &group in groups.iter() {
-        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
-    }
-    for _ in 0..SEARCHES {
-        if mark::kill_run(runs) == 0 {
-            break;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    #[test]
+    fn a_guard_that_stands_still_holds_nobody_up_and_is_told_everything_anew() {
+        let (read, write) = pipe().unwrap();
+        let line = Line {
+            pipe: Some(Arc::new(write)),
+            groups: Vec::new(),
+            is_behind: false,
+            started: Time::default(),
+            wait: Duration::ZERO,
+            is_told: false,
+            between: None,
+        };
+        let guard = Guard { runs: "1.1.".into(), line: Mutex::new(line) };
+        guard.enter(7);
+        // More than any pipe holds unless it was asked to.
+        for group in 1000..100_000 {
+            guard.enter(group);
+            guard.leave(group);
         }
-        sleep(LOOK_EVERY);
+        guard.enter(8);
+        let mut read = File::from(read);
+        let mut records = Vec::new();
+        let mut next = || {
+            let mut record = [0; 4];
+            read.read_exact(&mut record).unwrap();
+            records.push(i32::from_ne_bytes(record));
+            *records.last().unwrap()
+        };
+        assert_eq!((next(), next(), next()), (7, 1000, -1000));
+        // Reads what has piled up, and a page of room is enough for the news.
+        for _ in 0..4096 {
+            next();
+        }
+        guard.leave(8);
+        while next() != START_ANEW {}
+        assert_eq!(next(), 7);
+        guard.dismiss();
+        assert_eq!(next(), DISMISSED, "everything that was said before is void");
+    }
+
+    #[test]
+    fn a_guard_that_dies_again_and_again_is_replaced_later_each_time() {
+        let day = Duration::from_secs(86_400);
+        assert_eq!(wait(Duration::ZERO, day), Duration::ZERO, "the first is replaced at once");
+        let mut last = Duration::ZERO;
+        let waits: Vec<u64> = (0..10)
+            .map(|_| {
+                last = wait(last, Duration::ZERO);
+                last.as_secs()
+            })
+            .collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 256]);
+        assert_eq!(wait(last, LONG_LIFE), Duration::ZERO, "a long life is no sign of trouble");
     }
 }

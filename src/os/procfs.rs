@@ -107,11 +107,15 @@ pub(crate) fn uid(pid: i32) -> Option<u32> {
 
 /// Whether orphans were given to us, as child subreaper or PID 1; None where the kernel does not tell
 /// (CONFIG_PROC_CHILDREN). A child belongs to the thread that started it, and the main thread starts none: what it has
-/// are orphans, see find_new_reaper() in the kernel.
-pub(crate) fn has_orphans() -> Option<bool> {
+/// are orphans, see find_new_reaper() in the kernel; all but `guard`.
+pub(crate) fn has_orphans(guard: i32) -> Option<bool> {
     let pid = std::process::id();
     let mut children = fs::File::open(format!("/proc/{pid}/task/{pid}/children")).ok()?;
-    children.read(&mut [0]).ok().map(|n| n > 0)
+    // Room for a pid, its space, and the beginning of another.
+    let mut list = [0; 12];
+    let n = children.read(&mut list).ok()?;
+    let list = std::str::from_utf8(&list[..n]).unwrap_or_default();
+    Some(n > 0 && list.trim_end().parse() != Ok(guard))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use nix::sys::wait::{waitid, waitpid, Id, WaitPidFlag, WaitStatus};
 use nix::unistd::Pid;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The children of all workers.
@@ -85,7 +85,15 @@ pub(crate) fn has_orphans() -> bool {
     if LOST.load(Ordering::Relaxed) {
         return true;
     }
-    procfs::has_orphans().unwrap_or_else(has_children)
+    procfs::has_orphans(GUARD.load(Ordering::Relaxed)).unwrap_or_else(has_children)
+}
+
+/// A guard that was started in place of a dead one is a child of the main thread, and nothing that was left to us.
+static GUARD: AtomicI32 = AtomicI32::new(0);
+
+/// See [`GUARD`].
+pub(crate) fn except(guard: Pid) {
+    GUARD.store(guard.as_raw(), Ordering::Relaxed);
 }
 
 /// Orphans are not given to us: they must be looked for each time.

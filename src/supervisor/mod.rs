@@ -6,6 +6,7 @@ mod control;
 mod heart;
 mod orders;
 mod outlook;
+mod sleep;
 mod status_line;
 mod surroundings;
 
@@ -16,19 +17,18 @@ use crate::config::{Config, Error, Global, Job};
 use crate::job::feeding::Wish;
 use crate::job::Time;
 use crate::os::clock;
+use crate::os::guard::Guard;
 use crate::os::signals::Signals;
 use crate::report::board::{JobStatus, State};
 use crate::report::logging;
 use crate::worker::{Handle, Shared, Terms};
 use control::Control;
 use heart::Heart;
-use nix::poll::{ppoll, PollFd, PollFlags};
-use nix::sys::time::TimeSpec;
 use outlook::Outlook;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+use sleep::Woken;
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 use surroundings::Surroundings;
@@ -206,7 +206,7 @@ impl Supervisor {
 
     fn work(mut self) -> Finish {
         loop {
-            let (asked, removed) = self.sleep();
+            let Woken { asked, removed, unguarded } = self.sleep();
             self.shared.main.clear();
             for signal in self.signals.take() {
                 self.handle_signal(signal);
@@ -217,6 +217,7 @@ impl Supervisor {
             if asked {
                 self.serve_control();
             }
+            self.keep_guard(now, unguarded);
             self.keep_status(now, removed);
             self.look_at_board(now);
             self.bury();
@@ -225,28 +226,6 @@ impl Supervisor {
             }
         }
         self.end()
-    }
-
-    /// Whether somebody has written to the control socket, and whether it or the lock was removed.
-    fn sleep(&self) -> (bool, bool) {
-        let main = self.shared.main.as_fd();
-        let control = self.control.as_ref().map_or(main, |control| control.as_fd());
-        let removals = self.surroundings.removals();
-        let fds = [self.signals.as_fd(), main, control, removals.unwrap_or(main)];
-        let mut fds = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN));
-        let timeout = self.deadline().map(|at| TimeSpec::from_duration(at.since(clock::now())));
-        // EINTR and the like: everything is looked at in any case, and nothing of it blocks.
-        let _ = ppoll(&mut fds, timeout, None);
-        let woken_by = |at: usize| fds[at].any().unwrap_or(true);
-        (self.control.is_some() && woken_by(2), removals.is_some() && woken_by(3))
-    }
-
-    fn deadline(&self) -> Option<Time> {
-        let now = clock::now();
-        let wishes = self.handles.iter().filter_map(Handle::reboot);
-        let reboot = wishes.filter(|(at, held)| !held && *at > now).map(|(at, _)| at).min();
-        let outlook = self.outlook.deadline(&self.shared.news);
-        [self.heart.deadline(now), self.stop_by, reboot, outlook].into_iter().flatten().min()
     }
 
     fn handle_signal(&mut self, signal: i32) {
@@ -346,7 +325,7 @@ impl Supervisor {
         self.outlook.end(&self.heart, board(&self.jobs, &self.handles));
         self.surroundings.disown();
         if left == 0 {
-            self.shared.dismiss_guard();
+            self.shared.guard.iter().for_each(Guard::dismiss);
         }
         self.heart.stop(clock::now());
         log::info!("stopped");

@@ -4,7 +4,7 @@ use super::control::{self, Control};
 use super::Manner;
 use crate::config::expand::Variables;
 use crate::config::Global;
-use crate::os::guard::Guard;
+use crate::os::guard::{self, Guard};
 use crate::os::lock::{self, Lock};
 use crate::os::own as files;
 use crate::os::wake::Waker;
@@ -52,7 +52,7 @@ impl Surroundings {
         let start = procfs::stat(pid).map_or(0, |stat| stat.start);
         let runs = format!("{pid}.{start}.");
         // When PID 1 ends, the kernel ends all others of its namespace.
-        let guard = if pid == 1 { None } else { Some(Guard::start(&runs)?) };
+        let guard = if pid == 1 { None } else { Some(Guard::start(&runs, clock::now())?) };
         let ownership = match manner.has_status {
             true => own(&global.status_file),
             false => Err(io::ErrorKind::Unsupported.into()),
@@ -75,8 +75,11 @@ impl Surroundings {
     /// # Errors
     /// EMFILE.
     pub(super) fn share(mut self, manner: Manner, lock_memory: bool) -> io::Result<(Arc<Shared>, Surroundings)> {
-        if let Some(guard) = &mut self.guard {
+        if let Some(guard) = &self.guard {
             guard.settle();
+            if let Some(error) = guard::fault() {
+                log::warn!("cannot execute irsync as its own guard process: {error}; a copy of this one does it, which takes more memory");
+            }
         }
         reaper::adopt_orphans();
         if lock_memory {

@@ -8,7 +8,7 @@ use crate::os::wake::Waker;
 use crate::report::slot::News;
 use nix::sys::stat::Mode;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where irsync keeps its own files.
@@ -46,8 +46,7 @@ pub(crate) struct Shared {
     /// At which level rsync's standard output is logged.
     pub rsync_stdout: log::Level,
     /// Ends irsync's children if irsync is killed; None as PID 1, where the kernel does that.
-    guard: Option<Guard>,
-    guard_lost: AtomicBool,
+    pub guard: Option<Guard>,
     run: AtomicU64,
     /// Where each job writes on this machine.
     destinations: Mutex<Vec<(String, PathBuf)>>,
@@ -77,7 +76,6 @@ impl Shared {
             umask,
             rsync_stdout,
             guard,
-            guard_lost: AtomicBool::new(false),
             run: AtomicU64::new(0),
             destinations: Mutex::default(),
         }
@@ -102,29 +100,5 @@ impl Shared {
     pub(crate) fn other_destinations(&self, job: &str) -> Vec<PathBuf> {
         let all = self.destinations.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter().filter(|(name, _)| name != job).map(|(_, destination)| destination.clone()).collect()
-    }
-
-    /// Has the guard process end this process group should irsync be killed.
-    pub(crate) fn guard_enter(&self, group: i32) {
-        let Some(guard) = &self.guard else { return };
-        if guard.enter(group).is_err() && !self.guard_lost.swap(true, Ordering::Relaxed) {
-            log::warn!(
-                "irsync's guard process was killed: a SIGKILL of irsync may now leave an rsync behind; restart irsync"
-            );
-        }
-    }
-
-    /// The process group has ended.
-    pub(crate) fn guard_leave(&self, group: i32) {
-        if let Some(guard) = &self.guard {
-            guard.leave(group);
-        }
-    }
-
-    /// irsync ends, and nothing that it has started runs any more: the guard process is not needed.
-    pub(crate) fn dismiss_guard(&self) {
-        if let Some(guard) = &self.guard {
-            guard.dismiss();
-        }
     }
 }

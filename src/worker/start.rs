@@ -15,6 +15,7 @@ use crate::job::{Outcome, Step};
 use crate::os::child::{Child, Spec};
 use crate::os::flush::FLUSH;
 use crate::os::publish::{Places, PUBLISH, STAGE};
+use crate::os::sys::execute::SELF;
 use crate::os::sys::Setup;
 use crate::os::{lock, mark};
 use crate::report::logging::ChildLog;
@@ -25,8 +26,6 @@ use std::path::Path;
 
 /// When memory runs out, the kernel kills a process with a high score first: rsync, and not irsync.
 const OOM_SCORE_OF_CHILDREN: i16 = 500;
-/// This program, also after its file was replaced.
-const SELF: &str = "/proc/self/exe";
 /// Variables by which the service manager speaks to irsync alone, and one that would override rsync's locale.
 const HIDDEN: &[&str] = &["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", locale::OVERRIDING];
 /// The same for hooks, which have no need of the password either, and may leave daemons behind that are nobody's rsync: not

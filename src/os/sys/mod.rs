@@ -1,6 +1,7 @@
 //! The only unsafe code. Each function here is safe to call, and says why.
 #![allow(unsafe_code)]
 
+pub(crate) mod execute;
 pub(crate) mod local_time;
 pub(crate) mod terminal;
 pub(crate) mod watchdog;

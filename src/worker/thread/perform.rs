@@ -177,7 +177,7 @@ impl Worker {
                     child.bound_log(&self.memory);
                 }
                 self.shared.reaper.enrol(child.pid, Arc::clone(&self.inbox.waker));
-                self.shared.guard_enter(child.pid);
+                self.shared.guard.iter().for_each(|guard| guard.enter(child.pid));
                 // It may have exited before it was enrolled; then nobody rings for it any more.
                 self.inbox.waker.ring();
                 self.child_since = clock::now();
@@ -221,7 +221,7 @@ impl Worker {
         }
         let Some(mut child) = self.child.take() else { return };
         self.shared.reaper.forget(child.pid);
-        self.shared.guard_leave(child.pid);
+        self.shared.guard.iter().for_each(|guard| guard.leave(child.pid));
         self.shared.reaper.look();
         let Some(exit) = child.exit else { return };
         let event = match child.step {

@@ -196,6 +196,17 @@ impl Rig {
         process::marked(&self.marker()).into_iter().filter(|process| !ours(process)).collect()
     }
 
+    /// The guard process of the irsync that runs, once it bears its name.
+    pub fn guard(&self) -> i32 {
+        let name = |pid: i32| fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+        let mut found = None;
+        wait_until("the guard", || {
+            found = self.leftovers().iter().map(|process| process.pid).find(|&pid| name(pid) == b"sync-guard\n");
+            found.is_some()
+        });
+        found.expect("waited for")
+    }
+
     pub fn marker(&self) -> String {
         format!("{}={}", self.marker.0, self.marker.1)
     }

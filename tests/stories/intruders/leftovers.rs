@@ -74,17 +74,6 @@ fn status_lock_and_socket_come_back_when_their_folder_was_removed() {
         .all(|file| { file.file_name().to_string_lossy().starts_with("lock-") }));
 }
 
-fn guard(rig: &Rig) -> i32 {
-    let mut found = None;
-    wait_until("the guard", || {
-        let all = rig.leftovers().into_iter();
-        let name = |pid: i32| fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
-        found = all.map(|process| process.pid).find(|&pid| name(pid) == b"sync-guard\n");
-        found.is_some()
-    });
-    found.expect("waited for")
-}
-
 fn remove_locks(rig: &Rig) {
     for entry in fs::read_dir(rig.path("")).unwrap().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -102,8 +91,9 @@ fn an_rsync_that_irsync_guard_and_locks_were_taken_from_is_ended_before_the_next
         let mut irsync = rig.start(&["run"]);
         rig.fake("media").wait_runs(1);
         let left = rig.fake("media").pid();
-        let guard = guard(&rig);
-        process::send(guard, Signal::SIGKILL);
+        // Both at once, or irsync would start another one.
+        irsync.signal(Signal::SIGSTOP);
+        process::send(rig.guard(), Signal::SIGKILL);
         irsync.kill();
         assert!(process::alive(left), "nobody is there to end it");
         if !locks {

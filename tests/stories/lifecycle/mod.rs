@@ -1,5 +1,6 @@
 //! The life of a job, told with the fake rsync.
 
+mod guard;
 mod idle;
 mod lock;
 mod output;
