@@ -1,13 +1,13 @@
 //! `irsync check`: what a configuration comes to, and what in it will hurt in the field.
 
-use super::{check_watchdog, complain, say, EXIT_CONFIG};
+use super::{check_job, check_watchdog, complain, say, EXIT_CONFIG};
 use crate::config::expand::Variables;
 use crate::config::keys::Effect;
 use crate::config::mask::masked;
 use crate::config::show::{self, Setting};
 use crate::config::trust;
 use crate::config::values::{self, Kind, Value};
-use crate::config::{self, Arguments, Config, Global, Job, Loaded, LogTarget, Password};
+use crate::config::{self, Arguments, Config, Global, Job, Loaded, LogTarget};
 use crate::job::deletions::Pass;
 use crate::os::publish::Places;
 use crate::os::{paths, program};
@@ -21,7 +21,6 @@ use crate::worker;
 use nix::unistd::{access, AccessFlags, Group, User};
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -49,7 +48,8 @@ pub(crate) fn check(path: &Path) -> ExitCode {
     }
     for job in &config.jobs {
         let mut hints = Vec::new();
-        refused.extend(password_fault(job).map(|fault| format!("{}: [{}] {fault}", path.display(), job.name)));
+        refused
+            .extend(check_job::password_fault(job).map(|fault| format!("{}: [{}] {fault}", path.display(), job.name)));
         let mut findings = worker::order_findings(job);
         for source in 1..=job.fallback.len() {
             let asked = Job { arguments: job.arguments_for(source), ..job.clone() };
@@ -64,7 +64,14 @@ pub(crate) fn check(path: &Path) -> ExitCode {
             }
         }
         refused.extend(atomic_fault(job).map(|fault| format!("{}: [{}] {fault}", path.display(), job.name)));
+        match check_job::options_objection(job) {
+            Some((true, text)) => refused.push(format!("{}: [{}] {text}", path.display(), job.name)),
+            Some((false, text)) => hints.push(text),
+            None => {}
+        }
         option_hints(job, &mut hints);
+        check_job::hook_hints(job, &mut hints);
+        hints.extend(check_job::password_hint(job));
         place_hints(job, &mut hints);
         warnings.extend(hints.iter().map(|hint| format!("{}: warning: [{}] {hint}", path.display(), job.name)));
     }
@@ -131,20 +138,6 @@ fn command(job: &Job) -> String {
     );
     let quoted = words.iter().map(|word| values::quote(&word.to_string_lossy()));
     masked(&std::iter::once(values::quote(&job.rsync)).chain(quoted).collect::<Vec<_>>().join(" "))
-}
-
-/// rsync itself would refuse the file (authenticate.c).
-fn password_fault(job: &Job) -> Option<String> {
-    let Some(Password::File(file)) = &job.password else { return None };
-    let found = fs::metadata(file).ok()?;
-    let mode = found.mode();
-    if !found.is_file() {
-        return Some(format!("password_file: {} is not a file", file.display()));
-    }
-    if let Some(fault) = trust::fault(&found).filter(|_| mode & 0o006 == 0) {
-        return Some(format!("password_file: {} would not be read: {fault}", file.display()));
-    }
-    (mode & 0o006 != 0).then(|| format!("password_file: others can read {}: chmod o-rw it", file.display()))
 }
 
 /// Whether the destination can change as a whole, found out by trying. A parent that is not there yet may come with a card.
@@ -258,11 +251,6 @@ fn place_hints(job: &Job, hints: &mut Vec<String>) {
     if let Some(group) = job.run_as.group.as_ref().filter(unknown) {
         if !matches!(Group::from_name(group), Ok(Some(_))) {
             hints.push(format!("group: there is no group {group:?}: every sync would fail"));
-        }
-    }
-    if let Some(Password::File(file)) = &job.password {
-        if let Err(error) = fs::metadata(file) {
-            hints.push(format!("password_file: cannot read {}: {error}", file.display()));
         }
     }
     if operand::is_remote(destination) {

@@ -9,6 +9,7 @@ mod load;
 pub(crate) mod mask;
 pub(crate) mod nearest;
 mod parse;
+pub(crate) mod password;
 pub(crate) mod read;
 pub mod report;
 mod rules;

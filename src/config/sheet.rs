@@ -149,7 +149,8 @@ fn meaning(line: &[u8]) -> Result<Meaning, String> {
     }
     let line = std::str::from_utf8(line).map_err(|_| "is not UTF-8")?.trim();
     if line.contains('\r') {
-        return Err("has a carriage return in its middle".into());
+        let how = "end each line with a line feed, as dos2unix or an editor does that is told to write Unix files";
+        return Err(format!("has a carriage return in its middle: {how}"));
     }
     let options = ParseOption { enabled_quote: false, enabled_escape: false, ..ParseOption::default() };
     // Its message may repeat the line, which may hold a password.

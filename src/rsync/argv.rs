@@ -113,7 +113,8 @@ impl Arguments {
         options.value("--rsh").map(OsString::from)
     }
 
-    fn operands(&self) -> Vec<String> {
+    /// Sources and destination, as given.
+    pub(crate) fn operands(&self) -> Vec<String> {
         match self {
             Arguments::DropIn(args) => {
                 analyse(args).operands.into_iter().map(|at| args[at].to_string_lossy().into_owned()).collect()

@@ -59,6 +59,11 @@ pub(crate) fn host(operand: &str) -> &str {
     }
 }
 
+/// The user that a remote operand names.
+pub(crate) fn user(operand: &str) -> Option<&str> {
+    Some(remote(operand)?.host.rsplit_once('@')?.0).filter(|user| !user.is_empty())
+}
+
 /// The password in `rsync://user:password@host/…`. rsync does not understand that form, and would show it to everybody
 /// who can list processes.
 pub(crate) fn url_password(operand: &str) -> Option<&str> {

@@ -159,6 +159,11 @@ pub(crate) fn judge(
         address(key, word, &mut findings);
     }
     options.iter().for_each(|word| typography("options", word, &mut findings));
+    let mut operands = given.operands.iter().filter_map(|at| options.get(*at));
+    if let Some(word) = operands.find(|word| word.starts_with([';', '#'])) {
+        let text = format!("rsync would take {word:?} for a source: a comment stands on a line of its own");
+        findings.refuse("options", text);
+    }
     for (option, why) in COPIES_NOTHING.iter().filter(|(option, _)| given.has(option)) {
         findings.refuse("options", format!("{option}: {why}"));
     }

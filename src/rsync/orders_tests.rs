@@ -54,6 +54,15 @@ fn honest_orders_are_not_complained_of() {
 }
 
 #[test]
+fn a_comment_behind_the_options_is_no_source() {
+    for options in ["-rlt ; fast", "-rlt # fast", "-rlt #fast", "-rlt ;"] {
+        let text = refusal(options, "/srv/a/", "/srv/b").unwrap();
+        assert!(text.starts_with("options: ") && text.contains("a comment stands on a line of its own"), "{text}");
+    }
+    assert_eq!(refusal("-rlt -f ; --exclude # --exclude=#x", "/srv/a/", "/srv/b"), None);
+}
+
+#[test]
 fn source_and_destination_inside_one_another_are_refused() {
     for (source, destination, part) in [
         ("/srv/a/", "/srv/a", "is its own source"),

@@ -10,10 +10,12 @@
 //! | `permission`, `claims` | the turn at a destination, its lock, and the owner's preconditions |
 //! | `start`, `run_as`, `locale`, `secret`, `variables`, `versions` | how a child is started, with what, and what its rsync can be asked for |
 //! | `running`, `said`, `masters`, `tidying` | a running child: its pipes, its lines, its leftovers, the ssh masters that outlive it, what it leaves in the destination |
+//! | `ask` | whether an rsync knows the owner's options, for `irsync check` |
 //! | `daemons` | what is still written by what hooks have started |
 //! | `sync_report`, `show`, `log_lines` | what is known of a sync, on the board and in the log |
 #![forbid(unsafe_code)]
 
+mod ask;
 mod claims;
 mod daemons;
 mod fault;
@@ -40,6 +42,7 @@ mod variables;
 mod verifying;
 mod versions;
 
+pub(crate) use ask::objection;
 pub(crate) use handle::{Handle, Terms};
 pub(crate) use permission::order_findings;
 pub(crate) use shared::{Folders, Shared};

@@ -1,27 +1,30 @@
 //! The daemon password.
 
 use super::start::Refusal;
-use crate::config::{read, Password};
+use crate::config::{password, read, Job, Password};
 use crate::job::Outcome;
+use crate::rsync::operand;
 use std::path::Path;
 
-/// rsync reads at most so many bytes of a password (authenticate.c).
-const PASSWORD_LIMIT: u64 = 511;
-
-/// The daemon password as rsync reads it on its standard input, with the end of the line.
+/// The job's daemon password as rsync reads it on its standard input, with the end of the line; None: it has none.
 ///
 /// # Errors
 /// [`Refusal::Failed`] with what is wrong with the file.
-pub(super) fn read_password(password: &Password) -> Result<Vec<u8>, Refusal> {
-    let mut secret = match password {
-        Password::Text(text) => text.clone().into_bytes(),
-        Password::File(path) => read_password_file(path)?,
+pub(super) fn of(job: &Job) -> Result<Option<Vec<u8>>, Refusal> {
+    let mut secret = match &job.password {
+        None => return Ok(None),
+        Some(Password::Text(text)) => text.clone().into_bytes(),
+        Some(Password::File(path)) => {
+            let operands = job.arguments.operands();
+            let users: Vec<&str> = operands.iter().filter_map(|word| operand::user(word)).collect();
+            from_file(path, &users)?
+        }
     };
     secret.push(b'\n');
-    Ok(secret)
+    Ok(Some(secret))
 }
 
-fn read_password_file(path: &Path) -> Result<Vec<u8>, Refusal> {
+fn from_file(path: &Path, users: &[&str]) -> Result<Vec<u8>, Refusal> {
     let fail = |what: String, outcome| {
         Refusal::Failed(format!("cannot use password_file {}: {what}", path.display()), outcome)
     };
@@ -32,12 +35,6 @@ fn read_password_file(path: &Path) -> Result<Vec<u8>, Refusal> {
             Outcome::Permanent,
         ));
     }
-    let line = content.bytes.split(|&b| b == b'\n' || b == b'\r').next().unwrap_or_default();
-    match line.len() as u64 {
-        0 => Err(fail("its first line is empty".into(), Outcome::Permanent)),
-        n if n > PASSWORD_LIMIT => {
-            Err(fail(format!("its first line is longer than {PASSWORD_LIMIT} bytes"), Outcome::Permanent))
-        }
-        _ => Ok(line.to_vec()),
-    }
+    let line = password::first_line(&content.bytes, users).map_err(|why| fail(why, Outcome::Permanent))?;
+    Ok(line.to_vec())
 }

@@ -82,10 +82,7 @@ pub(super) fn start(
         check_preconditions(job)?;
     }
     let (program, arguments) = words(step, pass, job, shared, facts, tidying);
-    let secret = match (&job.password, step) {
-        (Some(password), Step::Rsync) => Some(secret::read_password(password)?),
-        _ => None,
-    };
+    let secret = if step == Step::Rsync { secret::of(job)? } else { None };
     let mut environment = Vec::new();
     let run = is_rsync.then(|| shared.next_run());
     match &run {

@@ -144,6 +144,13 @@ fn check_warns_of_what_hurts_in_the_field() {
         (job(&format!("{there}\ngroup = nogroupp")), "there is no group \"nogroupp\""),
         (job(&format!("{there}\npassword_file = DIR/absent")), "password_file: cannot read"),
         (job("source = h::m\ndestination = DIR/x/y"), "has no parent directory"),
+        (
+            job(&format!("{there}\nrun_before = /bin/true && mount /data")),
+            "run_before: \"&&\" is handed to the program as it stands: no shell reads it; write run_before = sh -c '…'",
+        ),
+        (job(&format!("{there}\nrun_after = logger $IRSYNC_JOB")), "run_after: \"$IRSYNC_JOB\" is handed to"),
+        (job(&format!("{there}\nrun_after = /bin/true # told")), "run_after: \"#\" is handed to"),
+        (job(&format!("{there}\npassword = x ; the server's")), "password: it has a blank and a comment's mark"),
         (job("source = h:m\ndestination = DIR/d"), "BatchMode"),
         (format!("{}[b]\n{there}/e\n", job(there)), "overlaps that of [a]"),
         (job(&format!("{there}\nenabled = no")), "no job is enabled"),

@@ -163,6 +163,13 @@ fn combinations_that_cannot_work_are_refused() {
         ("source =", "is empty"),
         ("source = p", "\"p\" is a relative path: init"),
         ("source = /s ; the", "\";\" is a relative path: a comment stands on a line of its own"),
+        (
+            "interval = 30s ; often",
+            "interval = 30s ; often: has an unknown unit: a comment stands on a line of its own",
+        ),
+        ("run_before = /x\ninterval = 1.5h", "interval = 1.5h: is not one whole number with one unit: write 90m"),
+        ("require_mount = /data # card", "has something behind the path: a comment stands on a line of its own"),
+        ("password = 'x", "password: has an unclosed quote"),
         ("source = -e/bin/sh", "starts with '-'"),
         ("source = h::m /p", "all be local or all on one host"),
         ("source = h::m i::n", "all be local or all on one host"),
@@ -427,7 +434,7 @@ fn foreign_line_ends_and_marks_are_read() {
     for (text, says) in [
         (&b"[a]\nsource = \xff\xfe\n"[..], "2: this line is not UTF-8"),
         (b"[a]\nsource = a\0b\n", "2: this line has a NUL byte"),
-        (b"[a]\rsource = /x\r", "1: this line has a carriage return"),
+        (b"[a]\rsource = /x\r", "1: this line has a carriage return in its middle: end each line with a line feed"),
         (b"[a] source = /x\n", "1: this line holds more than one thing"),
         (b"[a\n", "1: this line is neither"),
         (b"= x\n", "1: this line is neither"),

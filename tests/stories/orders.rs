@@ -1,6 +1,6 @@
 //! Orders that would destroy something, or that copy nothing: refused with the reason, one job at a time.
 
-use crate::common::{wait_until, Rig};
+use crate::common::{daemon, wait_until, Rig};
 use std::fs;
 
 /// A job that must not run beside one that must.
@@ -75,9 +75,52 @@ fn orders_that_copy_nothing_are_no_success() {
         ("DIR/tree/", "-a --files-from=-", "--files-from=-"),
         ("https://example.com/x/", "-a", "does not speak https"),
         ("rsync://fe80::1/m/", "-a", "in brackets"),
+        ("DIR/tree/", "-a ; all", "a comment stands on a line of its own"),
     ] {
         refused("orders-nothing", source, "DIR/dest", options, reason);
     }
+}
+
+/// rsync itself is asked, and moves nothing; at a sync it refuses in the same words.
+#[test]
+fn options_that_the_installed_rsync_does_not_know_are_refused() {
+    if !daemon::has_rsync("orders-unknown") {
+        return;
+    }
+    for (options, reason) in [
+        ("-rlt --delet-before", "--delet-before: unknown option"),
+        ("-rltQ", "-rltQ: unknown option"),
+        ("-rlt --info=progres2", "Unknown --info item"),
+        ("-rlt --bwlimit=fast", "--bwlimit=fast is invalid"),
+        ("-rlt --log-file=DIR/log --frobnicate", "--frobnicate: unknown option"),
+    ] {
+        refused("orders-unknown", "DIR/tree/", "DIR/dest", options, reason);
+    }
+}
+
+#[test]
+fn asking_rsync_for_its_options_moves_nothing_writes_nothing_and_ends() {
+    let rig = Rig::new("orders-ask");
+    rig.write("tree/file", "one");
+    let ini = |keys: &str| rig.ini(&format!("[media]\nsource = DIR/tree/\ndestination = DIR/dest\n{keys}\n"));
+    let check = || {
+        let check = rig.run(&["check"]);
+        let said = String::from_utf8_lossy(&check.stderr).into_owned();
+        assert_eq!(check.status.code(), Some(0), "{said}");
+        assert!(!rig.path("dest").exists() && !rig.path("log").exists());
+        assert_eq!(rig.read("tree/file"), "one");
+        said
+    };
+    if daemon::has_rsync("orders-ask") {
+        ini("rsync = rsync\noptions = -rlt --log-file=DIR/log --remove-source-files --exclude-from=DIR/absent");
+        let said = check();
+        assert!(said.contains("warning: [media] options: rsync refuses them"), "the file may come: {said}");
+    }
+    // A program that does something else than to say its version, and has a child.
+    ini("rsync = sh\noptions = -a -c 'echo asked >&2; sleep 1000 & wait'");
+    let said = check();
+    assert!(!said.contains("refuses them"), "{said}");
+    rig.wait_nothing_left();
 }
 
 #[test]

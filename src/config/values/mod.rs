@@ -16,7 +16,7 @@ use quantity::{bytes, duration, integer, millis, number, size, within};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
-use words::{account, path, program, words};
+use words::{account, has_comment, path, program, secret, unquoted, words};
 
 /// What a key accepts. Durations are bounded in milliseconds; `off` says whether the key can be switched off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,6 +162,20 @@ impl Kind {
 
 /// Reads a value. The error says what is wrong with it, not what is accepted.
 pub(crate) fn parse(kind: &Kind, text: &str) -> Result<Value, String> {
+    let found = match kind {
+        Kind::Word | Kind::Words | Kind::Command => plain(kind, text),
+        // A comment would become a part of the path.
+        Kind::Path { .. } | Kind::Log if has_comment(text) => Err("has something behind the path".into()),
+        _ => plain(kind, &unquoted(text)?),
+    };
+    found.map_err(|why| match has_comment(text) {
+        true => format!("{why}: a comment stands on a line of its own"),
+        false => why,
+    })
+}
+
+/// Reads a value without quotes around it, or one that is made of words.
+fn plain(kind: &Kind, text: &str) -> Result<Value, String> {
     let is_off = ["off", "none"].iter().any(|word| text.eq_ignore_ascii_case(word));
     match *kind {
         Kind::Duration { min, max, off } => match if is_off { Some(0) } else { duration(text)? } {
@@ -208,9 +222,7 @@ pub(crate) fn parse(kind: &Kind, text: &str) -> Result<Value, String> {
         Kind::Account if text.is_empty() => Ok(Value::Off),
         Kind::Account => account(text).map(Value::Text),
         Kind::Secret if text.is_empty() => Ok(Value::Off),
-        // rsync cuts what is longer (authenticate.c), and the server would then refuse it.
-        Kind::Secret if text.len() > 511 => Err("is longer than rsync takes".into()),
-        Kind::Secret => Ok(Value::Secret(text.to_string())),
+        Kind::Secret => secret(text).map(Value::Secret),
         Kind::Word => match words(text)? {
             found if found.len() == 1 => Ok(Value::Words(found)),
             found if found.is_empty() => Err("is empty".into()),

@@ -22,9 +22,31 @@ fn quantity(text: &str, units: &[(&str, u64)], bare: u64) -> Result<Option<u64>,
     let factor = match units.iter().find(|(name, _)| *name == unit) {
         Some((_, factor)) => *factor,
         None if unit.is_empty() => bare,
-        None => return Err("has an unknown unit".into()),
+        None => {
+            return Err(meant(text, units).map_or_else(
+                || "has an unknown unit".into(),
+                |n| format!("is not one whole number with one unit: write {}", in_units(n, units)),
+            ))
+        }
     };
     Ok(number(digits)?.and_then(|n| n.checked_mul(factor)))
+}
+
+/// What `1.5h` and `1h30m` come to. None: nobody can tell.
+fn meant(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let (mut rest, mut sum) = (text, 0_u64);
+    while !rest.is_empty() {
+        let (found, tail) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit() && c != '.')?);
+        let (unit, tail) = tail.split_at(tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len()));
+        let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
+        let (whole, fraction) = found.split_once('.').unwrap_or((found, "0"));
+        let part = number(fraction).ok()??.checked_mul(*factor)?;
+        let scale = 10_u64.checked_pow(fraction.len() as u32)?;
+        let part = Some(part / scale).filter(|_| part % scale == 0)?;
+        sum = sum.checked_add(number(whole).ok()??.checked_mul(*factor)?)?.checked_add(part)?;
+        rest = tail;
+    }
+    Some(sum)
 }
 
 /// Milliseconds.
@@ -92,8 +114,15 @@ mod tests {
             (SPAN, "18446744073709551615d", "! is out of range"),
             (SPAN, "5 s", "! has an unknown unit"),
             (SPAN, "5sec", "! has an unknown unit"),
-            (SPAN, "1h30m", "! has an unknown unit"),
-            (SPAN, "1.5h", "! has an unknown unit"),
+            (SPAN, "1h30m", "! is not one whole number with one unit: write 90m"),
+            (SPAN, "1.5h", "! is not one whole number with one unit: write 90m"),
+            (SPAN, "0.25d", "! is not one whole number with one unit: write 6h"),
+            (SPAN, "1.5", "! has an unknown unit"),
+            (SPAN, "1.5.5h", "! has an unknown unit"),
+            (SPAN, ".5h", "! does not start with a digit"),
+            (SPAN, "0.3333ms", "! has an unknown unit"),
+            (SPAN, "1.5fortnights", "! has an unknown unit"),
+            (SPAN, "1.00000000000000000000000000001h", "! has an unknown unit"),
             (SPAN, "5S", "! has an unknown unit"),
             (SPAN, "-5s", "! does not start with a digit"),
             (SPAN, "+5s", "! does not start with a digit"),
@@ -121,6 +150,7 @@ mod tests {
             (SIZE, "2048M", "2G"),
             (SIZE, "0", "off"),
             (SIZE, "1T", "! has an unknown unit"),
+            (SIZE, "1.5g", "! is not one whole number with one unit: write 1536M"),
             (SIZE, "17179869184G", "! is out of range"),
             (Kind::Number { min: -20, max: 19 }, "-20", "-20"),
             (Kind::Number { min: -20, max: 19 }, "20", "! is out of range"),

@@ -1,5 +1,7 @@
 //! Words: paths, programs, accounts, and what a shell would make of a line.
 
+use crate::config::password;
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 pub(super) fn path(text: &str) -> Result<PathBuf, String> {
@@ -30,15 +32,47 @@ pub(super) fn account(text: &str) -> Result<String, String> {
     }
 }
 
+/// A value that is not made of words, without the quotes around it: they mean what they mean for every other key.
+pub(super) fn unquoted(text: &str) -> Result<Cow<'_, str>, String> {
+    match text.starts_with(['"', '\'']) {
+        false => Ok(text.into()),
+        true => match <[String; 1]>::try_from(split(text)?) {
+            Ok([word]) => Ok(word.into()),
+            Err(_) => Err("has quotes around a part of it: put them around the whole".into()),
+        },
+    }
+}
+
+/// Something behind the value may be meant as a comment.
+pub(super) fn has_comment(text: &str) -> bool {
+    !text.starts_with(['"', '\'']) && [" ;", "\t;", " #", "\t#"].iter().any(|mark| text.contains(mark))
+}
+
+pub(super) fn secret(text: &str) -> Result<String, String> {
+    // Those that word processors and web pages put in place of the real ones.
+    const TYPOGRAPHIC: [char; 6] = ['\u{2018}', '\u{2019}', '\u{201a}', '\u{201c}', '\u{201d}', '\u{201e}'];
+    if text.starts_with(TYPOGRAPHIC) && text.ends_with(TYPOGRAPHIC) {
+        return Err("has typographic quotes around it: write \" or '".into());
+    }
+    match text.len() > password::LIMIT {
+        true => Err("is longer than rsync takes".into()),
+        false => Ok(text.to_string()),
+    }
+}
+
 pub(super) fn words(text: &str) -> Result<Vec<String>, String> {
-    // shlex takes a # for a comment; in an INI file a comment has a line of its own, and rsync filters may start with it.
-    let found = shlex::split(&text.replace('#', "\u{e000}"))
-        .ok_or("has an unclosed quote, or a backslash at its end (a line cannot be continued)")?;
-    let found: Vec<String> = found.into_iter().map(|word| word.replace('\u{e000}', "#")).collect();
+    let found = split(text)?;
     match found.iter().any(String::is_empty) {
         true => Err("has an empty word".into()),
         false => Ok(found),
     }
+}
+
+fn split(text: &str) -> Result<Vec<String>, String> {
+    // shlex takes a # for a comment; in an INI file a comment has a line of its own, and rsync filters may start with it.
+    let found = shlex::split(&text.replace('#', "\u{e000}"))
+        .ok_or("has an unclosed quote, or a backslash at its end (a line cannot be continued)")?;
+    Ok(found.into_iter().map(|word| word.replace('\u{e000}', "#")).collect())
 }
 
 /// A word as a shell would need it.
@@ -53,7 +87,58 @@ pub(crate) fn quote(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use crate::config::values::tests::shown;
-    use crate::config::values::Kind;
+    use crate::config::values::{parse, Kind, Value};
+
+    #[test]
+    fn quotes_around_a_value_mean_the_same_for_every_key() {
+        let secret = |text: &str| match parse(&Kind::Secret, text) {
+            Ok(Value::Secret(found)) => found,
+            other => format!("{other:?}"),
+        };
+        for (text, found) in [
+            ("\"s3cret\"", "s3cret"),
+            ("'s3cret'", "s3cret"),
+            ("\"a \\\"b\\\" c\"", "a \"b\" c"),
+            ("'# \\x'", "# \\x"),
+            // Where none stands at the beginning, nothing is taken away.
+            ("it's", "it's"),
+            ("a\\b", "a\\b"),
+            ("a # b", "a # b"),
+        ] {
+            assert_eq!(secret(text), found, "{text}");
+        }
+        assert_eq!(shown(Kind::Secret, "''"), "off");
+        assert_eq!(shown(Kind::Secret, "'a' b"), "! has quotes around a part of it: put them around the whole");
+        assert!(shown(Kind::Secret, "\u{201c}s3cret\u{201d}").contains("typographic quotes"));
+        for (kind, text, back) in [
+            (Kind::Path { off: false }, "'/a ; b'", "/a ; b"),
+            (Kind::Log, "\"syslog\"", "syslog"),
+            (Kind::Bool, "\"yes\"", "yes"),
+            (Kind::Percent, "'90%'", "90%"),
+            (Kind::Account, "\"www-data\"", "www-data"),
+            (Kind::Program, "'/usr/bin/rsync'", "/usr/bin/rsync"),
+            (Kind::Interval { min: 10, max: 100_000 }, "\"30s\"", "30s"),
+        ] {
+            assert_eq!(shown(kind, text), back, "{kind:?} {text}");
+        }
+    }
+
+    #[test]
+    fn a_comment_behind_a_value_is_called_one() {
+        for (kind, text) in [
+            (Kind::Path { off: true }, "/a ; the card"),
+            (Kind::Log, "/var/log/irsync.log # here"),
+            (Kind::Bool, "yes\t# always"),
+            (Kind::Interval { min: 10, max: 100_000 }, "30s ; often"),
+            (Kind::Number { min: 0, max: 9 }, "5 # five"),
+            (Kind::Account, "nobody ; not root"),
+            (Kind::Program, "rsync # the new one"),
+            (Kind::Word, "/data # card"),
+        ] {
+            assert!(shown(kind, text).contains(": a comment stands on a line of its own"), "{}", shown(kind, text));
+        }
+        assert!(!shown(Kind::Number { min: 0, max: 9 }, "5;").contains("comment"));
+    }
 
     #[test]
     fn words_are_read_and_written_back() {
@@ -75,7 +160,9 @@ mod tests {
         ] {
             assert_eq!(shown(kind, text), back, "{kind:?} {text:?}");
         }
-        assert!(shown(Kind::Words, "a 'b").contains("unclosed quote"));
+        for kind in [Kind::Words, Kind::Secret, Kind::Path { off: true }] {
+            assert!(shown(kind, "'a b").contains("unclosed quote"));
+        }
         assert!(shown(Kind::Words, "a \\").contains("backslash"));
         assert!(shown(Kind::Secret, &"x".repeat(512)).contains("longer"));
     }

@@ -89,3 +89,40 @@ fn password_in_the_environment_works_for_drop_in() {
     assert!(!irsync.log_has(PASSWORD));
     irsync.stop();
 }
+
+/// openmediavault#1095, acepanel#1188: the quotes went to the server, and it refused them.
+#[test]
+fn quotes_around_a_password_are_no_part_of_it() {
+    let Some(rig) = real("password-quoted") else { return };
+    let daemon = served(&rig);
+    media(&rig, &daemon.user_url(), "DIR/dest/", &format!("password = \"{PASSWORD}\""));
+    let once = rig.run(&["once"]);
+    assert_eq!(once.status.code(), Some(0), "{once:?}");
+    assert!(same(&rig, "served/big.bin", "dest/big.bin"));
+}
+
+/// The same reports: what editors on Windows write around it, and the server's own form of a line.
+#[test]
+fn a_password_file_with_a_mark_is_read_and_one_with_the_users_name_is_refused() {
+    let Some(rig) = real("password-forms") else { return };
+    let daemon = served(&rig);
+    let file = rig.write("secret", "");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    media(&rig, &daemon.user_url(), "DIR/dest/", "password_file = DIR/secret");
+    for (content, code, says) in [
+        (format!("\u{feff}{PASSWORD}\r\n"), 0, ""),
+        (format!("device:{PASSWORD}\n"), 78, "its first line is USER:PASSWORD"),
+        (format!("\"{PASSWORD}\"\n"), 0, "has quotes around it"),
+        (format!("other:{PASSWORD}\n"), 0, "has a colon"),
+    ] {
+        fs::write(&file, &content).unwrap();
+        let check = rig.run(&["check"]);
+        let said = String::from_utf8_lossy(&check.stderr).into_owned();
+        assert_eq!(check.status.code(), Some(code), "{content:?}: {said}");
+        assert!(said.contains(says) && !said.contains(PASSWORD), "{content:?}: {said}");
+        let once = rig.run(&["once"]);
+        let said = String::from_utf8_lossy(&once.stderr).into_owned();
+        assert_eq!(once.status.code(), Some(if says.is_empty() { 0 } else { 1 }), "{content:?}: {said}");
+        assert_eq!(said.contains("its first line is USER:PASSWORD"), code == 78, "{said}");
+    }
+}
