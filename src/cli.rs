@@ -1,7 +1,7 @@
 //! Arguments in, a typed command out.
 #![forbid(unsafe_code)]
 
-use crate::commands::{self, EXIT_USAGE};
+use crate::commands::{self, DEFAULT_CONFIG, EXIT_USAGE};
 use crate::config::keys::Id;
 use crate::config::report::WRITE_REPORT;
 use crate::config::values::{self, Value};
@@ -81,7 +81,6 @@ pub(crate) enum Stop {
     Usage(String),
 }
 
-const DEFAULT_CONFIG: &str = "/etc/irsync.ini";
 const SUBCOMMANDS: [&str; 12] =
     ["run", "check", "once", "status", "history", "now", "allow", "pause", "resume", "reload", "stop", "help"];
 const INTERVAL: &str = "--irsync-interval-seconds";

@@ -1,6 +1,7 @@
 //! The commands that ask something of a running irsync: now, allow, pause, resume, reload, stop.
 
-use super::seen::{status_file, NOT_RUNNING};
+use super::places::Places;
+use super::seen::NOT_RUNNING;
 use super::{complain, say};
 use crate::os::procfs;
 use crate::supervisor::{ask, control_path, Answer, Verb};
@@ -12,19 +13,25 @@ use std::time::Duration;
 
 /// How long the running irsync may take to answer.
 const LIMIT: Duration = Duration::from_secs(10);
+/// Whatever has no code of its own.
+const FAILURE: u8 = 1;
 /// How often it is looked whether it has stopped.
 const STEP: Duration = Duration::from_millis(20);
 
-/// Asks the irsync whose configuration is `config`.
+/// Asks the irsync whose configuration is `config`, or the drop-ins. The code is the worst of the answers.
 pub(crate) fn ask_for(verb: Verb, config: &Path, jobs: &[String]) -> ExitCode {
-    let socket = control_path(&status_file(config));
-    match ask(&socket, verb, jobs, LIMIT) {
+    let codes = Places::of(config).asked().into_iter().map(|file| ask_at(&control_path(&file), verb, jobs));
+    ExitCode::from(codes.max().unwrap_or_default())
+}
+
+fn ask_at(socket: &Path, verb: Verb, jobs: &[String]) -> u8 {
+    match ask(socket, verb, jobs, LIMIT) {
         Ok(answer) if verb == Verb::Stop && answer.code == 0 => return wait_for_end(&answer.text),
         Ok(answer) => return show(&answer),
         Err(error) => match error.kind() {
             ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
                 complain(&format!("irsync: not running: nobody listens at {}\n", socket.display()));
-                return ExitCode::from(NOT_RUNNING);
+                return NOT_RUNNING;
             }
             ErrorKind::WouldBlock => complain(&format!("irsync: it does not answer within {}s\n", LIMIT.as_secs())),
             ErrorKind::InvalidData => {
@@ -33,31 +40,31 @@ pub(crate) fn ask_for(verb: Verb, config: &Path, jobs: &[String]) -> ExitCode {
             _ => complain(&format!("irsync: cannot ask at {}: {error}\n", socket.display())),
         },
     }
-    ExitCode::FAILURE
+    FAILURE
 }
 
-fn show(answer: &Answer) -> ExitCode {
+fn show(answer: &Answer) -> u8 {
     let text = answer.text.trim_end();
     if text.is_empty() {
-        return ExitCode::from(answer.code);
+        return answer.code;
     }
     match answer.code {
-        0 => say(&format!("{text}\n")).err().unwrap_or(ExitCode::SUCCESS),
+        0 => say(&format!("{text}\n")).map_or(FAILURE, |()| 0),
         code => {
             complain(&text.lines().map(|line| format!("irsync: {line}\n")).collect::<String>());
-            ExitCode::from(code)
+            code
         }
     }
 }
 
 /// `text` is the process id of the irsync that stops, and how many seconds that may take.
-fn wait_for_end(text: &str) -> ExitCode {
+fn wait_for_end(text: &str) -> u8 {
     let mut words = text.split_whitespace();
     let pid = words.next().and_then(|word| word.parse().ok());
     let limit = words.next().and_then(|word| word.parse().ok()).map(Duration::from_secs);
     let (Some(pid), Some(limit)) = (pid, limit) else {
         complain("irsync: it stops, but does not say who it is\n");
-        return ExitCode::FAILURE;
+        return FAILURE;
     };
     let lives = || procfs::stat(pid).map(|stat| (stat.start, stat.state)).filter(|(_, state)| *state != 'Z');
     let first = lives();
@@ -65,10 +72,10 @@ fn wait_for_end(text: &str) -> ExitCode {
     while first.is_some() && lives().map(|(start, _)| start) == first.map(|(start, _)| start) {
         if waited > limit {
             complain(&format!("irsync: process {pid} has not stopped within {}s\n", limit.as_secs()));
-            return ExitCode::FAILURE;
+            return FAILURE;
         }
         sleep(STEP);
         waited += STEP;
     }
-    ExitCode::SUCCESS
+    0
 }

@@ -1,6 +1,7 @@
 //! `irsync history`: the last syncs of each job of the running irsync.
 
-use super::seen::{not_running, status_file, NOT_RUNNING};
+use super::places::Places;
+use super::seen::{not_running, NOT_RUNNING};
 use super::{complain, say};
 use crate::os::{clock, terminal};
 use crate::report::board::Stamp;
@@ -18,18 +19,22 @@ const OLDEST_CLOCK: u64 = 1_767_225_600;
 
 /// Shows the syncs of the named jobs, or of all.
 pub(crate) fn history(config: &Path, names: &[String], json: bool) -> ExitCode {
-    let status_file = status_file(config);
-    if runs(&status_file) == Some(false) {
-        let text = if json { json::NOT_RUNNING.into() } else { not_running(&status_file) + "\n" };
+    let files = Places::of(config).seen();
+    let running: Vec<_> = files.iter().filter(|file| runs(file) != Some(false)).collect();
+    if running.is_empty() {
+        let text = if json { json::NOT_RUNNING.into() } else { not_running(&files[0]) + "\n" };
         return say(&text).err().unwrap_or(ExitCode::from(NOT_RUNNING));
     }
-    let jobs = match read(&history::path(&status_file)) {
-        Ok(jobs) => jobs,
-        Err(why) => {
-            complain(&format!("irsync: {why}\n"));
-            return ExitCode::FAILURE;
+    let mut jobs = Vec::new();
+    for file in running {
+        match read(&history::path(file)) {
+            Ok(more) => jobs.extend(more),
+            Err(why) => {
+                complain(&format!("irsync: {why}\n"));
+                return ExitCode::FAILURE;
+            }
         }
-    };
+    }
     for name in names.iter().filter(|name| jobs.iter().all(|past| past.job != **name)) {
         complain(&format!("irsync: no sync of a job {name:?} has ended since irsync started\n"));
     }
@@ -43,7 +48,7 @@ pub(crate) fn history(config: &Path, names: &[String], json: bool) -> ExitCode {
         true => json::history(&jobs, now),
         false => history::table(&jobs, now, local, terminal::wants_colours(stdout().as_fd())).join("\n") + "\n",
     };
-    let missing = names.len() > jobs.len();
+    let missing = names.iter().any(|name| jobs.iter().all(|past| past.job != *name));
     say(&text).err().unwrap_or(if missing { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

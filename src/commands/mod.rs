@@ -12,6 +12,7 @@ pub(crate) mod flush;
 pub(crate) mod guard;
 pub(crate) mod history;
 pub(crate) mod once;
+mod places;
 pub(crate) mod report;
 pub(crate) mod run;
 mod seen;
@@ -22,6 +23,8 @@ pub(crate) mod watch;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
+/// The configuration, unless another is named.
+pub(crate) const DEFAULT_CONFIG: &str = "/etc/irsync.ini";
 /// Bad command line.
 pub(crate) const EXIT_USAGE: u8 = 2;
 /// Bad configuration, `EX_CONFIG` of sysexits.h.

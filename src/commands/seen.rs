@@ -1,17 +1,15 @@
 //! A look at the running irsync through its status file: what `irsync status` shows, with `--watch` again and again.
 
-use super::complain;
-use crate::config::keys::Id;
-use crate::config::load;
-use crate::config::values::Value;
+use super::places::Places;
+use crate::config::mask::masked;
 use crate::os::{clock, procfs};
 use crate::report::board::Stamp;
 use crate::report::human::Span;
 use crate::report::snapshot::{Snapshot, Watchdog};
 use crate::report::{bars, json, status, table};
-use crate::supervisor::{lock_path, runs};
+use crate::supervisor::{is_drop_in, lock_path, runs};
+use crate::text;
 use std::fs;
-use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -22,55 +20,50 @@ const UNHEALTHY: u8 = 1;
 pub(super) const NOT_RUNNING: u8 = 3;
 /// How long an irsync that starts or stops may be without a status file.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// So many bytes of a drop-in's arguments are shown.
+const LONGEST_LINE: usize = 300;
 
-/// Where the running irsync writes; in drop-in mode there is no configuration, and what it was started with may have been
-/// broken since: then the default.
-pub(super) fn status_file(config: &Path) -> PathBuf {
-    let preset = || match Id::status_file.key().default_value() {
-        Value::Path(path) => path,
-        _ => PathBuf::new(),
-    };
-    match load(config) {
-        Ok(loaded) => loaded.config.global.status_file,
-        Err(errors) => {
-            let file = written_down(config).unwrap_or_else(preset);
-            if fs::metadata(config).map_or_else(|error| error.kind() != ErrorKind::NotFound, |_| true) {
-                let first = errors.to_string();
-                let first = first.lines().next().unwrap_or_default();
-                complain(&format!("{first}\nirsync: looking at {} instead\n", file.display()));
-            }
-            file
-        }
+/// What a look at all status files that are meant has shown.
+pub(super) struct Sight(Vec<Seen>);
+
+impl Sight {
+    pub(super) fn now(places: &Places) -> Sight {
+        Sight(places.seen().iter().map(|file| Seen::now(file)).collect())
+    }
+
+    /// Whether both show the same, but for ages.
+    pub(super) fn is_like(&self, other: &Sight) -> bool {
+        self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(|(one, other)| one.is_like(other))
+    }
+
+    /// The worst of them.
+    pub(super) fn code(&self) -> ExitCode {
+        ExitCode::from(self.0.iter().map(Seen::code).max().unwrap_or_default())
+    }
+
+    /// A line for each.
+    pub(super) fn json(&self) -> String {
+        self.0.iter().map(Seen::json).collect()
+    }
+
+    pub(super) fn lines(&self, width: usize, paint: bool) -> Vec<String> {
+        self.0.iter().map(|seen| seen.lines(width, paint)).collect::<Vec<_>>().join(&String::new())
     }
 }
 
-/// As much of a configuration that is in error is looked at.
-const LOOK_LIMIT: u64 = 1 << 20;
-
-/// What a file that is in error says of the status file, where that can be read: the irsync that runs has read the file when it
-/// was in order.
-fn written_down(config: &Path) -> Option<PathBuf> {
-    let mut text = String::new();
-    fs::File::open(config).ok()?.take(LOOK_LIMIT).read_to_string(&mut text).ok()?;
-    let globals = text.lines().map(str::trim).take_while(|line| !line.starts_with('['));
-    let values =
-        globals.filter_map(|line| line.split_once('=')).filter(|(key, _)| key.trim() == Id::status_file.name());
-    let value = values.map(|(_, value)| value.trim().trim_matches(['"', '\''])).last()?;
-    Some(PathBuf::from(value)).filter(|path| path.is_absolute())
-}
-
-/// What a look at the status file has shown.
+/// What a look at a status file has shown.
 #[derive(Debug)]
-pub(super) enum Seen {
+enum Seen {
     NotRunning(PathBuf),
     /// It runs, but what it does cannot be told, and why.
     Blind(String),
-    Running(Box<Snapshot>),
+    /// And with which arguments, if no configuration says what it does.
+    Running(Box<Snapshot>, Option<String>),
 }
 
 impl Seen {
     /// Looks; an irsync that is just starting or stopping is given time to finish that.
-    pub(super) fn now(file: &Path) -> Seen {
+    fn now(file: &Path) -> Seen {
         let since = clock::now();
         loop {
             match runs(file) {
@@ -86,7 +79,10 @@ impl Seen {
                 }
             }
             let why = match read(file) {
-                Ok(snapshot) => return Seen::Running(Box::new(snapshot)),
+                Ok(snapshot) => {
+                    let arguments = if is_drop_in(file) { arguments(snapshot.daemon.pid) } else { None };
+                    return Seen::Running(Box::new(snapshot), arguments);
+                }
                 Err(why) => why,
             };
             if clock::now().since(since) > PATIENCE {
@@ -97,39 +93,40 @@ impl Seen {
     }
 
     /// Whether both show the same, but for ages.
-    pub(super) fn is_like(&self, other: &Seen) -> bool {
+    fn is_like(&self, other: &Seen) -> bool {
         match (self, other) {
             (Seen::NotRunning(_), Seen::NotRunning(_)) => true,
             (Seen::Blind(why), Seen::Blind(before)) => why == before,
-            (Seen::Running(snapshot), Seen::Running(before)) => snapshot.tells_the_same(before),
+            (Seen::Running(snapshot, _), Seen::Running(before, _)) => snapshot.tells_the_same(before),
             _ => false,
         }
     }
 
-    pub(super) fn code(&self) -> ExitCode {
+    fn code(&self) -> u8 {
         match self {
-            Seen::NotRunning(_) => ExitCode::from(NOT_RUNNING),
-            Seen::Blind(_) => ExitCode::from(UNHEALTHY),
-            Seen::Running(snapshot) if snapshot.is_bad() => ExitCode::from(UNHEALTHY),
-            Seen::Running(_) => ExitCode::SUCCESS,
+            Seen::NotRunning(_) => NOT_RUNNING,
+            Seen::Blind(_) => UNHEALTHY,
+            Seen::Running(snapshot, _) if snapshot.is_bad() => UNHEALTHY,
+            Seen::Running(..) => 0,
         }
     }
 
-    pub(super) fn json(&self) -> String {
+    fn json(&self) -> String {
         match self {
             Seen::NotRunning(_) => json::NOT_RUNNING.into(),
             Seen::Blind(why) => json::blind(why),
-            Seen::Running(snapshot) => json::render(snapshot),
+            Seen::Running(snapshot, _) => json::render(snapshot),
         }
     }
 
     /// For people, `width` columns wide where it matters.
-    pub(super) fn lines(&self, width: usize, paint: bool) -> Vec<String> {
+    fn lines(&self, width: usize, paint: bool) -> Vec<String> {
         match self {
             Seen::NotRunning(file) => vec![not_running(file)],
             Seen::Blind(why) => vec![why.clone()],
-            Seen::Running(snapshot) => {
+            Seen::Running(snapshot, arguments) => {
                 let mut lines = head(snapshot);
+                lines.extend(arguments.clone());
                 lines.push(String::new());
                 lines.extend(table::table(snapshot, paint));
                 for block in [table::reasons(snapshot), bars::bars(snapshot, width)] {
@@ -142,6 +139,15 @@ impl Seen {
             }
         }
     }
+}
+
+/// What a drop-in was started with.
+fn arguments(pid: u32) -> Option<String> {
+    let line = procfs::command_line(pid)?;
+    let words: Vec<_> = line.split(|&byte| byte == 0).map(String::from_utf8_lossy).collect();
+    let mut shown = Vec::new();
+    text::escape_into(&mut shown, masked(words.join(" ").trim_end()).as_bytes(), LONGEST_LINE);
+    Some(String::from_utf8_lossy(&shown).into_owned())
 }
 
 /// For people: no irsync has this status file.

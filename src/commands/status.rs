@@ -1,7 +1,8 @@
 //! `irsync status`: what each job is doing now.
 
+use super::places::Places;
 use super::say;
-use super::seen::{status_file, Seen};
+use super::seen::Sight;
 use crate::os::terminal;
 use std::io::stdout;
 use std::os::fd::AsFd;
@@ -10,7 +11,7 @@ use std::process::ExitCode;
 
 /// Shows what each job is doing, once. The exit code is of the same moment, however long nobody reads what is shown.
 pub(crate) fn status(config: &Path, json: bool) -> ExitCode {
-    let seen = Seen::now(&status_file(config));
+    let seen = Sight::now(&Places::of(config));
     let stdout = stdout();
     let (width, _) = terminal::size(stdout.as_fd());
     let text =

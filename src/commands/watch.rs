@@ -1,7 +1,8 @@
 //! `irsync status --watch`: on a terminal redrawn in place, elsewhere printed when it changes.
 
+use super::places::Places;
 use super::say;
-use super::seen::{status_file, Seen};
+use super::seen::Sight;
 use crate::os::terminal;
 use crate::text::fit;
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
@@ -20,11 +21,11 @@ const PERIOD: u16 = 1000;
 
 /// Shows the status until a signal ends it or nobody reads it any more. The code is that of the last look.
 pub(crate) fn watch(config: &Path, json: bool) -> ExitCode {
-    let file = &status_file(config);
+    let places = &Places::of(config);
     let screen = !json && terminal::is_clever(stdout().as_fd());
     let result = Wakes::install(screen).and_then(|wakes| match screen {
-        true => on_screen(file, &wakes),
-        false => Ok(in_lines(file, json, &wakes)),
+        true => on_screen(places, &wakes),
+        false => Ok(in_lines(places, json, &wakes)),
     });
     result.unwrap_or_else(|error| {
         super::complain(&format!("irsync: cannot watch: {error}\n"));
@@ -75,11 +76,11 @@ impl Wakes {
     }
 }
 
-fn in_lines(file: &Path, json: bool, wakes: &Wakes) -> ExitCode {
+fn in_lines(places: &Places, json: bool, wakes: &Wakes) -> ExitCode {
     let (width, _) = terminal::size(stdout().as_fd());
-    let mut before: Option<Seen> = None;
+    let mut before: Option<Sight> = None;
     loop {
-        let seen = Seen::now(file);
+        let seen = Sight::now(places);
         // Ages alone are no news.
         if !before.is_some_and(|before| before.is_like(&seen)) {
             let text = if json { seen.json() } else { seen.lines(width, false).join("\n") + "\n\n" };
@@ -125,11 +126,11 @@ fn put(text: &str) -> io::Result<()> {
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
 }
 
-fn on_screen(file: &Path, wakes: &Wakes) -> io::Result<ExitCode> {
+fn on_screen(places: &Places, wakes: &Wakes) -> io::Result<ExitCode> {
     let paint = terminal::wants_colours(stdout().as_fd());
     let screen = Screen::open()?;
     loop {
-        let seen = Seen::now(file);
+        let seen = Sight::now(places);
         let (width, height) = terminal::size(stdout().as_fd());
         put(&frame(&seen.lines(width, paint), width, height))?;
         if !wakes.wait(PERIOD) {

@@ -64,6 +64,11 @@ pub(crate) fn rchar(pid: i32) -> Option<u64> {
     text.lines().next()?.strip_prefix("rchar: ")?.trim().parse().ok()
 }
 
+/// The command line of a process, each word with a zero byte after it.
+pub(crate) fn command_line(pid: u32) -> Option<Vec<u8>> {
+    fs::read(format!("/proc/{pid}/cmdline")).ok().filter(|line| !line.is_empty())
+}
+
 /// What of `entry` on stands in the environment the process was started with: for `NAME=` the value, cut at
 /// [`LONGEST_VALUE`]. None: no variable begins so. Read piece by piece: environments are large, hold other people's secrets,
 /// and are none of what our memory should keep.

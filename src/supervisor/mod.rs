@@ -6,12 +6,13 @@ mod control;
 mod heart;
 mod orders;
 mod outlook;
+mod places;
 mod sleep;
 mod status_line;
 mod surroundings;
 
 pub(crate) use control::{ask, path as control_path, Answer, Verb};
-pub(crate) use surroundings::{lock_path, runs};
+pub(crate) use places::{drop_ins, is_drop_in, lock_path, runs, Place};
 
 use crate::config::{Config, Error, Global, Job};
 use crate::job::feeding::Wish;
@@ -45,10 +46,8 @@ pub(crate) struct Manner {
     pub repeat: bool,
     /// The first sync comes at this device's own moment, so that a fleet that was switched on at once does not call at once.
     pub spread: bool,
-    /// There is a status file, and a socket for `irsync now`.
-    pub has_status: bool,
-    /// That another irsync has the status file is worth a warning.
-    pub expects_status: bool,
+    /// Where the status file goes, and the socket for `irsync now`.
+    pub status: Place,
     /// At which level rsync's standard output is logged.
     pub rsync_stdout: log::Level,
 }
@@ -56,13 +55,13 @@ pub(crate) struct Manner {
 impl Manner {
     /// `irsync run`
     pub(crate) const RUN: Manner =
-        Manner { repeat: true, spread: true, has_status: true, expects_status: true, rsync_stdout: log::Level::Debug };
+        Manner { repeat: true, spread: true, status: Place::Configured, rsync_stdout: log::Level::Debug };
     /// A drop-in for the Go tool: a command that was typed starts at once and shows what rsync prints, and several of them
     /// may run beside each other.
     pub(crate) const DROP_IN: Manner =
-        Manner { spread: false, expects_status: false, rsync_stdout: log::Level::Info, ..Manner::RUN };
+        Manner { spread: false, status: Place::DropIn, rsync_stdout: log::Level::Info, ..Manner::RUN };
     /// `irsync once`
-    pub(crate) const ONCE: Manner = Manner { repeat: false, has_status: false, expects_status: false, ..Manner::RUN };
+    pub(crate) const ONCE: Manner = Manner { repeat: false, status: Place::Nowhere, ..Manner::RUN };
 }
 
 /// How irsync has finished.
@@ -100,7 +99,7 @@ struct Supervisor {
 
 /// The owner's jobs, and irsync's own after them.
 fn jobs(config: &Config, manner: Manner) -> Vec<Arc<Job>> {
-    let report = config.report_job().filter(|_| manner.repeat && manner.has_status);
+    let report = config.report_job().filter(|_| manner.repeat && manner.status != Place::Nowhere);
     config.jobs.iter().cloned().chain(report).map(Arc::new).collect()
 }
 
@@ -129,10 +128,10 @@ pub(crate) fn supervise(
     reload: Option<Reload>,
 ) -> io::Result<Finish> {
     let jobs = jobs(&config, manner);
-    let Config { global, .. } = config;
-    let surroundings = Surroundings::prepare(&global, manner)?;
+    let Config { mut global, .. } = config;
+    let surroundings = Surroundings::prepare(&mut global, manner)?;
     logging::start(&global).map_err(io::Error::other)?;
-    if manner.expects_status {
+    if manner.status == Place::Configured {
         logging::complain_if_unheard(&global);
     }
     let signals = Signals::install()?;

@@ -1,12 +1,12 @@
 //! What irsync arranges around itself before the first job starts.
 
 use super::control::{self, Control};
+use super::places::{self, Place};
 use super::Manner;
 use crate::config::expand::Variables;
 use crate::config::Global;
 use crate::os::guard::{self, Guard};
 use crate::os::lock::{self, Lock};
-use crate::os::own as files;
 use crate::os::wake::Waker;
 use crate::os::{clock, procfs, reaper};
 use crate::worker::{Folders, Shared};
@@ -14,10 +14,8 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::mman::{mlockall, munlockall, MlockAllFlags};
 use nix::sys::resource::{getrlimit, setrlimit, Resource};
 use nix::sys::stat::{umask, Mode};
-use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -43,7 +41,7 @@ impl Surroundings {
     ///
     /// # Errors
     /// Those of fork(2) and pipe(2).
-    pub(super) fn prepare(global: &Global, manner: Manner) -> io::Result<Surroundings> {
+    pub(super) fn prepare(global: &mut Global, manner: Manner) -> io::Result<Surroundings> {
         // No core dump, wherever the kernel would send it: our memory has held passwords. What we start can be dumped as before.
         let _ = nix::sys::prctl::set_dumpable(false);
         // Nobody else writes what we make, however we were started.
@@ -53,9 +51,10 @@ impl Surroundings {
         let runs = format!("{pid}.{start}.");
         // When PID 1 ends, the kernel ends all others of its namespace.
         let guard = if pid == 1 { None } else { Some(Guard::start(&runs, clock::now())?) };
-        let ownership = match manner.has_status {
-            true => own(&global.status_file),
-            false => Err(io::ErrorKind::Unsupported.into()),
+        let ownership = match manner.status {
+            Place::Configured => places::own(&global.status_file),
+            Place::DropIn => places::own_drop_in(&mut global.status_file),
+            Place::Nowhere => Err(io::ErrorKind::Unsupported.into()),
         };
         Ok(Surroundings {
             guard,
@@ -85,7 +84,7 @@ impl Surroundings {
         if lock_memory {
             self::lock_memory(true);
         }
-        if let (Err(error), true) = (&self.ownership, manner.expects_status) {
+        if let (Err(error), Place::Configured) = (&self.ownership, manner.status) {
             let file = self.status_file.display();
             match error.kind() {
                 io::ErrorKind::WouldBlock => {
@@ -94,7 +93,7 @@ impl Surroundings {
                 _ => log::warn!("cannot write beside {file}: {error}; there is no status and no `irsync now`"),
             }
         }
-        let lock_dir = lock_dir(&self.status_file);
+        let lock_dir = places::folder(&self.status_file);
         if lock_dir.is_none() {
             log::warn!("there is no folder to keep locks in: another irsync may sync to the same destinations");
         }
@@ -120,7 +119,7 @@ impl Surroundings {
                 None
             }
         };
-        let lock = lock_path(&self.status_file);
+        let lock = places::lock_path(&self.status_file);
         self.removals = control.as_ref().and_then(|control| watch(&[&lock, control.path()]).ok());
         control
     }
@@ -155,7 +154,7 @@ impl Surroundings {
             // `once` has no status.
             Err(error) if error.kind() == io::ErrorKind::Unsupported => false,
             Err(_) => {
-                self.ownership = own(&self.status_file);
+                self.ownership = places::own(&self.status_file);
                 self.ownership.is_ok()
             }
         }
@@ -215,42 +214,4 @@ fn watch(paths: &[&Path]) -> nix::Result<Inotify> {
         removals.add_watch(*path, AddWatchFlags::IN_ATTRIB | AddWatchFlags::IN_MOVE_SELF)?;
     }
     Ok(removals)
-}
-
-/// Takes the lock beside the status file.
-fn own(status_file: &Path) -> io::Result<Lock> {
-    Lock::take_file(&lock_path(status_file)).map(|(lock, _)| lock)
-}
-
-/// Whether an irsync runs that owns this status file. None: that is not for us to know.
-pub(crate) fn runs(status_file: &Path) -> Option<bool> {
-    lock::is_held(&lock_path(status_file))
-}
-
-/// The lock beside the status file.
-pub(crate) fn lock_path(status_file: &Path) -> PathBuf {
-    let mut name = status_file.file_name().unwrap_or_default().to_owned();
-    name.push(".lock");
-    status_file.with_file_name(name)
-}
-
-/// Beside the status file, or for a user who may not write there in a folder of his own.
-fn lock_dir(status_file: &Path) -> Option<PathBuf> {
-    let beside = status_file.parent()?;
-    let _ = files::make_folder(beside);
-    if is_writable(beside) {
-        return Some(beside.to_owned());
-    }
-    let uid = nix::unistd::Uid::effective();
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_absolute());
-    let own = runtime.map_or_else(|| PathBuf::from(format!("/tmp/irsync-{uid}")), |dir| dir.join("irsync"));
-    let _ = fs::DirBuilder::new().mode(0o700).create(&own);
-    // In /tmp anybody may have made it, or a link of that name, before us.
-    let safe = fs::symlink_metadata(&own).is_ok_and(|m| m.is_dir() && m.uid() == uid.as_raw());
-    (safe && is_writable(&own)).then_some(own)
-}
-
-fn is_writable(dir: &Path) -> bool {
-    use nix::unistd::{access, AccessFlags};
-    dir.is_dir() && access(dir, AccessFlags::W_OK | AccessFlags::X_OK).is_ok()
 }

@@ -1,6 +1,8 @@
 //! The command lines of the Go tool that irsync replaces: every one in its README, adapted to this directory.
 
-use crate::common::{Irsync, Rig};
+use crate::common::json::Json;
+use crate::common::{binary, is_executable, is_root, skipped, Irsync, Rig};
+use std::process::Command;
 use std::time::Duration;
 
 /// A story with the fake rsync first in PATH and the README's `./data/source/` under the name of a behaviour.
@@ -176,4 +178,78 @@ fn first_sync_starts_at_once_however_long_the_interval() {
     irsync.wait_log("sync success");
     assert!(!irsync.log_has("first sync in"), "{}", irsync.log());
     irsync.stop();
+}
+
+/// Two drop-ins and then an irsync with a configuration, in a mount namespace in which nobody else has anything in /run and /etc.
+const BESIDE_EACH_OTHER: &str = "
+set -eu
+mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs /etc
+shown() { echo \"== $*\"; \"$IRSYNC\" \"$@\" 2>&1 || echo \"code $?\"; }
+until_exists() { until [ -e \"$1\" ]; do sleep 0.05; done; }
+\"$IRSYNC\" --irsync-interval-seconds=3600 -rt /ok one 2>one.log & one=$!
+until_exists /run/irsync/drop-in-1
+\"$IRSYNC\" --irsync-interval-seconds=3600 -rt /ok rsync://me:secret@host/two 2>two.log &
+until_exists /run/irsync/drop-in-2
+for n in 1 2; do until grep -q success /run/irsync/drop-in-$n.history; do sleep 0.05; done 2>/dev/null; done
+shown status
+shown status --json
+shown history
+shown now
+until [ $(grep -c 'sync success' one.log) = 2 ] && [ $(grep -c 'sync success' two.log) = 2 ]; do sleep 0.05; done
+kill -9 $one
+until ! kill -0 $one 2>/dev/null; do sleep 0.05; done
+echo '== one was killed'
+shown status
+printf '[media]\\nsource = /ok\\ndestination = %s/media\\n' \"$PWD\" >/etc/irsync.ini
+shown status
+\"$IRSYNC\" run 2>main.log &
+until_exists /run/irsync/status
+shown status
+shown stop
+until [ ! -e /run/irsync/status ]; do sleep 0.05; done
+rm /etc/irsync.ini
+shown stop
+shown status
+";
+
+#[test]
+fn drop_ins_beside_each_other_have_a_status_each() {
+    const STORY: &str = "drop_ins_beside_each_other_have_a_status_each";
+    if !is_root(STORY) || !is_executable("unshare") {
+        return skipped(STORY, "needs root and unshare");
+    }
+    let rig = rig("dropin-beside");
+    rig.write("beside.sh", BESIDE_EACH_OTHER);
+    let irsync = rig.command(&[]);
+    let mut command = Command::new("timeout");
+    command.args(["120", "unshare", "--mount", "--propagation", "private", "bash", "beside.sh"]);
+    command.envs(irsync.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.current_dir(rig.path("")).env("IRSYNC", binary());
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let part = |nth: usize, title: &str| {
+        let mut parts = said.split("== ").filter_map(|part| part.strip_prefix(&format!("{title}\n")));
+        parts.nth(nth).unwrap_or_else(|| panic!("no {title} in {said}")).to_owned()
+    };
+    let (one, two) = ("-rt /ok one\n", "-rt /ok rsync://me:***@host/two\n");
+    let both = part(0, "status");
+    assert!(both.contains(one) && both.contains(two) && !said.contains("secret@"), "{said}");
+    assert_eq!((both.matches("JOB ").count(), both.contains("code")), (2, false), "{both}");
+    let json = part(0, "status --json");
+    assert!(json.lines().count() == 2 && json.lines().all(|line| Json::parse(line).is_ok()), "{json}");
+    assert_eq!(part(0, "history").matches("success").count(), 2, "{said}");
+    // What a drop-in that was killed has left is no status, and where there is a file, an irsync should run.
+    let left = part(1, "status");
+    assert!(!left.contains(one) && left.contains(two) && !left.contains("code"), "{left}");
+    let expected = part(2, "status");
+    assert!(expected.contains("is not running") && expected.contains(two) && expected.contains("code 3"), "{expected}");
+    let all = part(3, "status");
+    assert!(all.contains("media") && all.contains(two) && !all.contains("code"), "{all}");
+    // The first stop is the configured one's, the second the drop-in's.
+    let end = part(4, "status");
+    assert!(end.contains("is not running (nobody holds /run/irsync/status.lock)") && end.contains("code 3"), "{said}");
+    assert_eq!(rig.read("two.log").matches("irsync stop: stopping").count(), 1, "{}", rig.read("two.log"));
+    assert_eq!(rig.read("main.log").matches("irsync stop: stopping").count(), 1, "{}", rig.read("main.log"));
 }

@@ -1,0 +1,81 @@
+//! Which of the irsyncs that run here a command is about.
+
+use super::{complain, DEFAULT_CONFIG};
+use crate::config::keys::Id;
+use crate::config::load;
+use crate::config::values::Value;
+use crate::supervisor::{drop_ins, runs};
+use std::fs;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+/// Where to look.
+pub(super) struct Places {
+    /// The status file of the irsync whose configuration it is.
+    main: PathBuf,
+    /// No file was named: the drop-ins that run are meant as well.
+    wide: bool,
+    /// There is a configuration, and an irsync that has it should run.
+    expected: bool,
+}
+
+impl Places {
+    /// Says on stderr what is wrong with the configuration, if anything is.
+    pub(super) fn of(config: &Path) -> Places {
+        Places { main: status_file(config), wide: config == Path::new(DEFAULT_CONFIG), expected: config.exists() }
+    }
+
+    /// What there is to see, now.
+    pub(super) fn seen(&self) -> Vec<PathBuf> {
+        let mut files = if self.wide { drop_ins(&self.main) } else { Vec::new() };
+        if files.is_empty() || self.expected || runs(&self.main) != Some(false) {
+            files.insert(0, self.main.clone());
+        }
+        files
+    }
+
+    /// Who is asked to do something: the irsync with the configuration if it runs, else all drop-ins.
+    pub(super) fn asked(&self) -> Vec<PathBuf> {
+        let main = vec![self.main.clone()];
+        if !self.wide || runs(&self.main) != Some(false) {
+            return main;
+        }
+        Some(drop_ins(&self.main)).filter(|files| !files.is_empty()).unwrap_or(main)
+    }
+}
+
+/// Where the running irsync writes; in drop-in mode there is no configuration, and what it was started with may have been
+/// broken since: then the default.
+fn status_file(config: &Path) -> PathBuf {
+    let preset = || match Id::status_file.key().default_value() {
+        Value::Path(path) => path,
+        _ => PathBuf::new(),
+    };
+    match load(config) {
+        Ok(loaded) => loaded.config.global.status_file,
+        Err(errors) => {
+            let file = written_down(config).unwrap_or_else(preset);
+            if fs::metadata(config).map_or_else(|error| error.kind() != ErrorKind::NotFound, |_| true) {
+                let first = errors.to_string();
+                let first = first.lines().next().unwrap_or_default();
+                complain(&format!("{first}\nirsync: looking at {} instead\n", file.display()));
+            }
+            file
+        }
+    }
+}
+
+/// As much of a configuration that is in error is looked at.
+const LOOK_LIMIT: u64 = 1 << 20;
+
+/// What a file that is in error says of the status file, where that can be read: the irsync that runs has read the file when it
+/// was in order.
+fn written_down(config: &Path) -> Option<PathBuf> {
+    let mut text = String::new();
+    fs::File::open(config).ok()?.take(LOOK_LIMIT).read_to_string(&mut text).ok()?;
+    let globals = text.lines().map(str::trim).take_while(|line| !line.starts_with('['));
+    let values =
+        globals.filter_map(|line| line.split_once('=')).filter(|(key, _)| key.trim() == Id::status_file.name());
+    let value = values.map(|(_, value)| value.trim().trim_matches(['"', '\''])).last()?;
+    Some(PathBuf::from(value)).filter(|path| path.is_absolute())
+}
