@@ -117,12 +117,12 @@ class Bench:
         os.mkdir(path)
         return path
 
-    def ini(self, job, glob="", jobs=1):
+    def ini(self, job, glob="", jobs=1, source="/nowhere/"):
         """Writes a configuration whose jobs are alike and gives (command, folder)."""
         folder = self.new_folder()
         text = f"status_file = {folder}/status\n{glob}\n"
         for n in range(jobs):
-            text += f"[job{n}]\nsource = /nowhere/\ndestination = {folder}/d{n}/\njitter = 0\nspread = 0\n{job}\n"
+            text += f"[job{n}]\nsource = {source}\ndestination = {folder}/d{n}/\njitter = 0\nspread = 0\n{job}\n"
         path = os.path.join(folder, "irsync.ini")
         with open(path, "w") as file:
             file.write(text)
