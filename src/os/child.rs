@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::pipe::{self, Lasting};
+use super::sys::environment::Environment;
 use super::sys::{self, Setup};
 use super::{mark, procfs, reaper};
 use crate::rsync::outcome::Exit;
@@ -54,10 +55,6 @@ impl Child {
     pub(crate) fn start(spec: &Spec<'_>) -> io::Result<Child> {
         let mut command = Command::new(spec.program);
         command.args(spec.arguments);
-        for name in spec.hidden {
-            command.env_remove(name);
-        }
-        command.envs(spec.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(if spec.secret.is_some() { Stdio::piped() } else { Stdio::null() });
         let lasting = match spec.may_leave_daemons {
             true => Some((Lasting::new()?, Lasting::new()?)),
@@ -67,7 +64,7 @@ impl Child {
             Some((out, err)) => command.stdout(out.writer.try_clone()?).stderr(err.writer.try_clone()?),
             None => command.stdout(Stdio::piped()).stderr(Stdio::piped()),
         };
-        sys::set_up(&mut command, spec.setup.clone());
+        sys::set_up(&mut command, spec.setup.clone(), Environment::new(spec.hidden, &spec.environment)?);
         let mut child = command.spawn()?;
         if let (Some(secret), Some(mut stdin)) = (&spec.secret, child.stdin.take()) {
             // It fits into the pipe's buffer (a password has at most 511 bytes), so this cannot block. If rsync has

@@ -136,6 +136,7 @@ pub(crate) fn send(pid: i32, signal: Signal) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::os::sys::environment::Environment;
     use crate::os::sys::{set_up, Setup};
     use std::process::{Command, Stdio};
 
@@ -158,7 +159,8 @@ mod tests {
         let run = format!("{}.1.5.", std::process::id());
         let mut command = Command::new("env");
         command.args(["-i", "setsid", "sleep", "60"]).stdout(Stdio::null());
-        set_up(&mut command, Setup { mark: number(&run), ..Setup::default() });
+        let environment = Environment::new(&[], &[]).unwrap();
+        set_up(&mut command, Setup { mark: number(&run), ..Setup::default() }, environment);
         let mut child = command.spawn().unwrap();
         let runs = format!("{}.1.", std::process::id());
         // setsid(1) forks if it leads a group; whatever sleeps in the end is found.

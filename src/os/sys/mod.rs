@@ -1,11 +1,13 @@
 //! The only unsafe code. Each function here is safe to call, and says why.
 #![allow(unsafe_code)]
 
+pub(crate) mod environment;
 pub(crate) mod execute;
 pub(crate) mod local_time;
 pub(crate) mod terminal;
 pub(crate) mod watchdog;
 
+use environment::Environment;
 use nix::libc;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
@@ -46,11 +48,16 @@ pub(crate) struct Setup {
     pub parent_death: Option<Signal>,
 }
 
-/// Makes `command` start in a session of its own, set up as `setup` says.
-pub(crate) fn set_up(command: &mut Command, setup: Setup) {
+/// Makes `command` start in a session of its own and with this environment, set up as `setup` says.
+pub(crate) fn set_up(command: &mut Command, setup: Setup, environment: Environment) {
     let parent = Pid::this();
+    let prepare = move || {
+        in_child(&setup, parent)?;
+        environment.take_effect();
+        Ok(())
+    };
     // SAFETY: between fork and exec only async-signal-safe system calls are made; no memory is allocated, no lock taken.
-    unsafe { command.pre_exec(move || in_child(&setup, parent)) };
+    unsafe { command.pre_exec(prepare) };
 }
 
 fn in_child(setup: &Setup, parent: Pid) -> io::Result<()> {
