@@ -89,7 +89,7 @@ def syncs(bench, runs, emulated=False):
                    f"echo >> {folder}/runs\n[ \"$(wc -l < {folder}/runs)\" -lt {runs} ] || kill $PPID\n"
                    f"cat <<'END'\n{NOTHING}END\n")
     os.chmod(shim, 0o755)
-    command, work = bench.ini(f"rsync = {shim}\ninterval = 10ms", source="rsync://server/media/")
+    command, work = bench.ini(f"rsync = {shim}\ninterval = 10ms\ndurable = no", source="rsync://server/media/")
     os.mkdir(f"{work}/d0")
     if emulated:
         command[0] = max(glob.glob(os.path.join(TARGET, "dist", "irsync-*-armv7")), key=os.path.getmtime)

@@ -6,7 +6,7 @@
 //! Whoever can open a file can lock it. So only its owner can, and what rsync is handed is open for reading only.
 #![forbid(unsafe_code)]
 
-use super::{mark, own, paths};
+use super::{mark, own};
 use crate::config::mask::masked;
 use nix::fcntl::{Flock, FlockArg};
 use nix::libc;
@@ -153,19 +153,6 @@ pub(crate) fn hash(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// The name a destination is locked under: remote ones as they are, local ones resolved as far as they exist, so that two
-/// ways to write the same folder meet.
-pub(crate) fn key(destination: &str, remote: bool) -> String {
-    let trimmed = match destination.trim_end_matches('/') {
-        "" => "/",
-        rest => rest,
-    };
-    if remote {
-        return trimmed.to_owned();
-    }
-    paths::resolved(Path::new(trimmed)).to_string_lossy().into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,19 +212,6 @@ mod tests {
         drop(lock);
         again.remove();
         assert!(!path.exists());
-        fs::remove_dir_all(dir).unwrap();
-    }
-
-    #[test]
-    fn different_ways_to_write_a_folder_have_one_key() {
-        let dir = dir("key");
-        std::os::unix::fs::symlink(&dir, dir.join("link")).unwrap();
-        let plain = key(&format!("{}/new/folder", dir.display()), false);
-        for other in ["{}/new/folder/", "{}/link/new/folder", "{}/./new/folder//", "{}/link/link/new/folder"] {
-            assert_eq!(key(&other.replace("{}", dir.to_str().unwrap()), false), plain, "{other}");
-        }
-        assert_eq!(key("/", false), "/");
-        assert_eq!(key("host::mod/", true), "host::mod");
         fs::remove_dir_all(dir).unwrap();
     }
 }

@@ -17,7 +17,8 @@ pub(crate) fn is_mount_point(path: &Path) -> io::Result<bool> {
     let real = fs::canonicalize(path)?;
     if let Ok(text) = fs::read("/proc/self/mountinfo") {
         let listed = text.split(|&b| b == b'\n').filter_map(|line| line.split(|&b| b == b' ').nth(4));
-        return Ok(listed.into_iter().any(|field| unescape(field) == real.as_os_str().as_bytes()));
+        let real = real.as_os_str().as_bytes();
+        return Ok(listed.into_iter().any(|field| field == real || field.contains(&b'\\') && unescape(field) == real));
     }
     match real.parent() {
         None => Ok(true),

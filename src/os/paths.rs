@@ -9,18 +9,32 @@ use std::path::{Component, Path, PathBuf};
 /// is none.
 pub(crate) fn resolved(path: &Path) -> PathBuf {
     // std::path::absolute is younger than our Rust.
-    let absolute = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")).join(path);
+    let from = match path.is_absolute() {
+        true => PathBuf::new(),
+        false => std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
+    };
+    let absolute = from.join(path);
+    // Nearly always all of it exists, and one question to the file system is enough.
+    fs::canonicalize(&absolute).unwrap_or_else(|_| resolved_as_far_as_it_exists(&absolute))
+}
+
+fn resolved_as_far_as_it_exists(absolute: &Path) -> PathBuf {
     let mut known = PathBuf::from("/");
+    // So many of the last names in it do not exist: nothing can exist in them.
+    let mut absent = 0_usize;
     for part in absolute.components() {
         match part {
             Component::Normal(name) => {
                 known.push(name);
-                if let Ok(real) = fs::canonicalize(&known) {
-                    known = real;
+                let real = if absent > 0 { None } else { fs::canonicalize(&known).ok() };
+                match real {
+                    Some(real) => known = real,
+                    None => absent += 1,
                 }
             }
             Component::ParentDir => {
                 known.pop();
+                absent = absent.saturating_sub(1);
             }
             _ => {}
         }
@@ -45,6 +59,7 @@ mod tests {
             ("link/absent/deeper", "absent/deeper"),
             ("link/absent/../other/./x", "other/x"),
             ("absent/../link/inner", "inner"),
+            ("link/absent/deeper/../../../link/absent", "absent"),
         ] {
             assert_eq!(resolved(&dir.join(path)), real.join(rest).components().collect::<PathBuf>(), "{path}");
         }

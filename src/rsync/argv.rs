@@ -4,7 +4,7 @@ use super::operand::{is_daemon, is_remote};
 use super::options::analyse;
 use super::version::Version;
 use crate::job::deletions::Pass;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 /// What the owner gave rsync.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,8 +100,9 @@ impl Arguments {
 
     /// Whether another machine is reached by a remote shell such as ssh, be it to an rsync daemon behind that.
     pub fn by_shell(&self) -> bool {
-        let names_shell = self.remote_shell().is_some();
-        self.operands().iter().any(|operand| is_remote(operand) && (names_shell || !is_daemon(operand)))
+        let operands = self.operands();
+        let mut remote = operands.iter().filter(|operand| is_remote(operand)).peekable();
+        remote.peek().is_some() && (remote.any(|operand| !is_daemon(operand)) || self.remote_shell().is_some())
     }
 
     /// What `--rsh` says.
@@ -143,30 +144,39 @@ impl Printed {
         if !given.talks() {
             return Printed::default();
         }
-        let items = match given.value("--out-format") {
-            Some(format) => format.as_encoded_bytes().starts_with(b"%i "),
-            None => given.has("--itemize-changes"),
-        };
+        let items = given.value("--out-format").map_or_else(|| given.has("--itemize-changes"), itemised);
         Printed { stats: given.has("--stats") && !given.info("stats"), items }
     }
 }
 
-/// rsync's arguments, without the program's name.
+/// Whether a line of this format begins as one of `-i`.
+fn itemised(format: &OsStr) -> bool {
+    format.as_encoded_bytes().starts_with(b"%i ")
+}
+
+/// rsync's arguments, without the program's name; see [`composed`].
+pub(crate) fn compose(arguments: &Arguments, additions: &Additions, pass: Pass) -> Vec<OsString> {
+    composed(arguments, additions, pass).0
+}
+
+/// rsync's arguments, without the program's name, and what they make it print.
 ///
 /// The additions come first, so that the owner's options override them. The operands come behind `--`, so that rsync takes
 /// none of them for an option. An addition is left out where the owner's options say something about the same thing.
 ///
 /// The options of the pass come behind the owner's: the last `--max-delete` is the one that rsync heeds.
-pub(crate) fn compose(arguments: &Arguments, additions: &Additions, pass: Pass) -> Vec<OsString> {
+pub(crate) fn composed(arguments: &Arguments, additions: &Additions, pass: Pass) -> (Vec<OsString>, Printed) {
     let (options, source, destination) = match arguments {
-        Arguments::DropIn(args) => return args.clone(),
+        Arguments::DropIn(args) => return (args.clone(), Printed::by(args)),
         Arguments::Ini { options, source, destination } => (options, source, destination),
     };
     let options: Vec<OsString> = options.iter().map(OsString::from).collect();
     let given = analyse(&options);
     let mut args = Vec::with_capacity(options.len() + source.len() + 5);
     let operands = || source.iter().chain([destination]);
-    if additions.stats && !given.mentions("--stats") && given.talks() && !given.info("stats") {
+    let talks = given.talks();
+    let stats = additions.stats && talks && !given.mentions("--stats") && !given.info("stats");
+    if stats {
         args.push("--stats".into());
         // A server can write statistics into its message of the day, end the connection, and rsync ends with code 0.
         if operands().any(|operand| is_daemon(operand)) && !given.mentions("--motd") {
@@ -174,7 +184,8 @@ pub(crate) fn compose(arguments: &Arguments, additions: &Additions, pass: Pass) 
         }
     }
     let lists = given.mentions("--itemize-changes") || given.mentions("--out-format") || given.info("name");
-    if additions.items && !lists && given.talks() {
+    let items = additions.items && talks && !lists;
+    if items {
         args.push(ITEMS.into());
     }
     if additions.progress2 && !given.mentions("--progress") && !given.has("--quiet") && !given.info("progress") {
@@ -186,7 +197,9 @@ pub(crate) fn compose(arguments: &Arguments, additions: &Additions, pass: Pass) 
     if additions.verify && !given.has("--checksum") {
         args.push("--checksum".into());
     }
-    if additions.verify && !given.mentions("--itemize-changes") && given.value("--out-format").is_none() {
+    let format = given.value("--out-format");
+    let itemizes = additions.verify && !given.mentions("--itemize-changes") && format.is_none();
+    if itemizes {
         args.push("--itemize-changes".into());
     }
     if let (Some(limit), false) = (additions.bwlimit, given.mentions("--bwlimit")) {
@@ -214,7 +227,13 @@ pub(crate) fn compose(arguments: &Arguments, additions: &Additions, pass: Pass) 
     args.push("--".into());
     args.extend(source.iter().map(OsString::from));
     args.push(destination.into());
-    args
+    // As Printed::by() would find, without reading all that was just put together.
+    let printed = Printed {
+        stats: talks && (stats || given.has("--stats") && !given.info("stats")),
+        items: talks && format.map_or(items || itemizes || given.has("--itemize-changes"), itemised),
+    };
+    debug_assert_eq!(printed, Printed::by(&args));
+    (args, printed)
 }
 
 #[cfg(test)]
@@ -346,6 +365,15 @@ mod tests {
             assert_eq!(Printed::by(&compose(&ini(&[option]), &ALL, Pass::Plain)), Printed { stats, items }, "{option}");
         }
         assert_eq!(Printed::by(&compose(&ini(&["-a"]), &Additions::default(), Pass::Plain)), Printed::default());
+        // What is added is foreseen rightly, whatever the owner's options say.
+        let given =
+            ["-a", "-q", "-i", "--no-i", "--stats", "--no-stats", "--info=stats0", "--out-format=%n", "--stderr=all"];
+        for (one, other) in given.iter().flat_map(|one| given.iter().map(move |other| (*one, *other))) {
+            for additions in [Additions::default(), ALL, Additions { verify: true, ..Additions::default() }] {
+                let (args, printed) = composed(&ini(&[one, other]), &additions, Pass::Plain);
+                assert_eq!(printed, Printed::by(&args), "{args:?}");
+            }
+        }
     }
 
     #[test]

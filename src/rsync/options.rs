@@ -3,6 +3,7 @@
 //! The tables follow options.c of rsync 3.5.0. An option that is not in them counts as one without a value, which is what
 //! nearly all of rsync's options are.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
@@ -11,7 +12,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 pub(crate) struct Opt {
     /// The long name with its dashes, `-v` and `--no-v` included (`--verbose`, `--no-verbose`); the option as written
     /// where it is unknown or has no long name (`-F`, `-D`).
-    pub name: String,
+    pub name: Cow<'static, str>,
     /// The value, if one was given with it or as the next word.
     pub value: Option<OsString>,
 }
@@ -97,60 +98,65 @@ impl Analysis {
 
 /// Whether `given` is `--no-X` for the `--X` in `name`.
 fn negates(given: &str, name: &str) -> bool {
-    given.strip_prefix("--no-").zip(name.strip_prefix("--")).is_some_and(|(given, name)| given == name)
+    // Their lengths alone tell nearly all of them apart.
+    given.len() == name.len() + "no-".len()
+        && given.strip_prefix("--no-").zip(name.strip_prefix("--")).is_some_and(|(given, name)| given == name)
 }
 
-/// Short options that have a long name.
+/// Short options, and their long names.
 const SHORT: &[(u8, &str)] = &[
-    (b'V', "version"),
-    (b'v', "verbose"),
-    (b'q', "quiet"),
-    (b'h', "human-readable"),
-    (b'n', "dry-run"),
-    (b'a', "archive"),
-    (b'r', "recursive"),
-    (b'd', "dirs"),
-    (b'p', "perms"),
-    (b'E', "executability"),
-    (b'A', "acls"),
-    (b'X', "xattrs"),
-    (b't', "times"),
-    (b'U', "atimes"),
-    (b'N', "crtimes"),
-    (b'O', "omit-dir-times"),
-    (b'J', "omit-link-times"),
-    (b'@', "modify-window"),
-    (b'o', "owner"),
-    (b'g', "group"),
-    (b'l', "links"),
-    (b'L', "copy-links"),
-    (b'k', "copy-dirlinks"),
-    (b'K', "keep-dirlinks"),
-    (b'H', "hard-links"),
-    (b'R', "relative"),
-    (b'I', "ignore-times"),
-    (b'x', "one-file-system"),
-    (b'u', "update"),
-    (b'S', "sparse"),
-    (b'f', "filter"),
-    (b'C', "cvs-exclude"),
-    (b'W', "whole-file"),
-    (b'c', "checksum"),
-    (b'B', "block-size"),
-    (b'y', "fuzzy"),
-    (b'z', "compress"),
-    (b'm', "prune-empty-dirs"),
-    (b'i', "itemize-changes"),
-    (b'b', "backup"),
-    (b'0', "from0"),
-    (b's', "secluded-args"),
-    (b'e', "rsh"),
-    (b'T', "temp-dir"),
-    (b'4', "ipv4"),
-    (b'6', "ipv6"),
-    (b'8', "8-bit-output"),
-    (b'M', "remote-option"),
+    (b'V', "--version"),
+    (b'v', "--verbose"),
+    (b'q', "--quiet"),
+    (b'h', "--human-readable"),
+    (b'n', "--dry-run"),
+    (b'a', "--archive"),
+    (b'r', "--recursive"),
+    (b'd', "--dirs"),
+    (b'p', "--perms"),
+    (b'E', "--executability"),
+    (b'A', "--acls"),
+    (b'X', "--xattrs"),
+    (b't', "--times"),
+    (b'U', "--atimes"),
+    (b'N', "--crtimes"),
+    (b'O', "--omit-dir-times"),
+    (b'J', "--omit-link-times"),
+    (b'@', "--modify-window"),
+    (b'o', "--owner"),
+    (b'g', "--group"),
+    (b'l', "--links"),
+    (b'L', "--copy-links"),
+    (b'k', "--copy-dirlinks"),
+    (b'K', "--keep-dirlinks"),
+    (b'H', "--hard-links"),
+    (b'R', "--relative"),
+    (b'I', "--ignore-times"),
+    (b'x', "--one-file-system"),
+    (b'u', "--update"),
+    (b'S', "--sparse"),
+    (b'f', "--filter"),
+    (b'C', "--cvs-exclude"),
+    (b'W', "--whole-file"),
+    (b'c', "--checksum"),
+    (b'B', "--block-size"),
+    (b'y', "--fuzzy"),
+    (b'z', "--compress"),
+    (b'm', "--prune-empty-dirs"),
+    (b'i', "--itemize-changes"),
+    (b'b', "--backup"),
+    (b'0', "--from0"),
+    (b's', "--secluded-args"),
+    (b'e', "--rsh"),
+    (b'T', "--temp-dir"),
+    (b'4', "--ipv4"),
+    (b'6', "--ipv6"),
+    (b'8', "--8-bit-output"),
+    (b'M', "--remote-option"),
 ];
+
+/// Those of them that have a value: see [`WITH_VALUE`].
+const SHORT_WITH_VALUE: &[u8] = b"@fBeTM";
 
 /// Second names of one option.
 const ALIASES: &[(&str, &str)] = &[
@@ -235,18 +241,18 @@ fn short_name(letter: u8) -> Option<&'static str> {
     SHORT.iter().find(|(short, _)| *short == letter).map(|(_, long)| *long)
 }
 
-/// The one name of an option that was given by a long name, both without dashes.
-fn long_name(given: &str) -> String {
+/// The one name of an option that was given by a long name; that one without its dashes.
+fn long_name(given: &str) -> Cow<'static, str> {
     let (no, positive) = match given.strip_prefix("no-") {
         Some(rest) => ("no-", rest),
         None => ("", given),
     };
     let one_letter = match positive.as_bytes() {
-        [letter] if !no.is_empty() => short_name(*letter),
+        [letter] if !no.is_empty() => short_name(*letter).map(|name| &name[2..]),
         _ => None,
     };
     let name = one_letter.or_else(|| ALIASES.iter().find(|(alias, _)| *alias == positive).map(|(_, name)| *name));
-    format!("{no}{}", name.unwrap_or(positive))
+    ["--", no, name.unwrap_or(positive)].concat().into()
 }
 
 /// Reads arguments (without the program's name) as rsync does.
@@ -264,7 +270,7 @@ pub(crate) fn analyse(args: &[OsString]) -> Analysis {
             let equals = long.iter().position(|&b| b == b'=');
             let name = long_name(&String::from_utf8_lossy(&long[..equals.unwrap_or(long.len())]));
             let attached = equals.map(|e| value_of(&long[e + 1..]));
-            analysis.take(&name, attached, args, &mut at);
+            analysis.take(name, attached, args, &mut at);
         } else {
             analysis.take_bundle(&arg[1..], args, &mut at);
         }
@@ -284,36 +290,36 @@ impl Analysis {
     fn take_bundle(&mut self, bundle: &[u8], args: &[OsString], at: &mut usize) {
         for (i, &letter) in bundle.iter().enumerate() {
             match short_name(letter) {
-                Some(name) if WITH_VALUE.contains(&name) => {
+                Some(name) if SHORT_WITH_VALUE.contains(&letter) => {
                     let rest = &bundle[i + 1..];
                     let rest = rest.strip_prefix(b"=").unwrap_or(rest);
                     let attached = (i + 1 < bundle.len()).then(|| value_of(rest));
-                    return self.take(name, attached, args, at);
+                    return self.take(name.into(), attached, args, at);
                 }
-                Some(name) => self.push(format!("--{name}"), None),
+                Some(name) => self.push(name.into(), None),
                 None if letter == b'P' => {
                     self.push("--partial".into(), None);
                     self.push("--progress".into(), None);
                 }
-                None => self.push(format!("-{}", char::from(letter)), None),
+                None => self.push(format!("-{}", char::from(letter)).into(), None),
             }
         }
     }
 
     /// An option by its one name, with the value that is attached to it or else, if it needs one, the next word.
-    fn take(&mut self, name: &str, attached: Option<OsString>, args: &[OsString], at: &mut usize) {
+    fn take(&mut self, name: Cow<'static, str>, attached: Option<OsString>, args: &[OsString], at: &mut usize) {
         let mut value = attached;
-        if value.is_none() && WITH_VALUE.contains(&name) {
+        if value.is_none() && WITH_VALUE.contains(&&name[2..]) {
             value = args.get(*at).cloned();
             *at += 1;
             if value.is_none() {
-                self.value_missing = Some(format!("--{name}"));
+                self.value_missing = Some(name.clone().into_owned());
             }
         }
-        self.push(format!("--{name}"), value);
+        self.push(name, value);
     }
 
-    fn push(&mut self, name: String, value: Option<OsString>) {
+    fn push(&mut self, name: Cow<'static, str>, value: Option<OsString>) {
         self.options.push(Opt { name, value });
     }
 }
@@ -359,13 +365,16 @@ mod tests {
         for name in WITH_VALUE {
             assert_eq!(operands(&[&format!("--{name}"), "value", "src"]), ["src"], "--{name}");
         }
+        for (letter, name) in SHORT {
+            assert_eq!(SHORT_WITH_VALUE.contains(letter), WITH_VALUE.contains(&&name[2..]), "{name}");
+        }
     }
 
     #[test]
     fn options_have_one_name_each() {
         let analysis =
             analyse(&words(&["-vP", "--no-v", "--del", "--protect-args", "-e", "ssh", "-FZ", "--port=874", "a", "b"]));
-        let names: Vec<&str> = analysis.options.iter().map(|o| o.name.as_str()).collect();
+        let names: Vec<&str> = analysis.options.iter().map(|o| o.name.as_ref()).collect();
         assert_eq!(
             names,
             [

@@ -6,7 +6,7 @@
 use super::operand;
 use super::options::Analysis;
 use std::net::Ipv6Addr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What is wrong with an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +129,8 @@ pub(crate) fn dangers(given: &Analysis, places: &Places) -> Vec<Finding> {
             }
         }
     }
-    let is = |path: &&str| destination.real == Path::new(path);
+    // Byte by byte: it is resolved, and so written in one way only.
+    let is = |path: &&str| destination.real.as_os_str() == *path;
     let inside = |path: &&str| destination.real.starts_with(path);
     if SYSTEM.iter().any(is) || KERNEL.iter().any(inside) {
         let real = destination.real.display();

@@ -1,6 +1,7 @@
 use super::super::options::analyse;
 use super::*;
 use std::ffi::OsString;
+use std::path::Path;
 
 /// What is where: `real` of a word is the word itself, unless it is given.
 fn place(word: &str, real: &str, exists: bool) -> Place {

@@ -95,7 +95,8 @@ impl Stats {
         if line.starts_with("total size is ") {
             return (self.at == Some(SENT)).then_some(SENT + 1);
         }
-        let (label, rest) = line.split_once(": ")?;
+        let colon = line.bytes().position(|b| b == b':')?;
+        let (label, rest) = (&line[..colon], line[colon + 1..].strip_prefix(' ')?);
         let at = LABELS.iter().position(|known| *known == label)?;
         if at == 0 {
             self.block = Counts::default();

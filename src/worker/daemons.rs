@@ -35,6 +35,9 @@ impl Daemons {
 
     /// Reads what there is, and closes the pipes that have come to their end.
     pub(super) fn drain(&mut self) {
+        if self.0.is_empty() {
+            return;
+        }
         let mut buffer = [0; 4096];
         self.0.retain(|pipe| {
             for _ in 0..READS {

@@ -7,7 +7,7 @@
 //! | `shared` | what all workers and the main thread have in common |
 //! | `thread`, `thread/perform` | the loop, and what the state machine asks for, done |
 //! | `verifying` | whether a sync compares contents |
-//! | `permission`, `claims` | the turn at a destination, its lock, and the owner's preconditions |
+//! | `permission`, `place`, `claims` | the turn at a destination, its lock, and the owner's preconditions |
 //! | `start`, `run_as`, `locale`, `secret`, `variables`, `versions` | how a child is started, with what, and what its rsync can be asked for |
 //! | `running`, `said`, `masters`, `tidying` | a running child: its pipes, its lines, its leftovers, the ssh masters that outlive it, what it leaves in the destination |
 //! | `ask` | whether an rsync knows the owner's options, for `irsync check` |
@@ -27,6 +27,7 @@ mod locale;
 mod log_lines;
 mod masters;
 mod permission;
+mod place;
 mod pulse;
 mod run_as;
 mod running;

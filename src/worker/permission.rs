@@ -1,6 +1,7 @@
 //! Whether a job may write to its destination now: its turn among the jobs, the order itself, and the owner's preconditions.
 
 use super::claims::{Refused, Turn};
+use super::place::{destination, Place};
 use super::run_as;
 use super::shared::Shared;
 use super::start::Refusal;
@@ -11,7 +12,7 @@ use crate::os::lock::{self, Holder};
 use crate::os::sys::Setup;
 use crate::os::{mark, mounts, paths};
 use crate::report::human::Bytes;
-use crate::rsync::orders::{self, Finding, Place, Places};
+use crate::rsync::orders::{self, Finding, Places};
 use crate::rsync::{operand, options};
 use nix::unistd::Uid;
 use std::ffi::OsString;
@@ -21,17 +22,17 @@ use std::path::Path;
 ///
 /// # Errors
 /// The reason, for people, when somebody else has it.
-pub(super) fn take_turn(job: &Job, shared: &Shared) -> Result<Option<Turn>, String> {
-    let (Some(dir), Some(key)) = (&shared.lock_dir, lock_key(job)) else { return Ok(None) };
+pub(super) fn take_turn(job: &Job, place: &Place, shared: &Shared) -> Result<Option<Turn>, String> {
+    let (Some(dir), Some(key)) = (&shared.lock_dir, &place.key) else { return Ok(None) };
     let holder = Holder { pid: std::process::id() as i32, run: shared.runs.clone(), job: job.name.clone() };
     match shared.claims.take(dir, key.clone(), &holder) {
         Ok(turn) => match turn.fresh {
-            true => match alone(job, &key, shared) {
+            true => match alone(job, place, shared) {
                 Ok(()) => Ok(Some(turn)),
                 Err(why) => {
                     drop(turn);
                     // To be taken, and asked, anew.
-                    shared.claims.give_up(&key);
+                    shared.claims.give_up(key);
                     Err(why)
                 }
             },
@@ -48,7 +49,7 @@ pub(super) fn take_turn(job: &Job, shared: &Shared) -> Result<Option<Turn>, Stri
         Err(Refused::Lock(lock::Error::Held(None))) => Err("another irsync has the same destination".into()),
         Err(Refused::Lock(lock::Error::Io(error))) => {
             log::warn!("{}: cannot lock {key:?}: {error}; another irsync may sync to it as well", job.name);
-            alone(job, &key, shared).map(|()| None)
+            alone(job, place, shared).map(|()| None)
         }
     }
 }
@@ -58,11 +59,11 @@ pub(super) fn take_turn(job: &Job, shared: &Shared) -> Result<Option<Turn>, Stri
 ///
 /// # Errors
 /// Like those of [`take_turn`].
-fn alone(job: &Job, key: &str, shared: &Shared) -> Result<(), String> {
+fn alone(job: &Job, place: &Place, shared: &Shared) -> Result<(), String> {
     let mut setup = Setup::default();
     let _ = run_as::apply(&job.run_as, &mut setup);
     let users: Vec<u32> = setup.uid.into_iter().chain([Uid::effective()]).map(Uid::as_raw).collect();
-    let writers = mark::writers(lock::hash(key.as_bytes()), &shared.runs, &users);
+    let writers = mark::writers(place.number(), &shared.runs, &users);
     let Some((pid, run)) = writers.first() else { return Ok(()) };
     let living = writers.iter().find(|(_, run)| mark::lives(run));
     let irsync = mark::irsync(living.map_or(run, |(_, run)| run)).map_or(*pid, |(irsync, _)| irsync);
@@ -79,25 +80,13 @@ fn were_left(pid: i32, count: usize) -> String {
     format!("irsync {pid} was killed and left {count} processes of its rsync behind; they were killed now")
 }
 
-/// The name of the job's destination among the locks.
-pub(super) fn lock_key(job: &Job) -> Option<String> {
-    destination(job).map(|(destination, remote)| lock::key(&destination, remote))
-}
-
-/// Where the job writes, and whether that is on another machine.
-pub(super) fn destination(job: &Job) -> Option<(String, bool)> {
-    let destination = job.arguments.destination()?;
-    let remote = operand::is_remote(&destination);
-    Some((destination, remote))
-}
-
 /// What is wrong with a job's order as the file system is now: links and folders come and go, so it is asked anew at
 /// each sync. Of a drop-in command line only what is dangerous: the rest is handed on untouched.
 pub(crate) fn order_findings(job: &Job) -> Vec<Finding> {
     let place = |word: &str| {
         let path = Path::new(word);
         let real = paths::resolved(path);
-        Place { word: word.to_owned(), exists: real.exists(), is_folder: real.is_dir(), real }
+        orders::Place { word: word.to_owned(), exists: real.exists(), is_folder: real.is_dir(), real }
     };
     let places = |source: &[String], destination: &str| Places {
         sources: source.iter().filter(|word| !operand::is_remote(word)).map(|word| place(word)).collect(),

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How much is read at once at first, into a buffer on the stack. Most syncs say less than this.
-const SMALL: usize = 4 * 1024;
+const SMALL: usize = 2 * 1024;
 /// How much is read at once from a child that has filled the small buffer. A pipe holds less (64 KiB), and memory
 /// allocators map a buffer of this size separately, so that its pages go back to the kernel when the child has ended.
 const CHUNK: usize = 128 * 1024;
@@ -139,8 +139,9 @@ impl Running {
     pub(super) fn drain(&mut self) -> bool {
         let step = self.step;
         let said = &mut self.said;
-        let out = self.stdout.drain(&mut self.buffer, &mut |line| said.hear_stdout(step, line));
-        let err = self.stderr.drain(&mut self.buffer, &mut |line| said.hear_stderr(line));
+        let mut small = [0; SMALL];
+        let out = self.stdout.drain(&mut small, &mut self.buffer, &mut |line| said.hear_stdout(step, line));
+        let err = self.stderr.drain(&mut small, &mut self.buffer, &mut |line| said.hear_stderr(line));
         if out {
             said.hear_pending(self.stdout.lines.pending());
         }
@@ -310,12 +311,11 @@ impl Running {
 
 impl Pipe {
     /// `hear` is given each line and says whether it is for the log.
-    fn drain(&mut self, buffer: &mut Vec<u8>, hear: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+    fn drain(&mut self, small: &mut [u8], buffer: &mut Vec<u8>, hear: &mut dyn FnMut(&[u8]) -> bool) -> bool {
         let mut active = false;
-        let mut small = [0; SMALL];
         for _ in 0..READS {
             let Some(fd) = &self.fd else { break };
-            let room = if buffer.is_empty() { &mut small[..] } else { &mut buffer[..] };
+            let room = if buffer.is_empty() { &mut *small } else { &mut buffer[..] };
             match nix::unistd::read(fd, room) {
                 Ok(0) => self.fd = None,
                 Ok(n) => {

@@ -1,8 +1,8 @@
 //! Starting a job's children: with which arguments and environment, as whom, and with which secret.
 
-use super::claims::Turn;
 use super::hours;
-use super::permission::{check_order, check_preconditions, destination, lock_key};
+use super::permission::{check_order, check_preconditions};
+use super::place::{destination, Place};
 use super::running::{Running, Ways};
 use super::shared::Shared;
 use super::tidying::Tidying;
@@ -14,10 +14,10 @@ use crate::job::deletions::Pass;
 use crate::job::{Outcome, Step};
 use crate::os::child::{Child, Spec};
 use crate::os::flush::FLUSH;
+use crate::os::mark;
 use crate::os::publish::{Places, PUBLISH, STAGE};
 use crate::os::sys::execute::SELF;
 use crate::os::sys::Setup;
-use crate::os::{lock, mark};
 use crate::report::logging::ChildLog;
 use crate::rsync::argv::{self, Additions, Printed};
 use nix::sys::signal::Signal;
@@ -70,7 +70,7 @@ pub(super) fn start(
     pass: Pass,
     job: &Job,
     shared: &Shared,
-    turn: Option<&Turn>,
+    place: &Place,
     facts: &HookFacts,
     tidying: &Tidying,
 ) -> Result<Running, Refusal> {
@@ -81,19 +81,20 @@ pub(super) fn start(
         check_order(job)?;
         check_preconditions(job)?;
     }
-    let (program, arguments) = words(step, pass, job, shared, facts, tidying);
+    let mut printed = Printed::default();
+    let (program, arguments) = words(step, pass, job, shared, facts, tidying, &mut printed);
     let secret = if step == Step::Rsync { secret::of(job)? } else { None };
     let mut environment = Vec::new();
     let run = is_rsync.then(|| shared.next_run());
     match &run {
         Some(run) => {
             environment = locale::of_rsync(|name| std::env::var_os(name));
-            environment.push((mark::VARIABLE, mark::value(run, destination_number(job)).into()));
+            environment.push((mark::VARIABLE, mark::value(run, place.number()).into()));
         }
         None => environment.extend(hook_environment(step, job, facts)),
     }
     let mut setup = Setup {
-        inherit: if as_rsync { turn.map(|turn| turn.fd) } else { None },
+        inherit: if as_rsync { place.turn.as_ref().map(|turn| turn.fd) } else { None },
         oom_score_adj: Some(OOM_SCORE_OF_CHILDREN),
         open_files: shared.open_files,
         umask: Some(shared.umask),
@@ -139,14 +140,13 @@ pub(super) fn start(
     running.said.counting = matches!(pass, Pass::Copy | Pass::Count);
     if step == Step::Rsync {
         // Of a drop-in no proof is asked: its owner has chosen every word.
-        let printed = Printed::by(&arguments);
-        let printed = Printed { stats: printed.stats && job.arguments.may_be_added_to(), ..printed };
+        printed.stats &= job.arguments.may_be_added_to();
         running.said = running.said.expecting(printed, job.accept, job.atomic);
     }
     Ok(running)
 }
 
-/// Program and arguments of a step.
+/// Program and arguments of a step. `printed` is set for rsync alone.
 fn words(
     step: Step,
     pass: Pass,
@@ -154,6 +154,7 @@ fn words(
     shared: &Shared,
     facts: &HookFacts,
     tidying: &Tidying,
+    printed: &mut Printed,
 ) -> (String, Vec<OsString>) {
     let hook = match step {
         Step::Probe => return (job.rsync.clone(), vec!["--version".into()]),
@@ -167,7 +168,8 @@ fn words(
             );
             additions.verify = facts.verify;
             additions.bwlimit = hours::bwlimit(job);
-            let mut args = argv::compose(&job.arguments, &additions, pass);
+            let mut args;
+            (args, *printed) = argv::composed(&job.arguments, &additions, pass);
             let destination = job.arguments.local_destination().filter(|_| job.atomic);
             let Some(live) = destination else { return (job.rsync.clone(), args) };
             args.splice(0..0, [STAGE.into(), live.into(), OsString::from(&job.rsync)]);
@@ -214,8 +216,4 @@ fn hook_environment(step: Step, job: &Job, facts: &HookFacts) -> Vec<(&'static s
         environment.push(("IRSYNC_DESTINATION", destination.into()));
     }
     environment
-}
-
-fn destination_number(job: &Job) -> u64 {
-    lock_key(job).map_or(0, |key| lock::hash(key.as_bytes()))
 }

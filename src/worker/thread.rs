@@ -3,21 +3,20 @@
 
 mod perform;
 
-use super::claims::Turn;
 use super::daemons::Daemons;
 use super::handle::Terms;
 use super::heard::Heard;
 use super::hours;
 use super::inbox::{Inbox, Order};
 use super::masters::Masters;
-use super::permission;
+use super::place::Place;
 use super::pulse::Pulse;
 use super::running::Running;
 use super::shared::Shared;
 use super::show::Show;
 use super::start::HookFacts;
 use super::sync_report::SyncReport;
-use super::tidying::{local_destination, Tidying};
+use super::tidying::Tidying;
 use super::variables::expanded;
 use super::verifying::Verifying;
 use crate::config;
@@ -63,8 +62,7 @@ pub(super) struct Worker {
     /// The sync before was interrupted after it had moved file data.
     interrupted: bool,
     daemons: Daemons,
-    /// The job's turn to write to its destination, from the beginning of a sync until rsync is over.
-    turn: Option<Turn>,
+    place: Place,
     /// What rsync was when this sync began.
     rsync_file: Option<Identity>,
     verifying: Verifying,
@@ -141,7 +139,7 @@ impl Worker {
             told_of_skipped_deletions: false,
             interrupted: false,
             daemons: Daemons::default(),
-            turn: None,
+            place: Place::default(),
             rsync_file: None,
             verifying: Verifying::new(terms.phase, !terms.repeat),
             report: SyncReport::default(),
@@ -163,7 +161,7 @@ impl Worker {
         self.show.waiting(self.machine.next_sync(), self.machine.is_paused());
         self.show_ladder();
         self.announce_first_sync();
-        self.tidying.write_to(&self.job.name, local_destination(&self.job), &self.shared);
+        self.adopt(Arc::clone(&self.job));
         while !self.exiting {
             self.sleep();
             self.pulse.busy(clock::now());
@@ -171,13 +169,13 @@ impl Worker {
             self.wake();
         }
         self.masters.end_at_once();
-        self.tidying.write_to(&self.job.name, None, &self.shared);
+        self.shared.move_destination(&self.job.name, self.place.local.take(), None);
         let left_behind = self.child.as_ref().map(|child| child.pid);
         if left_behind.is_some() {
             // It hangs in the kernel. The lock stays with it, so that no other irsync starts a second one.
-            std::mem::forget(self.turn.take());
+            std::mem::forget(self.place.turn.take());
         } else {
-            self.turn = None;
+            self.place.turn = None;
             self.give_up_destination();
         }
         self.show.stopped(left_behind);
@@ -295,11 +293,15 @@ impl Worker {
 
     /// From now on this is the job. Another destination is another lock.
     fn adopt(&mut self, job: Arc<config::Job>) {
-        if permission::lock_key(&job) != permission::lock_key(&self.job) {
+        let new = Place::of(&job);
+        if new.key != self.place.key {
             self.give_up_destination();
         }
+        if new.local != self.place.local {
+            self.shared.move_destination(&job.name, self.place.local.take(), new.local.clone());
+        }
+        self.place = Place { turn: self.place.turn.take(), ..new };
         self.job = job;
-        self.tidying.write_to(&self.job.name, local_destination(&self.job), &self.shared);
     }
 
     /// Somebody is there, and wants to see what comes of the next sync.
@@ -310,8 +312,8 @@ impl Worker {
 
     /// Other irsyncs may write to the destination from now on. While a sync runs it keeps its turn, and the lock with it.
     fn give_up_destination(&self) {
-        if let Some(key) = permission::lock_key(&self.job) {
-            self.shared.claims.give_up(&key);
+        if let Some(key) = &self.place.key {
+            self.shared.claims.give_up(key);
         }
     }
 

@@ -87,7 +87,7 @@ impl Worker {
 
     /// A sync begins: takes the turn at the destination.
     fn begin(&mut self) -> Event {
-        debug_assert!(self.turn.is_none(), "the turn of the sync before was kept");
+        debug_assert!(self.place.turn.is_none(), "the turn of the sync before was kept");
         self.report = SyncReport::default();
         self.heard.begin();
         self.hook_facts = HookFacts { failures: self.hook_facts.failures, ..HookFacts::default() };
@@ -98,9 +98,9 @@ impl Worker {
                 return Event::Refused;
             }
         }
-        match permission::take_turn(&self.job, &self.shared) {
+        match permission::take_turn(&self.job, &self.place, &self.shared) {
             Ok(turn) => {
-                self.turn = turn;
+                self.place.turn = turn;
                 let verify = self.verifying.begin(&self.job, self.shared.state_dir.as_deref(), clock::now());
                 self.hook_facts.verify = verify;
                 Event::Began { probe: self.must_probe(), verify }
@@ -171,7 +171,7 @@ impl Worker {
             self.bwlimit = hours::bwlimit(&job);
         }
         let _spawning = self.shared.reaper.spawning();
-        match start::start(step, pass, &job, &self.shared, self.turn.as_ref(), &self.hook_facts, &self.tidying) {
+        match start::start(step, pass, &job, &self.shared, &self.place, &self.hook_facts, &self.tidying) {
             Ok(mut child) => {
                 if self.job.arguments.may_be_added_to() {
                     child.bound_log(&self.memory);
@@ -290,7 +290,9 @@ impl Worker {
 
     /// Has what rsync may have left behind removed, while nobody else can be writing there.
     fn suspect(&mut self, cut: bool, outcome: Outcome, took: Duration) {
-        if self.tidying.after(&self.job, &self.shared, outcome, cut, took) && self.turn.is_some() {
+        let Some(destination) = self.place.local.clone() else { return };
+        let suspects = self.tidying.after(&self.job, destination, &self.shared, outcome, cut, took);
+        if suspects && self.place.turn.is_some() {
             let action = self.machine.handle(Event::Untidy, clock::now());
             debug_assert_eq!(action, Action::Wait, "the sync is not over yet");
         }
@@ -328,7 +330,7 @@ impl Worker {
 
     fn conclude(&mut self, conclusion: Conclusion) {
         debug_assert!(self.child.is_none(), "the sync is over, but a child of it runs");
-        self.turn = None;
+        self.place.turn = None;
         let report = std::mem::take(&mut self.report);
         self.verifying.end(conclusion.outcome.is_success(), clock::now());
         self.hook_facts.outcome = Some(conclusion.outcome);
