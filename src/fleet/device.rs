@@ -64,6 +64,8 @@ pub(crate) struct JobLine {
     pub success: Option<Duration>,
     /// Syncs in a row without success.
     pub failures: u32,
+    /// Free bytes where it writes, if the report tells.
+    pub free: Option<u64>,
     /// Why it is not well.
     pub why: String,
 }
@@ -127,7 +129,12 @@ impl Device {
                 device.mark = Mark::Unreadable;
                 device.why = "it is dated in the future: the server has not stamped it".into();
             }
-            _ if age > gone => device.mark = Mark::Gone,
+            _ if age > gone => {
+                device.mark = Mark::Gone;
+                if device.why.is_empty() {
+                    device.why = "it was well when it reported last".into();
+                }
+            }
             _ => {}
         }
         device
@@ -136,7 +143,7 @@ impl Device {
     fn fill(&mut self, text: &str, daemon: crate::report::snapshot::Daemon, jobs: Vec<JobStatus>, age: Duration) {
         self.version = status::safe(&daemon.version, 32);
         self.boot_cause = daemon.boot_cause.clone();
-        self.uptime = uptime(text);
+        self.uptime = extra(text, "uptime").and_then(status::parse_seconds);
         let stopping = daemon.stopping;
         let written = daemon.written;
         let snapshot = Snapshot::new(daemon, jobs, Stamp { mono: written, wall: UNIX_EPOCH });
@@ -167,6 +174,7 @@ impl Device {
                     outcome: last.map(|last| last.outcome),
                     success: judged.job.last_success.map(|at| written.since(at.mono).saturating_add(age)),
                     failures: judged.job.failures,
+                    free: extra(text, &format!("free_{}", judged.job.name)).and_then(|bytes| bytes.parse().ok()),
                     why: status::safe(&why, TEXT),
                 });
             }
@@ -182,10 +190,15 @@ impl Device {
     pub(crate) fn success(&self) -> Option<Duration> {
         self.jobs.iter().filter_map(|job| job.success).max()
     }
+
+    /// The free bytes of the job that has least.
+    pub(crate) fn free(&self) -> Option<u64> {
+        self.jobs.iter().filter_map(|job| job.free).min()
+    }
 }
 
-/// Of the section `[report]`, the last one, which a status file has not.
-fn uptime(text: &str) -> Option<Duration> {
+/// What the report tells beyond a status file, in its last section.
+fn extra<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let (_, section) = text.rsplit_once("\n[report]\n")?;
-    section.lines().find_map(|line| status::parse_seconds(line.strip_prefix("uptime = ")?))
+    section.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = "))
 }

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 /// One line: `{"now":…,"devices":{"ok":…},"outcomes":{…},"versions":{…},"list":[{"name":…,"health":…,…}]}`. Ages are in
-/// seconds. `most`: as many devices are listed, the sick first.
+/// seconds, free space is in bytes. `most`: as many devices are listed, the sick first.
 pub(crate) fn render(view: &View, most: usize) -> String {
     let mut text = format!("{{\"now\":{},\"stale\":{},\"devices\":", utc::seconds(view.now), view.gone.as_secs());
     counts(&mut text, Mark::ALL.iter().map(|mark| mark.name()).zip(view.marks));
@@ -37,6 +37,9 @@ fn device(text: &mut String, device: &Device) {
     if let Some(uptime) = device.uptime {
         let _ = write!(text, ",\"uptime\":{}", uptime.as_secs());
     }
+    if let Some(free) = device.free() {
+        let _ = write!(text, ",\"free\":{free}");
+    }
     let foreign = [
         ("version", Some(device.version.as_str())),
         ("why", Some(device.why.as_str())),
@@ -59,6 +62,9 @@ fn device(text: &mut String, device: &Device) {
         }
         if let Some(age) = job.success.map(|age: Duration| age.as_secs()) {
             let _ = write!(text, ",\"last_success_age\":{age}");
+        }
+        if let Some(free) = job.free {
+            let _ = write!(text, ",\"free\":{free}");
         }
         if !job.why.is_empty() {
             text.push_str(",\"why\":");

@@ -3,7 +3,7 @@
 use super::device::{Device, Mark};
 use super::view::View;
 use crate::job::Outcome;
-use crate::report::human::Span;
+use crate::report::human::{Bytes, Span};
 use crate::text::{columns, fit};
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ pub(crate) fn lines(view: &View, width: usize, rows: usize, paint: bool) -> Vec<
     let mut lines = vec![counts(view, paint)];
     if !shown.is_empty() {
         lines.push(format!(
-            "{:name$}  {:10}  {:>8}  {:>8}  {:9}  WHY",
-            "DEVICE", "HEALTH", "REPORT", "SUCCESS", "VERSION"
+            "{:name$}  {:10}  {:>8}  {:>8}  {:>9}  {:9}  WHY",
+            "DEVICE", "HEALTH", "REPORT", "SUCCESS", "FREE", "VERSION"
         ));
     }
     for device in shown {
@@ -31,10 +31,11 @@ pub(crate) fn lines(view: &View, width: usize, rows: usize, paint: bool) -> Vec<
 fn line(device: &Device, name: usize, paint: bool) -> String {
     let (on, off) = colour(device.mark, paint);
     let success = device.success().map_or_else(|| "never".into(), span);
+    let free = device.free().map_or_else(|| "?".into(), |bytes| Bytes(bytes).to_string());
     let pad = " ".repeat(name.saturating_sub(columns(&device.name)));
     let version = if device.version.is_empty() { "?" } else { &device.version };
     format!(
-        "{}{pad}  {on}{:10}{off}  {:>8}  {success:>8}  {version:9}  {}",
+        "{}{pad}  {on}{:10}{off}  {:>8}  {success:>8}  {free:>9}  {version:9}  {}",
         fit(&device.name, name),
         device.mark.name(),
         span(device.age),

@@ -25,7 +25,7 @@ fn report(outcome: Outcome, success: Option<u64>) -> String {
         "[irsync]\nversion = 0.2.0\npid = 1\nstate = running\nstarted_mono = 5.000\nwritten_mono = 1000.000\n\n\
          [job:media]\nstate = waiting\nstarted_mono = 10.000\nlast_outcome = {outcome}\nlast_reason = RERR\n{why}\
          last_ended_mono = 990.000\nlast_duration = 1.000\n{success}stale_after = 600.000\n{totals}\n\
-         [report]\nuptime = 1000.000\n"
+         [report]\nuptime = 1000.000\nfree_media = 3355443200\n"
     )
 }
 
@@ -68,7 +68,7 @@ fn ages_count_from_the_servers_stamp() {
     let device = device("a", 60, &report(Outcome::Transient, Some(900)));
     // 100 s old when it was reported, and that was 60 s ago.
     assert_eq!((device.age, device.success()), (secs(60), Some(secs(160))));
-    assert_eq!(device.uptime, Some(secs(1000)));
+    assert_eq!((device.uptime, device.free()), (Some(secs(1000)), Some(3_355_443_200)));
     assert_eq!(device.why, "media: transient: rsync: <b>no</b> \"way\"");
     let never = super::tests::device("b", 0, &report(Outcome::Transient, None));
     assert_eq!((never.mark, never.success()), (Mark::Stale, None), "its start counts");
@@ -89,6 +89,7 @@ fn the_table_fits_and_names_reason_and_age() {
     );
     assert!(lines[2].starts_with("gone"), "{lines:#?}");
     assert!(lines[5].contains("failing") && lines[5].contains("2m40s") && lines[5].contains("transient: rsync:"));
+    assert!(lines[5].contains(" 3.1 GiB ") && lines[3].contains(" ? "), "free space, where it is known: {lines:#?}");
     assert_eq!(lines[7], "… and 1 more");
     assert!(table::lines(&view(all()), 40, 99, false).iter().all(|line| line.chars().count() <= 40));
     assert_eq!(table::lines(&view(Vec::new()), 80, 9, false), ["no reports"]);
@@ -102,7 +103,12 @@ fn json_and_page_hold_text_of_others_as_text() {
     let view = view(devices);
     let text = json::render(&view, usize::MAX);
     assert!(text.starts_with("{\"now\":1800000000,\"stale\":7200,\"devices\":{\"gone\":1,"), "{text}");
-    assert!(text.contains("\"health\":\"failing\",\"age\":60,\"last_success_age\":160,\"uptime\":1000,"), "{text}");
+    assert!(
+        text.contains(
+            "\"health\":\"failing\",\"age\":60,\"last_success_age\":160,\"uptime\":1000,\"free\":3355443200,"
+        ),
+        "{text}"
+    );
     assert!(text.ends_with("]}\n") && text.matches('\n').count() == 1);
     let html = page::render(&view);
     assert_eq!(html.matches("</script>").count(), 1, "only the page's own script ends");

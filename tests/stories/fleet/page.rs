@@ -67,6 +67,10 @@ fn a_browser_shows_the_sick_first_hostile_names_as_text_and_ages_that_go_on() {
     // 100 s and 3 days when it was reported, and five seconds of the browser's time have passed since.
     let gone = &rows[at("gone")..];
     assert!(gone.contains(">3d00h<"), "{gone}");
+    assert!(
+        gone.contains(">1.5 GiB<") && gone.contains("\nup 16m40s when it reported"),
+        "free space, and more: {gone}"
+    );
     let age = rows[at("card-full")..].split("data-is=\"success\"").nth(1).unwrap_or_default();
     let shown = age.split('>').nth(1).and_then(|rest| rest.split('<').next()).unwrap_or_default();
     let seconds: u64 = shown.trim_start_matches("1m").trim_end_matches('s').parse().unwrap_or(0);

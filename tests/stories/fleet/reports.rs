@@ -13,7 +13,8 @@ pub fn report(outcome: &str, success: u32) -> String {
     format!(
         "[irsync]\nversion = 0.2.0\npid = 9\nstate = running\nstarted_mono = 5.000\nwritten_mono = 1000.000\n\n\
          [job:media]\nstate = waiting\nlast_outcome = {outcome}\nlast_reason = RERR\nlast_why = rsync: <i>no way</i>\n\
-         last_ended_mono = 990.000\nlast_duration = 1.000\nlast_success_mono = {success}.000\nstale_after = 600.000\n{totals}"
+         last_ended_mono = 990.000\nlast_duration = 1.000\nlast_success_mono = {success}.000\nstale_after = 600.000\n{totals}\n\
+         [report]\nuptime = 1000.000\nfree_media = 1610612736\n"
     )
 }
 

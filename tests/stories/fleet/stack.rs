@@ -80,6 +80,9 @@ fn the_owner_sees_who_is_well_failing_stale_held_and_gone() {
     });
     assert!(seen.contains("Unknown module 'absent'") || seen.contains("Unknown module \"…\""), "the reason: {seen}");
     assert!(seen.lines().nth(2).is_some_and(|line| line.starts_with("lost")), "who hurts most comes first: {seen}");
+    let json = rig.run(&["fleet", "reports", "--stale", "20s", "--json"]);
+    let free = String::from_utf8_lossy(&json.stdout).matches("\"free\":").count();
+    assert!(free >= 2 * (well() + 3), "each device tells its free space, and each job: {free}");
     assert!(rig.path("holds/media/19").exists(), "what is held is not deleted");
     wait_until("the others to be well", || (0..well()).all(|n| health(&view("20s").1, &format!("pi-{n}")) == "ok"));
 }
