@@ -82,19 +82,20 @@ fn read(path: &Path, now: SystemTime) -> io::Result<Aged> {
     Ok((age, text(&file, metadata.len())?))
 }
 
-fn text(file: &File, size: u64) -> io::Result<Result<String, String>> {
+fn text(mut file: &File, size: u64) -> io::Result<Result<String, String>> {
     if size == 0 {
         return Ok(Err("it is empty".into()));
     }
     if size > LIMIT {
         return Ok(Err(format!("it has {size} bytes: no report is so large")));
     }
-    let mut bytes = Vec::with_capacity(size as usize + 1);
-    // It may grow while it is read.
-    file.take(LIMIT + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LIMIT {
-        return Ok(Err("it grows while it is read".into()));
+    // One byte more than it has, as it may grow while it is read. A report is replaced as a whole, so one call brings it.
+    let mut bytes = vec![0; size as usize + 1];
+    let got = file.read(&mut bytes)?;
+    if got as u64 != size {
+        return Ok(Err("it changes while it is read".into()));
     }
+    bytes.truncate(got);
     if bytes.contains(&0) {
         return Ok(Err("it is binary".into()));
     }

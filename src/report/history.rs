@@ -161,8 +161,8 @@ pub(crate) fn read(text: &str) -> Result<Vec<Past>, String> {
     let mut jobs = Vec::new();
     for section in sections(text) {
         let Some(name) = section.name.strip_prefix("job:") else { continue };
-        let lines = section.pairs.iter().filter(|(key, _)| key == "sync").map(|(_, value)| value);
-        let run = |line: &String| decode(line).ok_or_else(|| safe(line, VALUE_LIMIT));
+        let lines = section.pairs.iter().filter(|(key, _)| *key == "sync").map(|(_, value)| *value);
+        let run = |line: &str| decode(line).ok_or_else(|| safe(line, VALUE_LIMIT));
         jobs.push(Past { job: name.to_owned(), runs: lines.map(run).collect::<Result<_, _>>()? });
     }
     Ok(jobs)

@@ -78,21 +78,23 @@ pub(crate) fn parse_seconds(text: &str) -> Option<Duration> {
 
 /// A section that was read back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Section {
+pub struct Section<'a> {
     /// What stands in the brackets.
     pub name: String,
     /// Keys and values in the order of the file.
-    pub pairs: Vec<(String, String)>,
+    pub pairs: Vec<(&'a str, &'a str)>,
 }
 
 /// The sections of a status file. Lines that are none of its kind are passed over: a newer irsync may have written them.
-pub fn sections(text: &str) -> Vec<Section> {
-    let mut sections: Vec<Section> = Vec::new();
+pub fn sections(text: &str) -> Vec<Section<'_>> {
+    let mut sections: Vec<Section<'_>> = Vec::new();
     for line in text.lines() {
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             sections.push(Section { name: safe(name, READ_LIMIT), pairs: Vec::new() });
-        } else if let (Some(section), Some((key, value))) = (sections.last_mut(), line.split_once(" = ")) {
-            section.pairs.push((key.to_owned(), value.to_owned()));
+        } else if let (Some(section), Some((key, value))) = (sections.last_mut(), line.split_once('=')) {
+            if let (Some(key), Some(value)) = (key.strip_suffix(' '), value.strip_prefix(' ')) {
+                section.pairs.push((key, value));
+            }
         }
     }
     sections
@@ -119,10 +121,10 @@ pub fn read(text: &str) -> Result<(Daemon, Vec<JobStatus>), String> {
 
 type Read<T> = Result<Option<T>, String>;
 
-impl Section {
+impl<'a> Section<'a> {
     /// The value of a key.
-    pub fn get(&self, key: &str) -> Option<&str> {
-        self.pairs.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    pub fn get(&self, key: &str) -> Option<&'a str> {
+        self.pairs.iter().find(|(name, _)| *name == key).map(|(_, value)| *value)
     }
 
     fn wrong(&self, key: &str, kind: &str) -> String {
@@ -169,9 +171,9 @@ impl Section {
         parsed.map(Some).ok_or_else(|| self.wrong(key, "number of seconds with three decimals"))
     }
 
-    /// The moment of `KEY_mono`.
+    /// A moment; its key ends in `_mono`.
     fn moment(&self, key: &str) -> Read<Time> {
-        Ok(self.duration(&format!("{key}_mono"))?.map(Time))
+        Ok(self.duration(key)?.map(Time))
     }
 
     fn stamp(&self, key: &str) -> Read<Stamp> {
@@ -184,8 +186,8 @@ impl Section {
             version: self.must("version", self.text("version"))?,
             pid: self.must("pid", pid)? as u32,
             stopping: self.word("state", ["running", "stopping"].into_iter())? == Some(1),
-            started: self.must("started_mono", self.moment("started")?)?,
-            written: self.must("written_mono", self.moment("written")?)?,
+            started: self.must("started_mono", self.moment("started_mono")?)?,
+            written: self.must("written_mono", self.moment("written_mono")?)?,
             watchdog: self.watchdog()?,
             boot_cause: self.text("boot_cause"),
         })
@@ -221,23 +223,26 @@ impl Section {
             Step::Recover,
         ];
         let mut outcomes = [0; Outcome::ALL.len()];
-        for (outcome, count) in Outcome::ALL.iter().zip(&mut outcomes) {
-            // An older irsync knows fewer outcomes.
-            *count = self.number(&format!("runs_{outcome}"), u64::MAX)?.unwrap_or(0);
+        // An older irsync knows fewer outcomes, a newer one more.
+        for key in self.pairs.iter().map(|(key, _)| *key) {
+            let outcome = key.strip_prefix("runs_");
+            if let Some(at) = outcome.and_then(|name| Outcome::ALL.iter().position(|outcome| outcome.name() == name)) {
+                outcomes[at] = self.number(key, u64::MAX)?.unwrap_or(0);
+            }
         }
         let failures = self.number("failures", u32::MAX.into())?;
         Ok(JobStatus {
             name,
             state,
             step: self.word("step", STEPS.into_iter().map(Step::name))?.map(|at| STEPS[at].name()),
-            since: self.stamp("since")?,
-            next_run: self.stamp("next_run")?,
+            since: self.stamp("since_mono")?,
+            next_run: self.stamp("next_run_mono")?,
             pid: self.number("pid", i32::MAX as u64)?.map(|pid| pid as i32),
             progress: self.progress()?,
             current_file: self.text("current_file"),
             last: self.last_run()?,
-            last_success: self.stamp("last_success")?,
-            started: self.stamp("started")?,
+            last_success: self.stamp("last_success_mono")?,
+            started: self.stamp("started_mono")?,
             stale_after: self.duration("stale_after")?,
             // An older irsync holds nothing.
             held: self.number("held", u64::MAX)?.unwrap_or(0),
@@ -259,7 +264,7 @@ impl Section {
             return Ok(None);
         };
         Ok(Some(LastRun {
-            ended: self.must("last_ended_mono", self.stamp("last_ended")?)?,
+            ended: self.must("last_ended_mono", self.stamp("last_ended_mono")?)?,
             outcome: Outcome::ALL[outcome],
             code: self.number("last_code", i32::MAX as u64)?.map(|code| code as i32),
             reason: self.text("last_reason").unwrap_or_default(),
