@@ -55,6 +55,16 @@ host_binary() {
 	fi
 }
 
+# sees_the_fleet COMMAND...: whether this "irsync fleet" of the folder $WORK/fleet has the view that only a server's build has.
+sees_the_fleet() {
+	mkdir -p "$WORK/fleet"
+	echo nothing >"$WORK/fleet/pi-7.status"
+	local code=0
+	"$@" >"$WORK/fleet.out" 2>&1 || code=$?
+	cat "$WORK/fleet.out"
+	[ $code = 1 ] && grep -q '^1 device: 1 unreadable' "$WORK/fleet.out" && grep -q '^pi-7 ' "$WORK/fleet.out"
+}
+
 # into_root ROOT PROGRAM [PATH]: copies a program of this machine and the libraries it needs.
 into_root() {
 	local root=$1 program=$2 path=${3:-$2} library

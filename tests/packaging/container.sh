@@ -171,6 +171,7 @@ dockerfile() {
 	# With a name the first stage can be removed again.
 	"${build[@]}" --target build --tag $TAG-build "$ROOT"
 	"${build[@]}" --tag $TAG-dockerfile "$ROOT"
+	sees_the_fleet docker run --rm -v "$WORK/fleet:/reports" $TAG-dockerfile fleet /reports
 }
 
 # examples PREFIX: all of them with the image $TAG.

@@ -76,6 +76,9 @@ debs_and_sums() {
 		file=$out/irsync_$(version)_$arch.deb
 		[ "$(dpkg-deb --field "$file" Version Architecture | xargs)" = "Version: $(version) Architecture: $arch" ]
 	done
+	mkdir -p "$WORK/deb-$(uname -m)"
+	dpkg-deb --extract "$out/irsync_$(version)_$(dpkg --print-architecture).deb" "$WORK/deb-$(uname -m)"
+	sees_the_fleet "$WORK/deb-$(uname -m)/usr/bin/irsync" fleet "$WORK/fleet"
 	# Once more, with another umask: the same bytes.
 	cp "$out/SHA256SUMS" "$WORK/sums"
 	(umask 077 && "$ROOT/scripts/release" --out "$out" debs sums)
