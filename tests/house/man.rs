@@ -132,11 +132,12 @@ fn families() -> Vec<(String, String)> {
 
 #[test]
 fn every_key_of_the_status_file_is_documented_and_no_other() {
-    let read = sections(&status::render(&full()));
+    let text = status::render(&full());
+    let read = sections(&text);
     let json = json::render(&full());
     for (section, table) in read.iter().zip([OWN_KEYS, JOB_KEYS]) {
         let mut documented: Vec<&str> = table.iter().flat_map(|(names, _)| names.split(", ")).collect();
-        let mut written: Vec<&str> = section.pairs.iter().map(|(key, _)| key.as_str()).collect();
+        let mut written: Vec<&str> = section.pairs.iter().map(|(key, _)| *key).collect();
         documented.sort_unstable();
         written.sort_unstable();
         assert_eq!(written, documented, "[{}]", section.name);
