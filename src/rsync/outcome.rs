@@ -102,7 +102,7 @@ const SIGNS: &[(Sign, &[i32], Option<Outcome>, &str)] = &[
         Sign::TooLarge,
         &[],
         Some(Outcome::Permanent),
-        "a file is larger than the file system here takes (vfat: 4 GiB): leave it out with --max-size, or use exfat or ext4",
+        "a file is larger than the file system here takes (vfat: 4 GiB): leave it out with --max-size, or use exfat or ext4; what follows it in the list has to wait for that",
     ),
     (Sign::Busy, &[5], Some(Outcome::Busy), "the server has no free connection"),
     (Sign::Refused, &[5], Some(Outcome::Permanent), "the server refuses this client or module"),

@@ -1,8 +1,9 @@
 //! A destination that does not take what comes.
 
 use super::{big_file, media, real, same};
-use crate::common::is_root;
 use crate::common::mount::Tmpfs;
+use crate::common::{is_executable, is_root, skipped, wait_until};
+use std::process::Command;
 
 #[test]
 fn full_destination_is_disk_until_there_is_room() {
@@ -58,5 +59,42 @@ fn missing_parent_of_the_destination_is_retried_until_it_is_there() {
     std::fs::create_dir(rig.path("card")).unwrap();
     irsync.wait_log("sync success");
     assert!(same(&rig, "served/one.txt", "card/deeper/one.txt"));
+    irsync.stop();
+}
+
+/// rsync#756: `prlimit --fsize` makes a real EFBIG.
+#[test]
+fn a_file_that_is_too_large_is_permanent_with_advice_and_what_waits_behind_it_is_told() {
+    if !is_executable("prlimit") {
+        skipped("disk-too-large", "needs prlimit in PATH");
+        return;
+    }
+    let Some(rig) = real("disk-too-large") else { return };
+    let daemon = rig.daemon("read only = yes");
+    rig.write("served/a.txt", "before");
+    big_file(&rig, "served/b-large.bin", 3000);
+    rig.write("served/c.txt", "behind");
+    let keys = "options = -rlt --delete --partial-dir=.partial\nbackoff_initial = 1h\nbackoff_max = 1h";
+    media(&rig, &daemon.url(), "DIR/dest/", keys);
+    let irsync = rig.command(&["run"]);
+    let mut command = Command::new("prlimit");
+    command.arg("--fsize=2000000").arg(irsync.get_program()).args(irsync.get_args());
+    command.envs(irsync.get_envs().filter_map(|(name, value)| Some((name, value?)))).current_dir(rig.path(""));
+    let mut irsync = rig.start_command(command);
+    irsync.wait_log("sync permanent: code 11 (RERR_FILEIO), a file is larger than the file system here takes");
+    irsync.wait_log(
+        "leave it out with --max-size, or use exfat or ext4; what follows it in the list has to wait for that",
+    );
+    irsync.wait_log("/b-large.bin\": File too large (27)");
+    let status = |key: &str| rig.status("media", key);
+    wait_until("the status", || status("last_kind").as_deref() == Some("too_large"));
+    assert!(!irsync.log_has("changed: b-large.bin"), "{}", irsync.log());
+    assert_eq!((rig.read("dest/a.txt").as_str(), rig.path("dest/c.txt").exists()), ("before", false));
+    // The owner of the server takes it away. The partial goes, and the rest comes.
+    std::fs::remove_file(rig.path("served/b-large.bin")).unwrap();
+    assert!(rig.run(&["now"]).status.success());
+    irsync.wait_log("sync success");
+    assert_eq!(rig.read("dest/c.txt"), "behind");
+    wait_until("the partial to go", || !rig.path("dest/.partial").exists());
     irsync.stop();
 }
