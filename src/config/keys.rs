@@ -138,7 +138,7 @@ table! {
     stop_timeout: Job, AtOnce, Is("5s"), Duration { min: MIN, max: 3_600_000, off: false }, "from SIGTERM to SIGKILL";
     backoff_initial: Job, AtOnce, Derived("5s; where the server was asked, the interval"), span(false), "longest wait after the first failed sync, drawn at random from 0 on; doubles with every further failure";
     backoff_max: Job, AtOnce, Derived("the larger of 5m and interval"), span(false), "longest wait after a failed sync, and the one after permanent errors; with neither of the two keys a server in trouble is asked every 1 to 1.5 intervals";
-    max_shrink: Job, NextSync, Is("90%"), Percent, "deletions that would leave fewer than 100 % less this of the files there are, or none, are held until `irsync allow`; likewise those beyond the `--max-delete` of `options`";
+    max_shrink: Job, NextSync, Is("90%"), Percent, "deletions that would leave fewer than 100 % less this of the files there are, or were within a day, or none, are held until `irsync allow`; likewise those beyond the `--max-delete` of `options`";
     stale_after: Job, AtOnce, Derived("3 × interval + activity_timeout, and the longest time for which `window` is closed"), span(true), "age of the last success at which the job counts as unhealthy (without an `activity_timeout` 2h is added instead)";
     durable: Job, NextSync, Is("yes"), Bool, "what a sync has changed is on the disk before it is called a success: syncfs(2) of a local destination, and rsync's `--fsync` where it knows that";
     verify_every: Job, NextSync, Is("off"), span(true), "so often a sync compares contents (`--checksum`), and not only sizes and times: cards rot; without `state_dir` only running time counts";

@@ -10,6 +10,7 @@ pub(crate) mod feeding;
 mod feeding_event;
 pub(crate) mod health;
 pub(crate) mod ladder;
+mod largest;
 pub(crate) mod machine;
 pub mod narrator;
 pub(crate) mod outcome;

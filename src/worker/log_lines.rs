@@ -218,6 +218,7 @@ fn held(held: &Held) -> String {
     let why = match held.why {
         Why::Empties => "no file would be left",
         Why::Shrinks => "fewer files would be left than max_shrink allows",
+        Why::ShrinksSlowly => "fewer files would be left than max_shrink allows of those there were within a day",
         Why::TooMany => "more than --max-delete",
         Why::Unknown => "rsync did not say how many files there are on the server",
     };

@@ -41,7 +41,7 @@ impl Job {
         // A set that changes as a whole cannot make room in itself first.
         let next = match self.settings.atomic && outcome == Outcome::Disk {
             true => Next::Done(outcome, None),
-            false => self.deletions.ended(outcome, counted),
+            false => self.deletions.ended(outcome, counted, now),
         };
         match next {
             Next::Run(_) => self.start(Step::Rsync),

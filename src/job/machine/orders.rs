@@ -41,6 +41,7 @@ impl Job {
             self.sources = Sources::new(settings.sources);
         }
         self.settings = settings;
+        self.deletions.forget();
         self.failures = 0;
         self.backoff_step = 0;
         self.stalls = 0;

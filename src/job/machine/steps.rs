@@ -16,7 +16,7 @@ impl Job {
 
     pub(super) fn begin_passes(&mut self) {
         let rules = Rules { allowed: self.allowed, ..self.settings.deletions.unwrap_or_default() };
-        self.deletions = Deletions::begin(rules, self.settings.deletions.is_some());
+        self.deletions.begin_next(rules, self.settings.deletions.is_some());
     }
 
     pub(super) fn first_step(&mut self) -> Action {

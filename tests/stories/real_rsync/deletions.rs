@@ -64,6 +64,39 @@ fn an_emptied_server_deletes_nothing_however_often_it_is_asked() {
     }
 }
 
+/// A slow `rm -rf` on the server: each sync sees a few files less.
+#[test]
+fn a_server_that_is_emptied_step_by_step_is_held_and_rotation_is_not() {
+    let Some((rig, _daemon, mut irsync)) = device("held-slowly", "--delete", "") else { return };
+    // First all names change, a few at a time.
+    for n in (0..50).step_by(10) {
+        (n..n + 10).for_each(|n| {
+            fs::rename(rig.path(&format!("served/file-{n}")), rig.path(&format!("served/other-{n}"))).unwrap();
+        });
+        sync_again(&mut irsync, &rig, "success");
+    }
+    for n in (0..45).step_by(5) {
+        (n..n + 5).for_each(|n| fs::remove_file(rig.path(&format!("served/other-{n}"))).unwrap());
+        sync_again(&mut irsync, &rig, "success");
+    }
+    assert_eq!(files(&rig, "dest"), 5);
+    // Of five files three are more than a tenth, and of fifty they are not.
+    (45..47).for_each(|n| fs::remove_file(rig.path(&format!("served/other-{n}"))).unwrap());
+    sync_again(&mut irsync, &rig, "held");
+    irsync.wait_log(
+        "2 deletions are held (fewer files would be left than max_shrink allows of those there were within a day)",
+    );
+    assert_eq!(files(&rig, "dest"), 5);
+    fs::remove_dir_all(rig.path("served")).unwrap();
+    fs::create_dir(rig.path("served")).unwrap();
+    sync_again(&mut irsync, &rig, "held");
+    assert_eq!(files(&rig, "dest"), 5);
+    fill(&rig, "served", 50);
+    sync_again(&mut irsync, &rig, "success");
+    assert_eq!(files(&rig, "dest"), 50);
+    irsync.stop();
+}
+
 #[test]
 fn deletions_within_the_limits_are_made_and_new_files_come_all_the_same() {
     let Some((rig, _daemon, mut irsync)) = device("held-fit", "--delete --max-delete=10", "") else { return };
