@@ -1,0 +1,335 @@
+"""One seed, as process 1 of namespaces of its own: jobs start, things happen, everything heals, and all must be well."""
+
+import argparse
+import json
+import os
+import random
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import faults
+from watch import Watch, descriptors, memory, process, processes, send, words
+from world import KINDS, World
+
+RECORD = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \[(ERROR|WARN|INFO|DEBUG|TRACE)\] [^\x00-\x1f\x7f]*")
+PATIENCE = 60  # seconds until what must come has come, on a machine that is busy with other seeds; a loop gets fewer
+
+
+class Wrong(Exception):
+    """One of the promises was broken, and the rest cannot be looked at."""
+
+
+class Chaos:
+    """One seed's course."""
+
+    def __init__(self, options):
+        self.random, self.options = random.Random(options.seed), options
+        self.began, self.world = time.monotonic(), World(options.home, self.random, ("pull", "push", "local") if Path(options.irsync).name == "loop" else KINDS)
+        self.wrong, self.undo, self.done, self.asked, self.logs = [], [], {}, 0, []
+        self.limits = {}
+        self.process = self.watch = None
+        self.is_loop = Path(options.irsync).name == "loop"
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def tell(self, what):
+        """For whoever looks into a seed that failed."""
+        print(f"{time.monotonic() - self.began:7.2f} {what}", flush=True)
+
+    def start(self):
+        """Starts irsync."""
+        out = open(self.world.home / "stderr", "ab")
+        environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+        command = [self.options.irsync, "--config", str(self.world.home / "irsync.ini")]
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment,
+                                        start_new_session=True, umask=0o022)
+        out.close()
+        if self.watch:
+            self.watch.irsync = self.process
+
+    def ask(self, *command):
+        """A command that asks the running irsync: code and output."""
+        words = [self.options.irsync, *command[:1], "--config", str(self.world.home / "irsync.ini"), *command[1:]]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE)
+        return done.returncode, done.stdout + done.stderr
+
+    def until(self, what, condition):
+        """Waits until the condition gives nothing to complain of."""
+        began, patience = time.monotonic(), 15 if self.is_loop else PATIENCE
+        while True:
+            complaint = condition()
+            if not complaint:
+                return time.monotonic() - began
+            if self.process.poll() is not None:
+                raise Wrong(f"irsync ended with {self.process.returncode} {what}")
+            if time.monotonic() - began > patience:
+                raise Wrong(f"{what}, not within {patience} s: {complaint}")
+            time.sleep(0.1)
+
+    def unwell(self):
+        """What is not well with the jobs; None if all of them have succeeded with what their sources hold now."""
+        for job in self.world.jobs:
+            difference = job.difference()
+            if difference:
+                return f"{job.name}: {difference}"
+            seen = self.world.home / "changed" / job.name
+            if job.has_hooks and not self.is_loop and (not seen.exists() or seen.read_text() != job.mark()):
+                return f"{job.name}: run_on_change has not seen generation {job.generation}"
+        if self.is_loop:
+            return None
+        code, text = self.ask("status", "--json")
+        if code != 0:
+            return f"status gives {code}: {text[:2000]}"
+        jobs = {job["name"]: job for job in json.loads(text)["jobs"]}
+        for job in self.world.jobs:
+            found = jobs.get(job.name, {})
+            if found.get("last_outcome") not in ("success", "warning"):
+                return f"{job.name}: status says {found.get('last_outcome')}"
+        return None
+
+    def calm(self):
+        """All jobs out of turn, and nothing of them runs: what irsync has then, it has for good."""
+        if self.is_loop:
+            return {}
+        self.ask("pause")
+
+        def busy():
+            # What is written to the pipes of a hook's daemon is read as long as that lives.
+            for one in processes():
+                self._is_hooks(one) and send(one.pid, signal.SIGKILL)
+            _, text = self.ask("status", "--json")
+            states = {job["state"] for job in json.loads(text)["jobs"]}
+            running = [words(one.pid) or one.name for one in faults.tree(self) if one.name != "sync-guard" and not self._is_hooks(one)]
+            return f"{states}, {running}" if states - {"paused"} or running else None
+
+        self.until("all are paused", busy)
+        # The log's and the status's threads are at the end of what they were told a moment later.
+        last, steady = None, 0
+        while steady < 3:
+            now = (descriptors(self.pid), process(self.pid).ticks)
+            steady = steady + 1 if now == last else 0
+            last = now
+            time.sleep(0.2)
+        found = {"descriptors": descriptors(self.pid), "threads": len(os.listdir(f"/proc/{self.pid}/task")), "memory": memory(self.pid)}
+        before = process(self.pid).ticks
+        time.sleep(1)
+        found["ticks"] = process(self.pid).ticks - before
+        found["zombies"] = [one.name for one in processes() if one.parent == self.pid and one.state == "Z"]
+        self.ask("resume")
+        return found
+
+    def happen(self):
+        """Things happen for some seconds."""
+        end = time.monotonic() + self.random.uniform(3, 7)
+        while time.monotonic() < end:
+            fault = self.random.choice(faults.FAULTS)
+            self.tell(fault.__name__.replace("_", " "))
+            undo = fault(self)
+            self.done[fault.__name__] = self.done.get(fault.__name__, 0) + 1
+            if undo:
+                self.undo.append((fault.__name__, undo))
+            if self.undo and self.random.random() < 0.3:
+                name, undo = self.undo.pop(self.random.randrange(len(self.undo)))
+                self.tell(f"no more: {name.replace('_', ' ')}")
+                undo()
+            time.sleep(self.random.expovariate(1 / 0.15))
+            if self.process.poll() is not None:
+                raise Wrong(f"irsync ended with {self.process.returncode} during the faults")
+
+    def heal(self):
+        """Everything is as it was, and each source has something new."""
+        self.tell("everything heals")
+        for one in processes():
+            send(one.pid, signal.SIGCONT)
+        for _, undo in reversed(self.undo):
+            undo()
+        self.undo.clear()
+        self.world.serve()
+        for job in self.world.jobs:
+            job.write("file-of-the-end")
+            job.advance()
+        self.world.configure()
+        send(self.pid, signal.SIGHUP)
+
+    def keep_log(self):
+        """What was logged so far is looked at in the end, also if it is removed now."""
+        for name in ("log.old", "log"):
+            try:
+                self.logs.append((self.world.home / name).read_bytes())
+            except OSError:
+                pass
+
+    def judge(self, before, after, seconds):
+        """What the calm after the faults must have in common with the one before them."""
+        for kind in set(before["descriptors"]) | set(after["descriptors"]):
+            if after["descriptors"].get(kind, 0) > before["descriptors"].get(kind, 0) + (kind.startswith("/") and 1):
+                self.wrong.append(f"descriptors have grown: {before['descriptors']}, then {after['descriptors']}")
+                break
+        if after["threads"] > before["threads"]:
+            self.wrong.append(f"threads have grown from {before['threads']} to {after['threads']}")
+        if after["memory"] > before["memory"] + 4096:
+            self.wrong.append(f"memory has grown from {before['memory']} to {after['memory']} KiB")
+        if after["ticks"] > 10:
+            self.wrong.append(f"it spins: {after['ticks']} hundredths of a second in one that is idle")
+        if after["zombies"]:
+            self.wrong.append(f"zombies: {after['zombies']}")
+        for job in self.world.jobs:
+            starts = [float(line.split()[0]) for line in (self.world.home / "starts" / job.name).read_text().splitlines()]
+            # Each sync may take two passes, and whoever asks for one at once gets it.
+            most = seconds * (9 if "interval = 300ms" in self.world.good else 6) + 4 * self.asked + 20
+            if len(starts) > most:
+                self.wrong.append(f"{job.name}: {len(starts)} starts of rsync in {seconds:.0f} s")
+
+    def end(self):
+        """One of the ways to end; nothing may be left."""
+        way = self.random.choice(("TERM", "KILL", "both killed"))
+        if self.random.random() < 0.7:
+            self.tell("syncs hang")
+            for job in self.world.jobs:
+                (self.world.home / "modes" / job.name).write_text(self.random.choice(("silent", "deaf", "forking", "slow")))
+            send(self.pid, signal.SIGUSR1)
+            time.sleep(self.random.uniform(0.3, 1.2))
+        self.tell(f"the end: {way}")
+        if way == "both killed" and not self.is_loop:
+            send(self.pid, signal.SIGSTOP)
+            self.watch.stand_still(True)
+            for one in processes():
+                if one.name == "sync-guard":
+                    send(one.pid, signal.SIGKILL)
+            self.process.kill()
+            self.process.wait()
+            for job in self.world.jobs:
+                (self.world.home / "modes" / job.name).write_text("well\n")
+                job.advance()
+            # Half of the boards have lost their locks as well.
+            if self.random.random() < 0.5:
+                faults.the_run_folder_is_removed(self)
+            self.start()
+            self.watch.stand_still(False)
+            self.until("all is well after the second start", self.unwell)
+            way = "TERM"
+        if way == "TERM" or self.is_loop:
+            self.process.terminate()
+        else:
+            self.process.kill()
+        self.watch.stand_still(True)
+        try:
+            code = self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise Wrong("irsync does not end within 30 s after SIGTERM") from None
+        if way == "TERM" and code != 0 and not self.is_loop:
+            self.wrong.append(f"irsync ends with {code} after SIGTERM")
+        # The kernel and the guard may take a moment; daemons of a hook are nobody's.
+        began = time.monotonic()
+        while left := [one for one in faults.tree(self) if not self._is_hooks(one)]:
+            if time.monotonic() - began > (1 if way == "TERM" else 15):
+                self.wrong.append(f"left after {way}: {[words(one.pid) or one.name for one in left]}")
+                break
+            time.sleep(0.1)
+        began = time.monotonic()
+        # A child of irsync's that has not come to its exec may hold the lock for a moment.
+        while not self.is_loop and (told := self.ask("status"))[0] != 3:
+            if time.monotonic() - began > 10:
+                self.wrong.append(f"status gives {told} after the end")
+                break
+
+    def _is_hooks(self, one):
+        # rsync and all that it starts hold the lock of its run.
+        try:
+            held = [os.readlink(f"/proc/{one.pid}/fd/{name}") for name in os.listdir(f"/proc/{one.pid}/fd")]
+        except OSError:
+            return False
+        return words(one.pid) == "sleep 1000" and not any("/locks/" in path for path in held) and b"IRSYNC_JOB=" in environment(one.pid)
+
+    def account(self):
+        """For whoever looks into it: what there is."""
+        for one in processes():
+            self.tell(f"{one.pid} {one.state} child of {one.parent} in {one.session}: {words(one.pid) or one.name}")
+        if not self.is_loop and self.process.poll() is None:
+            self.tell(self.ask("status", "--json")[1])
+
+    def read_back(self):
+        """What was written meanwhile."""
+        overlaps = (self.world.home / "overlaps").read_text().splitlines()
+        if overlaps:
+            self.wrong.append(f"two rsyncs at once, {len(overlaps)} times: {overlaps[0]}")
+        self.keep_log()
+        secret = self.world.secret.encode()
+        texts = [*self.logs, (self.world.home / "stderr").read_bytes()]
+        for path in [*(self.world.home / "run").glob("*"), *(self.world.home / "state").glob("*")]:
+            path.is_file() and texts.append(path.read_bytes())
+        if any(secret in text for text in texts):
+            self.wrong.append("the password is in a log or in the status")
+        for text in self.logs:
+            if strange := [line for line in text.splitlines() if not RECORD.fullmatch(line)]:
+                self.wrong.append(f"no record of the log: {strange[0][:200]}")
+            if b"forged" in text and re.search(rb"(?m)^[^\n]{20,40}\] media: a record", text):
+                self.wrong.append("rsync has forged a record")
+
+    def run(self):
+        """All of it; gives what was wrong."""
+        self.world.configure()
+        self.world.serve()
+        self.start()
+        self.watch = Watch(self.world, self.process, not self.is_loop)
+        self.watch.start()
+        try:
+            began = time.monotonic()
+            self.until("all is well before the faults", self.unwell)
+            self.limits = {kind: resource.prlimit(self.pid, kind) for kind in faults.LIMITS}
+            before = self.calm()
+            self.happen()
+            self.heal()
+            took = self.until("all is well after the faults", self.unwell)
+            self.tell(f"all is well after {took:.1f} s")
+            if self.is_loop:
+                before = None
+            after = self.calm()
+            if before:
+                self.judge(before, after, time.monotonic() - began)
+            self.end()
+        except Wrong as wrong:
+            self.wrong.append(str(wrong))
+            self.account()
+        self.read_back()
+        self.watch.end()
+        self.world.mislead(None)
+        self.world.signal_daemon(signal.SIGKILL)
+        self.tell(f"longest without food {self.watch.longest_hunger:.1f} s, longest lag {self.watch.longest_lag:.1f} s")
+        return self.wrong + self.watch.wrong
+
+
+def environment(pid):
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--home", type=Path)
+    parser.add_argument("--irsync")
+    chaos = Chaos(parser.parse_args())
+    try:
+        wrong = chaos.run()
+    except Exception:
+        import traceback
+        traceback.print_exc()
+        wrong = ["the runner itself failed: " + traceback.format_exc().splitlines()[-1]]
+    (chaos.world.home / "wrong").write_text("".join(f"{line}\n" for line in wrong))
+    # Threads of ours may hang on what was killed.
+    os._exit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()
