@@ -134,3 +134,14 @@ has_other_user_namespace() {
 	local its
 	its=$(readlink "/proc/$1/ns/user") && [ "$its" != "$2" ]
 }
+
+# publisher: sets PUBLISHER ('NAME <MAIL>') and PUBLISHER_HOMEPAGE from IRSYNC_PUBLISHER, or says what that must look like.
+# Both stand in control files, in recipes and in a sed command.
+publisher() {
+	local said=${IRSYNC_PUBLISHER:-}
+	local form='^([^<>|&"$\\]+ <[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+>) (https?://[A-Za-z0-9._~:/%@+,=-]+)$'
+	[[ $said =~ $form && $said != *$'\n'* ]] ||
+		die "IRSYNC_PUBLISHER must say who answers for the packages and where irsync is at home, as 'NAME <MAIL> URL'; it is '$said'"
+	# shellcheck disable=SC2034 # for who asks
+	PUBLISHER=${BASH_REMATCH[1]} PUBLISHER_HOMEPAGE=${BASH_REMATCH[2]}
+}

@@ -1,6 +1,8 @@
 //! Arguments in, a typed command out.
 #![forbid(unsafe_code)]
 
+mod words;
+
 use crate::commands::{self, DEFAULT_CONFIG, EXIT_USAGE};
 use crate::config::keys::Id;
 use crate::config::report::WRITE_REPORT;
@@ -101,7 +103,7 @@ irsync fleet DIR [--help]                on a server: which devices are sick
 irsync [--irsync-interval-seconds=N] [--irsync-timeout-seconds=N] RSYNC-ARG...
                                          no FILE: everything else goes to rsync
 irsync -- RSYNC-ARG...                   the same, whatever comes first
-irsync help
+irsync help [COMMAND]
 
   --config FILE  default /etc/irsync.ini;  --help, --version, -V
 
@@ -121,6 +123,9 @@ pub(crate) fn main() -> ExitCode {
         Some(first) if first == STAGE => return commands::atomic::stage(&args[1..]),
         Some(first) if first == PUBLISH => return commands::atomic::publish(&args[1..]),
         _ => {}
+    }
+    if args.len() == 2 && args[0] == "help" && args[1] == "fleet" {
+        return fleet(&["--help".into()]);
     }
     if args.first().is_some_and(|first| first == "fleet") && !args.iter().any(|arg| is_irsync_option(arg)) {
         return fleet(&args[1..]);
@@ -176,7 +181,8 @@ pub(crate) fn parse(mut args: Vec<OsString>) -> Result<Command, Stop> {
     }
     match args.first() {
         None => own(args),
-        Some(first) if first == "help" || (first == "-h" && args.len() == 1) => Err(Stop::Say(HELP.into())),
+        Some(first) if first == "help" => help(args.get(1)),
+        Some(first) if first == "-h" && args.len() == 1 => Err(Stop::Say(HELP.into())),
         // rsync would compare, and list, a file of which it was given no copy.
         Some(first) if first == "-c" && args.len() == 2 => Err(usage(
             "-c is an option of rsync's; did you mean irsync --config FILE? (irsync -- -c FILE hands it to rsync)",
@@ -194,6 +200,16 @@ pub(crate) fn parse(mut args: Vec<OsString>) -> Result<Command, Stop> {
                 first.escape_debug()
             )))
         }
+    }
+}
+
+/// `irsync help [COMMAND]`
+fn help(of: Option<&OsString>) -> Result<Command, Stop> {
+    let Some(word) = of else { return Err(Stop::Say(HELP.into())) };
+    let word = word.to_string_lossy();
+    match words::help(&word) {
+        Some(text) => Err(Stop::Say(text.into())),
+        None => Err(usage(&format!("{word:?} is no command of irsync's; irsync help lists them"))),
     }
 }
 
@@ -318,12 +334,13 @@ fn jobs(matches: &ArgMatches) -> Vec<String> {
     matches.try_get_many::<String>("job").ok().flatten().map(|names| names.cloned().collect()).unwrap_or_default()
 }
 
-fn grammar() -> clap::Command {
+/// The command line as clap knows it; shell completions are made of it.
+pub fn grammar() -> clap::Command {
     let config =
         Arg::new("config").long("config").value_name("FILE").value_parser(clap::value_parser!(PathBuf)).global(true);
     let job = || Arg::new("job").value_name("JOB").num_args(0..);
     let flag = |name: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue);
-    let sub = |name: &'static str| clap::Command::new(name).override_help(HELP);
+    let sub = |name: &'static str| clap::Command::new(name).override_help(words::help(name).unwrap_or(HELP));
     clap::Command::new("irsync")
         .version(env!("CARGO_PKG_VERSION"))
         .override_help(HELP)
@@ -494,6 +511,27 @@ mod tests {
     }
 
     #[test]
+    fn each_command_has_a_short_help_with_its_options_and_an_example() {
+        let mut grammar = grammar();
+        grammar.build();
+        for command in grammar.get_subcommands() {
+            let name = command.get_name();
+            let Err(Stop::Say(help)) = given(&[name, "--help"]) else { panic!("{name}") };
+            assert_eq!(given(&["help", name]), Err(Stop::Say(help.clone())), "{name}");
+            assert!(help.lines().count() < 20 && help.lines().all(|line| line.len() <= 80), "{help}");
+            let example = help.lines().find_map(|line| line.strip_prefix("Example: ")).expect("an example");
+            assert!(example.contains(&format!("irsync {name}")), "{help}");
+            for argument in command.get_arguments().filter(|argument| argument.get_id() != "help") {
+                match argument.get_long() {
+                    Some(long) => assert!(help.contains(&format!("\n  --{long}")), "--{long}: {help}"),
+                    None => assert!(help.lines().next().unwrap().contains("JOB"), "{help}"),
+                }
+            }
+        }
+        assert_eq!(grammar.get_subcommands().count(), SUBCOMMANDS.len() - 1, "all but help");
+    }
+
+    #[test]
     fn help_fits_a_console_and_names_every_command() {
         let Err(Stop::Say(help)) = given(&["--help"]) else { panic!() };
         assert!(help.lines().count() < 24, "{}", help.lines().count());
@@ -503,9 +541,10 @@ mod tests {
         {
             assert!(help.contains(word), "{word}");
         }
-        for words in [&["check", "--help"][..], &["help"], &["-h"]] {
+        for words in [&["help"][..], &["-h"]] {
             assert_eq!(given(words), Err(Stop::Say(help.clone())), "{words:?}");
         }
+        assert!(refused(&["help", "nonsense"]).contains("\"nonsense\" is no command"));
         assert_eq!(given(&["-V"]), given(&["--version"]));
         assert_eq!(given(&["--version"]), Err(Stop::Say(format!("irsync {}\n", env!("CARGO_PKG_VERSION")))));
     }

@@ -30,6 +30,9 @@ mod supervisor;
 mod text;
 mod worker;
 
+#[doc(hidden)]
+pub use cli::grammar;
+
 /// Runs irsync with the arguments and environment of this process and gives its exit code.
 pub fn main() -> std::process::ExitCode {
     cli::main()

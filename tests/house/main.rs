@@ -3,6 +3,8 @@
 
 /// ARCHITECTURE.md and CONTRIBUTING.md name only what exists.
 mod architecture;
+/// Shell completions are made of the command line, and the shells complete with them.
+mod completions;
 /// The sample INI and the table of keys in docs/configuration.md are made of the key table.
 mod documents;
 /// A room of `src` imports only from lower floors, and a few words belong to a few files.

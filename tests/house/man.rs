@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, UNIX_EPOCH};
 
+/// When what the pages say was last changed.
+const DATE: &str = "2026-11-25";
+
 /// Keys of the status file's first section.
 const OWN_KEYS: &[(&str, &str)] = &[
     ("version", "irsync's version"),
@@ -229,7 +232,7 @@ fn irsync_8() -> String {
 fn roff_head(name: &str, section: u8, title: &str) -> String {
     format!(
         ".\\\" Made by tests/house/man.rs; IRSYNC_BLESS=1 cargo test --test house writes it anew.\n\
-         .TH {name} {section} \"\" \"irsync {}\" \"{title}\"\n",
+         .TH {name} {section} {DATE} \"irsync {}\" \"{title}\"\n",
         env!("CARGO_PKG_VERSION")
     )
 }
@@ -282,6 +285,25 @@ fn the_pages_render_without_a_warning() {
     }
     // It can complain.
     assert_ne!(complaints("groff", &["-man", "-Tutf8", "-ww"], ".TH A 1\n.nonsense\n").unwrap_or("skipped".into()), "");
+}
+
+/// The blocks that stand as they are.
+fn examples(page: &str) -> Vec<String> {
+    let plain = |text: &str| text.replace("\\-", "-").replace("\\(aq", "'");
+    page.split(".EX\n").skip(1).filter_map(|rest| rest.split(".EE").next()).map(plain).collect()
+}
+
+#[test]
+fn every_example_of_the_file_is_accepted() {
+    let examples = examples(&ini_5());
+    assert!(examples.len() > 2, "{examples:?}");
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("example-{}.ini", std::process::id()));
+    for example in examples {
+        fs::write(&file, &example).unwrap();
+        let loaded = irsync::config::load(&file).unwrap_or_else(|errors| panic!("{errors}\n{example}"));
+        assert!(loaded.warnings.is_empty(), "{:?}\n{example}", loaded.warnings);
+    }
+    fs::remove_file(file).unwrap();
 }
 
 #[test]

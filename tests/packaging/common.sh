@@ -4,6 +4,9 @@
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 
+# Who answers for the packages that the checks make.
+export IRSYNC_PUBLISHER='Jo Doe <jo@irsync.test> https://irsync.test/irsync'
+
 OK=0
 FAILED=()
 NOT_DONE=()

@@ -21,7 +21,11 @@ deb_content() {
 	grep -q -- '-rw-r----- root/root .* \./etc/irsync.ini$' "$WORK/deb-content"
 	grep -q -- '-rwxr-xr-x root/root .* \./usr/bin/irsync$' "$WORK/deb-content"
 	grep -q '\./usr/lib/systemd/system/irsync.service$' "$WORK/deb-content"
+	grep -q -- '-rw-r--r-- root/root .* \./usr/share/bash-completion/completions/irsync$' "$WORK/deb-content"
+	grep -q -- '-rw-r--r-- root/root .* \./usr/share/zsh/vendor-completions/_irsync$' "$WORK/deb-content"
 	dpkg-deb --field "$deb" Depends | grep -qw rsync
+	[ "$(dpkg-deb --field "$deb" Maintainer)" = 'Jo Doe <jo@irsync.test>' ]
+	[ "$(dpkg-deb --field "$deb" Homepage)" = https://irsync.test/irsync ]
 }
 
 # Clean but for what is not there to be packed yet, or cannot be in a test's debug build.

@@ -127,12 +127,30 @@ need_release() {
 	[ -e "$WORK/pinned/done" ] || check release-pins pinned
 }
 
+# Who answers for the packages must be said, before anything is built, and stands in every package then.
+publisher_is_asked_for() {
+	local said bad
+	for bad in '' 'Jo Doe' 'Jo Doe <jo@irsync.test>' 'https://irsync.test' 'Jo <jo@irsync.test> https://irsync.test/a|b' \
+		'Jo "x" <jo@irsync.test> https://irsync.test' $'Jo\nDepends: x <jo@irsync.test> https://irsync.test'; do
+		! said=$(IRSYNC_PUBLISHER=$bad "$ROOT/scripts/release" --out "$WORK/nobodys" debs 2>&1) || return 1
+		grep -F "IRSYNC_PUBLISHER must say" <<<"$said"
+		[ ! -e "$WORK/nobodys" ]
+	done
+	# A build of one's own needs none, and says what it is.
+	IRSYNC_PUBLISHER='' "$ROOT/scripts/package-deb" --out "$WORK/own" amd64 "$(host_binary)"
+	[ "$(dpkg-deb --field "$WORK/own"/*.deb Maintainer)" = 'Local build <nobody@irsync.invalid>' ]
+	[ -z "$(dpkg-deb --field "$WORK/own"/*.deb Homepage)" ]
+	grep -qx "HOMEPAGE = \"${IRSYNC_PUBLISHER##* }\"" "$WORK"/pinned/yocto/meta-irsync/recipes-support/irsync/irsync_*.bb
+	! grep -r irsync.invalid "$WORK"/pinned/yocto --include='*.bb' || return 1
+}
+
 release_checks() {
 	check one-version "$ROOT/scripts/release" check
 	check version-check-sees-changes version_check_sees_changes
 	check yocto-crates yocto_crates_sees_changes
 	[ "$1" = full ] || return 0
 	need_release
+	check release-publisher publisher_is_asked_for
 	check release-tarballs-reproducible tarballs_again
 	check release-tarball-builds-offline tarball_builds_offline
 	check release-site site_is_checked

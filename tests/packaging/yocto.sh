@@ -197,6 +197,8 @@ packages_hold() {
 	dpkg-deb --fsys-tarfile "$main" | tar -xO ./usr/bin/irsync >"$WORK/oe-$1/irsync"
 	! readelf -S "$WORK/oe-$1/irsync" | grep -E ' \.(symtab|debug_)' || return 1
 	deb_lists "$(deb "$1" irsync-doc)" -rw-r--r-- usr/share/man/man8/irsync.8
+	deb_lists "$(deb "$1" irsync-bash-completion)" -rw-r--r-- usr/share/bash-completion/completions/irsync
+	deb_lists "$(deb "$1" irsync-zsh-completion)" -rw-r--r-- usr/share/zsh/site-functions/_irsync
 	# A program: nothing to link with.
 	! dpkg-deb -c "$(deb "$1" irsync-dev)" | grep rlib
 }

@@ -55,6 +55,22 @@ endef
 endif
 IRSYNC_POST_INSTALL_TARGET_HOOKS += IRSYNC_INSTALL_INI
 
+# Only where there is a bash or a zsh to use it.
+ifeq ($(BR2_PACKAGE_BASH_COMPLETION),y)
+define IRSYNC_INSTALL_BASH_COMPLETION
+	$(INSTALL) -D -m 0644 $(@D)/completions/irsync.bash \
+		$(TARGET_DIR)/usr/share/bash-completion/completions/irsync
+endef
+IRSYNC_POST_INSTALL_TARGET_HOOKS += IRSYNC_INSTALL_BASH_COMPLETION
+endif
+ifeq ($(BR2_PACKAGE_ZSH),y)
+define IRSYNC_INSTALL_ZSH_COMPLETION
+	$(INSTALL) -D -m 0644 $(@D)/completions/_irsync \
+		$(TARGET_DIR)/usr/share/zsh/site-functions/_irsync
+endef
+IRSYNC_POST_INSTALL_TARGET_HOOKS += IRSYNC_INSTALL_ZSH_COMPLETION
+endif
+
 # A password may stand in it.
 define IRSYNC_PERMISSIONS
 	/etc/irsync.ini f 0640 0 0 - - - - -

@@ -38,6 +38,8 @@ do_install:append() {
     rm -rf "${D}${libdir}"
     install -D -m 0644 "${S}/man/irsync.8" "${D}${mandir}/man8/irsync.8"
     install -D -m 0644 "${S}/man/irsync.ini.5" "${D}${mandir}/man5/irsync.ini.5"
+    install -D -m 0644 "${S}/completions/irsync.bash" "${D}${datadir}/bash-completion/completions/irsync"
+    install -D -m 0644 "${S}/completions/_irsync" "${D}${datadir}/zsh/site-functions/_irsync"
     # The sample, unless a .bbappend brings an irsync.ini: by SRC_URI, because scarthgap lets the file of a .bbappend that
     # is gone lie there. In the background nobody reads stderr.
     if ${@bb.utils.contains('SRC_URI', 'file://irsync.ini', 'true', 'false', d)}; then
@@ -55,5 +57,12 @@ do_install:append() {
 }
 
 CONFFILES:${PN} = "${sysconfdir}/irsync.ini"
+
+# Not by bash-completion.bbclass, which would build bash-completion for two kilobytes of text.
+PACKAGES =+ "${PN}-bash-completion ${PN}-zsh-completion"
+FILES:${PN}-bash-completion = "${datadir}/bash-completion"
+FILES:${PN}-zsh-completion = "${datadir}/zsh"
+RSUGGESTS:${PN}-bash-completion = "bash-completion"
+RSUGGESTS:${PN}-zsh-completion = "zsh"
 
 RDEPENDS:${PN} = "rsync"
