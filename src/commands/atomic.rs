@@ -2,6 +2,7 @@
 
 use super::{complain, say, EXIT_USAGE};
 use crate::os::publish::Places;
+use crate::os::{fault, flush};
 use crate::rsync::staging::{misfit, passes, say_staged, CHANGE, DELETION};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -120,6 +121,10 @@ pub(crate) fn publish(args: &[OsString]) -> ExitCode {
         return ExitCode::from(EXIT_USAGE);
     };
     match Places::of(Path::new(live)).and_then(|places| places.publish(deletions)) {
+        Ok(()) if fault::leaves_out("syncfs-before-exchange") => match flush::flush(Path::new(live)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        },
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             complain(&format!("{message}\n"));

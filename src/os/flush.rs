@@ -1,7 +1,7 @@
 //! Making sure that what was written to a destination is on its disk.
 #![forbid(unsafe_code)]
 
-use super::mounts;
+use super::{fault, mounts};
 use nix::errno::Errno;
 use std::fs::File;
 use std::io;
@@ -31,6 +31,9 @@ pub(crate) fn flush(destination: &Path) -> io::Result<()> {
 }
 
 fn flush_at(folder: &Path) -> io::Result<()> {
+    if fault::leaves_out("syncfs") {
+        return Ok(());
+    }
     let folder = File::open(folder)?;
     nix::unistd::syncfs(&folder)?;
     // vfat leaves in the drive's own cache what syncfs(2) hands to it; fsync(2) empties that as well.

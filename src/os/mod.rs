@@ -2,6 +2,7 @@
 
 pub(crate) mod child;
 pub(crate) mod clock;
+pub(crate) mod fault;
 pub(crate) mod flush;
 pub(crate) mod guard;
 pub(crate) mod identity;

@@ -18,7 +18,6 @@
 mod ask;
 mod claims;
 mod daemons;
-mod fault;
 mod handle;
 mod heard;
 mod hours;

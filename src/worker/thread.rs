@@ -165,7 +165,7 @@ impl Worker {
         while !self.exiting {
             self.sleep();
             self.pulse.busy(clock::now());
-            super::fault::strike(&self.job.name);
+            crate::os::fault::strike(&self.job.name);
             self.wake();
         }
         self.masters.end_at_once();

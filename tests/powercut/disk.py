@@ -18,6 +18,7 @@ BLOCK = 4096
 SET_SOCK, SET_BLKSIZE, DO_IT, SET_SIZE_BLOCKS, SET_FLAGS = 0xAB00, 0xAB01, 0xAB03, 0xAB07, 0xAB0A
 FLUSH_BUFFERS = 0x1261
 HAS_FLAGS, SEND_FLUSH = 1, 4
+LOOP_SET_FD = 0x4C00  # linux/loop.h
 
 
 class Disk:
@@ -78,6 +79,34 @@ class Disk:
             link.sendall(answer)
 
 
+class Image:
+    """A loop device over a file in memory: no process serves it, so that trying a cut out costs little. `number` is that of
+    /dev/loopN."""
+
+    def __init__(self, number, size, path):
+        self.device, self.size = f"/dev/loop{number}", size
+        self.file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+        os.ftruncate(self.file, size)
+        self.loop = os.open(self.device, os.O_RDWR)
+        fcntl.ioctl(self.loop, LOOP_SET_FD, self.file)
+
+    def fill(self, blocks):
+        """Other content, while nothing is mounted."""
+        os.ftruncate(self.file, 0)
+        os.ftruncate(self.file, self.size)
+        begin, run = 0, []
+        for n in sorted(blocks):
+            if n != begin + len(run):
+                os.pwritev(self.file, run, begin * BLOCK)
+                begin, run = n, []
+            run.append(blocks[n])
+            if len(run) == 512:
+                os.pwritev(self.file, run, begin * BLOCK)
+                begin, run = n + 1, []
+        os.pwritev(self.file, run, begin * BLOCK)
+        fcntl.ioctl(self.loop, FLUSH_BUFFERS)
+
+
 def _exactly(link, count):
     parts = []
     while count:
@@ -110,13 +139,18 @@ def write(blocks, offset, data):
 
 
 def cut(base, log, upto, model, seed):
-    """The disk after the first `upto` requests of the log; in model B some of the last are lost."""
+    """The disk after the first `upto` requests of the log, and what it is known by; in model B some of the last are lost."""
     blocks = dict(base)
     flushed = max((n for n in range(upto) if log[n][0] == "F"), default=-1)
     moment = log[upto - 1][1] if upto else 0
     rng = random.Random(seed)
+    last, lost = -1, []
     for n, (kind, at, offset, data) in enumerate(log[:upto]):
-        if kind == "F" or (model == "B" and n > flushed and moment - at < 1 and rng.random() < 0.5):
+        if kind == "F":
             continue
+        if model == "B" and n > flushed and moment - at < 1 and rng.random() < 0.5:
+            lost.append(n)
+            continue
+        last = n
         write(blocks, offset, data)
-    return blocks
+    return (last, *(n for n in lost if n < last)), blocks

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """powercut --irsync BINARY [--cuts N] [--seed N] [CASE...]: cuts the power of syncs at many moments; fails if files stay wrong.
 
-Needs Debian's user-mode-linux (a kernel that runs as a process, without root), laid out in --uml by scripts/powercut.
+Needs Debian's user-mode-linux (a kernel that runs as a process, without root), laid out in --uml by fetch-kernel.
+With --mutants (and an irsync that was built with the feature fault-injection) it leaves out, one after the other, what a
+promise rests on, and fails if that is not noticed.
 """
 
 import argparse
@@ -13,9 +15,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from cases import CASES
+from cases import CASES, MUTANTS, QUICK
 
 HERE = Path(__file__).resolve().parent
+WITHOUT_FSYNC = f"{HERE}/rsync-without-fsync"
 
 
 def main():
@@ -30,30 +33,47 @@ def main():
     parser.add_argument("--options", default="", help="more options for rsync")
     parser.add_argument("--key", action="append", default=[], help="a line for the job's section")
     parser.add_argument("--without-fsync", action="store_true", help="take rsync's --fsync away: files then stay wrong")
+    parser.add_argument("--rsync", default="", help="another rsync for irsync")
+    parser.add_argument("--fault", default="", help="what an irsync built with fault-injection leaves out while it is recorded")
+    parser.add_argument("--quick", action="store_true", help="the most telling cases only")
+    parser.add_argument("--mutants", action="store_true", help="see that what is left out is noticed")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     if unknown := [name for name in arguments.cases if name not in CASES]:
         parser.error(f"unknown: {' '.join(unknown)} (there are {' '.join(CASES)})")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     modules = next((arguments.uml / "usr/lib/uml/modules").iterdir())
     there = {path.stem for path in modules.rglob("*.ko")} | {"ext4", "btrfs"}
-    cases = arguments.cases or list(CASES)
-    for name in [name for name in cases if CASES[name].fs not in there]:
-        print(f"SKIPPED: power cuts of {name}: this kernel has no {CASES[name].fs}")
-        cases.remove(name)
     out = arguments.out or Path(tempfile.mkdtemp(prefix="powercut."))
+    if arguments.mutants:
+        sys.exit(try_mutants(arguments, modules, out))
+    cases = arguments.cases or (QUICK if arguments.quick else list(CASES))
+    for fs in {CASES[name].fs for name in cases} - there:
+        print(f"SKIPPED: power cuts on {fs}: this kernel has none")
+    cases = [name for name in cases if CASES[name].fs in there]
+    sys.exit(1 if report(cases, cut(arguments, modules, out, cases), arguments.seed) else 0)
+
+
+def cut(arguments, modules, out, cases):
+    """Records these cases in one guest, and gives what was found after each cut."""
     out.mkdir(parents=True, exist_ok=True)
     for old in ("results", "exit", "guest.log"):
         (out / old).unlink(missing_ok=True)
     hurry = {"dirty_expire_centisecs": 300, "dirty_writeback_centisecs": 100} if arguments.hurry else {}
     f2fs = any(CASES[name].fs == "f2fs" for name in cases)
-    plan = {"checkpoint": (3 if arguments.hurry else 60) if f2fs else 0, "cases": cases, "cuts": arguments.cuts, "seed": arguments.seed, "tail": arguments.tail, "vm": hurry, "mutant": "rsync-without-fsync" if arguments.without_fsync else "", "keys": arguments.key,
-            "options": arguments.options, "irsync": os.path.abspath(arguments.irsync), "modules": str(modules.resolve())}
+    plan = {
+        "cases": cases, "cuts": arguments.cuts, "seed": arguments.seed, "tail": arguments.tail, "vm": hurry,
+        "checkpoint": (3 if arguments.hurry else 60) if f2fs else 0,
+        "irsync": os.path.abspath(arguments.irsync), "options": arguments.options, "keys": arguments.key,
+        "rsync": WITHOUT_FSYNC if arguments.without_fsync else arguments.rsync, "fault": arguments.fault,
+        # The sync that mends is not cut off: it need not wait for the disk.
+        "mender": arguments.rsync or WITHOUT_FSYNC, "modules": str(modules.resolve()),
+    }
     (out / "plan.json").write_text(json.dumps(plan))
+    command = [arguments.uml / "usr/bin/linux.uml", "mem=1500M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro",
+               f"init={HERE}/init", f"powercut={out.resolve()}", "con=null", "con0=null,fd:1", "ssl=null", "panic=1"]
     with open(out / "console", "w") as console:
-        guest = subprocess.Popen([arguments.uml / "usr/bin/linux.uml", "mem=1500M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro",
-                        f"init={HERE}/init", f"powercut={out.resolve()}", "con=null", "con0=null,fd:1", "ssl=null", "panic=1"],
-                                 stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        guest = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True)
     try:
         guest.wait()
     finally:
@@ -63,33 +83,54 @@ def main():
     if not (out / "exit").exists() or (out / "exit").read_text().strip() != "0":
         sys.exit(f"the guest failed; see {out}:\n" + (log.read_text() if log.exists() else (out / "console").read_text())[-3000:])
     print(log.read_text(), end="")
-    results = [json.loads(line) for line in open(out / "results")]
-    sys.exit(report(cases, results, arguments.seed))
+    return [json.loads(line) for line in open(out / "results")]
 
 
 def report(cases, results, seed):
-    """A line per case; 1 if files stay wrong."""
-    print("case            cuts  wrong at boot  latest  silent at boot  success untrue  wrong for ever  wrong and told")
+    """A line per case; how many cuts were bad."""
+    print("case            cuts  disks  wrong at boot  latest  silent at boot  success untrue  wrong for ever  wrong and told")
     bad = 0
     for name in cases:
         mine = [r for r in results if r["case"] == name]
+        own = CASES[name].story == "own"
         wrong = [r for r in mine if r.get("boot") or "mount" in r]
         silent = max((r["boot"].get("silent", 0) for r in wrong if "boot" in r), default=0)
-        untrue = [r for r in wrong if r["after"]]
+        untrue = [r for r in wrong if r["after"] and not own]
         forever = [r for r in mine if r.get("forever") or "mount" in r]
         # vfat that nobody mends with fsck is read-only from now on: no sync can help, but irsync has to say so.
         told = [r for r in forever if not CASES[name].fsck and CASES[name].fs == "vfat" and "sync disk" in r.get("said", "")]
         forever = [r for r in forever if r not in told]
         latest = max((r["at"] for r in wrong), default=0)
-        print(f"{name:14} {len(mine):5} {len(wrong):14} {latest:+7.1f} {silent:15} {len(untrue):15} {len(forever):15} {len(told):15}")
-        mixed = [r for r in mine if r.get("mixed")]
-        if mixed:
-            print(f"    {len(mixed)} cuts left neither the old set nor the new one")
-        bad += len(untrue) + len(forever) + len(mixed)
-        for r in (untrue + forever + mixed)[:3]:
+        disks = sum(r.get("fresh", False) for r in mine)
+        print(f"{name:14} {len(mine):5} {disks:6} {len(wrong):14} {latest:+7.1f} {silent:15} {len(untrue):15} {len(forever):15} {len(told):15}")
+        others = {
+            "left neither the old set nor the new one": [r for r in mine if r.get("mixed")],
+            "led to a reboot too many": [r for r in mine if r.get("reboots", 0) > 1],
+            "damaged a file of irsync's own, which it took for whole": [r for r in mine if r.get("untold")],
+        }
+        for what, those in others.items():
+            if those:
+                print(f"    {len(those)} cuts {what}")
+        accidents = [*untrue, *forever, *(r for those in others.values() for r in those)]
+        bad += len(accidents)
+        for r in accidents[:3]:
             print("   ", json.dumps(r))
     print(f"seed {seed}: {bad} bad cuts of {len(results)}")
-    return 1 if bad or not results else 0
+    return bad if results else 1
+
+
+def try_mutants(arguments, modules, out):
+    """1 if one is not noticed."""
+    missed = []
+    for name, mutant in MUTANTS.items():
+        if arguments.cases and not set(arguments.cases) & set(mutant.cases):
+            continue
+        print(f"-- without {name}", flush=True)
+        arguments.fault, arguments.without_fsync = mutant.fault, mutant.without_fsync
+        if report(mutant.cases, cut(arguments, modules, out / name.replace(" ", "-"), mutant.cases), arguments.seed) == 0:
+            missed.append(name)
+    print(f"not noticed: {', '.join(missed)}" if missed else "all mutants were noticed")
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":

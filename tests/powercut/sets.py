@@ -52,19 +52,35 @@ def _put(path, data, mtime):
 def walk(tree):
     """path -> (size, mtime, digest), of links and files."""
     found = {}
-    for folder, names, files in os.walk(tree):
-        for name in files + [n for n in names if os.path.islink(os.path.join(folder, n))]:
-            path = Path(folder, name)
-            key = str(path.relative_to(tree))
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        try:
+            entries = list(os.scandir(os.path.join(tree, folder)))
+        except OSError as error:
+            found[folder] = (-1, 0, f"unreadable: {error.errno}")
+            continue
+        for entry in entries:
+            key = folder + entry.name
             try:
-                stat = path.lstat()
-                if path.is_symlink():
-                    found[key] = (0, 0, "-> " + os.readlink(path))
+                if entry.is_symlink():
+                    found[key] = (0, 0, "-> " + os.readlink(entry.path))
+                elif entry.is_dir():
+                    folders.append(key + "/")
                 else:
-                    found[key] = (stat.st_size, int(stat.st_mtime), hashlib.sha1(path.read_bytes()).hexdigest())
+                    found[key] = _look(entry.path)
             except OSError as error:
                 found[key] = (-1, 0, f"unreadable: {error.errno}")
     return found
+
+
+def _look(path):
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        stat = os.fstat(fd)
+        return stat.st_size, int(stat.st_mtime), hashlib.sha1(os.read(fd, stat.st_size + 1)).hexdigest()
+    finally:
+        os.close(fd)
 
 
 def judge(new, old, found):
