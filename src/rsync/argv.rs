@@ -4,6 +4,7 @@ use super::operand::{is_daemon, is_remote};
 use super::options::analyse;
 use super::version::Version;
 use crate::job::deletions::Pass;
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 
 /// What the owner gave rsync.
@@ -115,12 +116,14 @@ impl Arguments {
     }
 
     /// Sources and destination, as given.
-    pub(crate) fn operands(&self) -> Vec<String> {
+    pub(crate) fn operands(&self) -> Vec<Cow<'_, str>> {
         match self {
             Arguments::DropIn(args) => {
-                analyse(args).operands.into_iter().map(|at| args[at].to_string_lossy().into_owned()).collect()
+                analyse(args).operands.into_iter().map(|at| args[at].to_string_lossy()).collect()
             }
-            Arguments::Ini { source, destination, .. } => source.iter().chain([destination]).cloned().collect(),
+            Arguments::Ini { source, destination, .. } => {
+                source.iter().chain([destination]).map(|word| Cow::Borrowed(word.as_str())).collect()
+            }
         }
     }
 }

@@ -130,7 +130,8 @@ pub(crate) fn dangers(given: &Analysis, places: &Places) -> Vec<Finding> {
         }
     }
     // Byte by byte: it is resolved, and so written in one way only.
-    let is = |path: &&str| destination.real.as_os_str() == *path;
+    let real = destination.real.as_os_str().as_encoded_bytes();
+    let is = |path: &&str| path.as_bytes() == real;
     let inside = |path: &&str| destination.real.starts_with(path);
     if SYSTEM.iter().any(is) || KERNEL.iter().any(inside) {
         let real = destination.real.display();

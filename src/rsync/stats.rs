@@ -97,7 +97,9 @@ impl Stats {
         }
         let colon = line.bytes().position(|b| b == b':')?;
         let (label, rest) = (&line[..colon], line[colon + 1..].strip_prefix(' ')?);
-        let at = LABELS.iter().position(|known| *known == label)?;
+        // Most often it is the next one.
+        let first = self.at.map_or(0, |before| before + 1).min(SENT);
+        let at = LABELS.iter().enumerate().cycle().skip(first).take(SENT).find(|(_, known)| **known == label)?.0;
         if at == 0 {
             self.block = Counts::default();
         } else if !self.at.is_some_and(|before| before < at) {

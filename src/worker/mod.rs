@@ -7,7 +7,7 @@
 //! | `shared` | what all workers and the main thread have in common |
 //! | `thread`, `thread/perform` | the loop, and what the state machine asks for, done |
 //! | `verifying` | whether a sync compares contents |
-//! | `permission`, `place`, `claims` | the turn at a destination, its lock, and the owner's preconditions |
+//! | `permission`, `place`, `claims`, `order` | the turn at a destination, its lock, the owner's preconditions, and whether the order may be carried out |
 //! | `start`, `run_as`, `locale`, `secret`, `variables`, `versions` | how a child is started, with what, and what its rsync can be asked for |
 //! | `running`, `said`, `masters`, `tidying` | a running child: its pipes, its lines, its leftovers, the ssh masters that outlive it, what it leaves in the destination |
 //! | `ask` | whether an rsync knows the owner's options, for `irsync check` |
@@ -25,6 +25,7 @@ mod inbox;
 mod locale;
 mod log_lines;
 mod masters;
+mod order;
 mod permission;
 mod place;
 mod pulse;
@@ -44,5 +45,5 @@ mod versions;
 
 pub(crate) use ask::objection;
 pub(crate) use handle::{Handle, Terms};
-pub(crate) use permission::order_findings;
+pub(crate) use order::order_findings;
 pub(crate) use shared::{Folders, Shared};

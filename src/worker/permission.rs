@@ -1,4 +1,4 @@
-//! Whether a job may write to its destination now: its turn among the jobs, the order itself, and the owner's preconditions.
+//! Whether a job may write to its destination now: its turn among the jobs, and the owner's preconditions.
 
 use super::claims::{Refused, Turn};
 use super::place::{destination, Place};
@@ -6,16 +6,12 @@ use super::run_as;
 use super::shared::Shared;
 use super::start::Refusal;
 use crate::config::keys::Id;
-use crate::config::{Arguments, Job};
-use crate::job::Outcome;
+use crate::config::Job;
 use crate::os::lock::{self, Holder};
 use crate::os::sys::Setup;
-use crate::os::{mark, mounts, paths};
+use crate::os::{mark, mounts};
 use crate::report::human::Bytes;
-use crate::rsync::orders::{self, Finding, Places};
-use crate::rsync::{operand, options};
 use nix::unistd::Uid;
-use std::ffi::OsString;
 use std::path::Path;
 
 /// Takes the job's turn at its destination. `Ok(None)`: it has none, or there is nowhere to put locks.
@@ -78,49 +74,6 @@ fn alone(job: &Job, place: &Place, shared: &Shared) -> Result<(), String> {
 
 fn were_left(pid: i32, count: usize) -> String {
     format!("irsync {pid} was killed and left {count} processes of its rsync behind; they were killed now")
-}
-
-/// What is wrong with a job's order as the file system is now: links and folders come and go, so it is asked anew at
-/// each sync. Of a drop-in command line only what is dangerous: the rest is handed on untouched.
-pub(crate) fn order_findings(job: &Job) -> Vec<Finding> {
-    let place = |word: &str| {
-        let path = Path::new(word);
-        let real = paths::resolved(path);
-        orders::Place { word: word.to_owned(), exists: real.exists(), is_folder: real.is_dir(), real }
-    };
-    let places = |source: &[String], destination: &str| Places {
-        sources: source.iter().filter(|word| !operand::is_remote(word)).map(|word| place(word)).collect(),
-        destination: (!operand::is_remote(destination)).then(|| place(destination)),
-    };
-    match &job.arguments {
-        Arguments::Ini { options: words, source, destination } => {
-            let given = options::analyse(&words.iter().map(OsString::from).collect::<Vec<_>>());
-            orders::judge(words, &given, source, destination, &places(source, destination))
-        }
-        Arguments::DropIn(words) => {
-            let given = options::analyse(words);
-            let mut operands: Vec<String> =
-                given.operands.iter().map(|at| words[*at].to_string_lossy().into_owned()).collect();
-            let Some(destination) = operands.pop().filter(|_| !operands.is_empty()) else { return Vec::new() };
-            orders::dangers(&given, &places(&operands, &destination))
-        }
-    }
-}
-
-/// Refuses an order that must not be carried out.
-///
-/// # Errors
-/// [`Refusal::Failed`], permanent: only the owner can mend it.
-pub(super) fn check_order(job: &Job) -> Result<(), Refusal> {
-    let refused: Vec<String> = order_findings(job)
-        .into_iter()
-        .filter(|finding| finding.refused)
-        .map(|finding| format!("{}: {}", finding.key, finding.text))
-        .collect();
-    match refused.is_empty() {
-        true => Ok(()),
-        false => Err(Refusal::Failed(format!("refused: {}", refused.join("; ")), Outcome::Permanent)),
-    }
 }
 
 /// Whether what the owner demands of the destination holds: `require_mount`, `min_free`.

@@ -1,7 +1,7 @@
 //! Starting a job's children: with which arguments and environment, as whom, and with which secret.
 
 use super::hours;
-use super::permission::{check_order, check_preconditions};
+use super::permission::check_preconditions;
 use super::place::{destination, Place};
 use super::running::{Running, Ways};
 use super::shared::Shared;
@@ -78,7 +78,6 @@ pub(super) fn start(
     // Who tidies up can see and remove what rsync can.
     let as_rsync = is_rsync || step == Step::Tidy;
     if step == Step::Rsync {
-        check_order(job)?;
         check_preconditions(job)?;
     }
     let mut printed = Printed::default();

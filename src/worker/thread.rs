@@ -9,6 +9,7 @@ use super::heard::Heard;
 use super::hours;
 use super::inbox::{Inbox, Order};
 use super::masters::Masters;
+use super::order::Judged;
 use super::place::Place;
 use super::pulse::Pulse;
 use super::running::Running;
@@ -63,6 +64,7 @@ pub(super) struct Worker {
     interrupted: bool,
     daemons: Daemons,
     place: Place,
+    judged: Judged,
     /// What rsync was when this sync began.
     rsync_file: Option<Identity>,
     verifying: Verifying,
@@ -140,6 +142,7 @@ impl Worker {
             interrupted: false,
             daemons: Daemons::default(),
             place: Place::default(),
+            judged: Judged::default(),
             rsync_file: None,
             verifying: Verifying::new(terms.phase, !terms.repeat),
             report: SyncReport::default(),

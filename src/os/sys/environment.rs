@@ -56,7 +56,7 @@ impl Environment {
             }
             // SAFETY: all others point to C strings.
             let bytes = unsafe { CStr::from_ptr(line) }.to_bytes();
-            let is = |name: &str| bytes.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'='));
+            let is = |name: &str| bytes.get(name.len()) == Some(&b'=') && bytes.starts_with(name.as_bytes());
             if !names().any(is) {
                 all.push(line);
             }

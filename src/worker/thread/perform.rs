@@ -171,7 +171,10 @@ impl Worker {
             self.bwlimit = hours::bwlimit(&job);
         }
         let _spawning = self.shared.reaper.spawning();
-        match start::start(step, pass, &job, &self.shared, &self.place, &self.hook_facts, &self.tidying) {
+        let judged = if step == Step::Rsync { self.judged.check(&job) } else { Ok(()) };
+        match judged
+            .and_then(|()| start::start(step, pass, &job, &self.shared, &self.place, &self.hook_facts, &self.tidying))
+        {
             Ok(mut child) => {
                 if self.job.arguments.may_be_added_to() {
                     child.bound_log(&self.memory);
