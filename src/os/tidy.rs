@@ -3,6 +3,7 @@
 
 use super::procfs;
 use crate::rsync::leftovers::{is_stray_name, Entry, Orders, Partials};
+use nix::errno::Errno;
 use nix::fcntl::{openat, AtFlags, OFlag};
 use nix::sys::stat::{fstatat, FileStat, Mode, SFlag};
 use nix::sys::statfs::fstatfs;
@@ -85,12 +86,14 @@ impl Task {
     /// # Errors
     /// The destination cannot be opened as a folder.
     pub(crate) fn perform(&self, told: &mut dyn FnMut(&Path, u64)) -> io::Result<()> {
-        let folder = match File::open(&self.destination) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            folder => OwnedFd::from(folder?),
-        };
         let mut walk = Walk { task: self, uid: geteuid().as_raw(), told };
-        walk.folder(&folder, &self.destination, 0)
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        match nix::fcntl::open(&self.destination, flags, Mode::empty()) {
+            Ok(folder) => walk.folder(&folder, &self.destination, 0),
+            // A single file, or one that was never finished.
+            Err(Errno::ENOTDIR | Errno::ENOENT) => walk.beside(&self.destination),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -118,6 +121,23 @@ impl Walk<'_> {
                 };
             } else if kind.is_file() && is_stray_name(name.as_bytes()) {
                 self.stray(folder, &name, &place);
+            }
+        }
+        Ok(())
+    }
+
+    /// The strays of a single file, which lie beside it. None of any other file is taken.
+    fn beside(&mut self, file: &Path) -> io::Result<()> {
+        let (Some(parent), Some(name)) = (file.parent(), file.file_name()) else { return Ok(()) };
+        let Ok(folder) = File::open(parent).map(OwnedFd::from) else { return Ok(()) };
+        // rsync puts no second dot before a name that begins with one.
+        let bare = name.as_bytes().strip_prefix(b".").unwrap_or(name.as_bytes());
+        for entry in fs::read_dir(format!("/proc/self/fd/{}", folder.as_raw_fd()))?.flatten() {
+            let stray = entry.file_name();
+            let found = stray.as_bytes().strip_prefix(b".").and_then(|rest| rest.strip_prefix(bare));
+            let is_of_this = found.is_some_and(|rest| rest.len() == 7 && rest.starts_with(b"."));
+            if is_of_this && is_stray_name(stray.as_bytes()) {
+                self.stray(&folder, &stray, &parent.join(&stray));
             }
         }
         Ok(())
@@ -257,7 +277,36 @@ mod tests {
     }
 
     #[test]
-    fn a_destination_that_is_no_folder_is_an_error_and_none_is_not() {
+    fn of_a_single_file_only_its_own_strays_go() {
+        let root = std::env::temp_dir().join(format!("irsync-tidy-file-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&root);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
+        for is_there in [true, false] {
+            let gone = [".film.bin.aB3dEf", ".film.bin.ZZ9zz0"];
+            let stays = [".other.bin.aB3dEf", ".film.bin.x.aB3dEf", ".film.bin.config", "sub/.film.bin.aB3dEf"];
+            for name in gone.iter().chain(&stays) {
+                make(&root.join(name), 0o600);
+            }
+            let _ = fs::remove_file(root.join("film.bin"));
+            if is_there {
+                make(&root.join("film.bin"), 0o644);
+            }
+            let task = Task {
+                destination: root.join("film.bin"),
+                orders: Orders { strays_since: Some(now - 60), now: now + 1, ..Orders::default() },
+                partial_dir: None,
+                others: Vec::new(),
+            };
+            task.perform(&mut |_, _| {}).unwrap();
+            assert!(gone.iter().all(|name| !root.join(name).exists()), "{is_there}");
+            assert!(stays.iter().all(|name| root.join(name).exists()), "{is_there}");
+            assert_eq!(root.join("film.bin").exists(), is_there);
+        }
+        fs::remove_dir_all(&root).unwrap();
+    }
+
+    #[test]
+    fn a_destination_that_is_no_folder_is_no_error() {
         let task = |destination: &str| Task {
             destination: destination.into(),
             orders: Orders::default(),
@@ -265,7 +314,7 @@ mod tests {
             others: Vec::new(),
         };
         task("/no/such/folder").perform(&mut |_, _| panic!("nothing is there")).unwrap();
-        assert!(task("/etc/passwd").perform(&mut |_, _| {}).is_err());
+        task("/etc/passwd").perform(&mut |_, _| panic!("it has no strays")).unwrap();
         assert_eq!(Task::of_words(&task("/x").to_words()[1..]), Some(task("/x")));
         assert_eq!(Task::of_words(&["x".into()]), None);
     }

@@ -203,6 +203,7 @@ fn errno(line: &[u8]) -> Option<u32> {
 }
 
 const EPERM: u32 = 1;
+const ENOENT: u32 = 2;
 const EACCES: u32 = 13;
 const EBUSY: u32 = 16;
 const EINVAL: u32 = 22;
@@ -236,6 +237,8 @@ fn kind(line: &[u8]) -> Option<Kind> {
         }
         Some(errno) if unsupported(errno) && begins(&[b"symlink ", b"link "]) => Kind::Links,
         Some(EINVAL | ENAMETOOLONG | EILSEQ) => Kind::Names,
+        // FUSE's exFAT and FAT say it like that. The folder is there: rsync has made it.
+        Some(ENOENT | EPERM) if begins(&[b"mkstemp \"", b"recv_generator: mkdir \""]) && is_unfit(text) => Kind::Names,
         // Of what the owner has named himself as the source, nothing may be missing.
         Some(EPERM | EACCES)
             if of_sender && begins(&[b"send_files failed to open ", b"opendir ", b"readlink_stat(", b"readdir"]) =>
@@ -244,6 +247,13 @@ fn kind(line: &[u8]) -> Option<Kind> {
         }
         _ => Kind::Other,
     })
+}
+
+/// Whether the last name in quotation marks has what FAT and its kin have no room for.
+fn is_unfit(text: &[u8]) -> bool {
+    let quoted = text.splitn(2, |b| *b == b'"').nth(1).and_then(|rest| rest.rsplitn(2, |b| *b == b'"').nth(1));
+    let name = quoted.and_then(|path| path.rsplit(|b| *b == b'/').next()).unwrap_or_default();
+    name.iter().any(|b| b"\"*:<>?\\|".contains(b))
 }
 
 #[cfg(test)]
@@ -280,6 +290,11 @@ mod tests {
             (Other, "rsync: [sender] link_stat \"/s3\" failed: No such file or directory (2)"),
             (Other, "rsync: [sender] read errors mapping \"/s/x\": Input/output error (5)"),
             (Other, "rsync: [receiver] mkstemp \"/d14/.a.Q8IoW1\" failed: Permission denied (13)"),
+            (Names, "rsync: [receiver] mkstemp \"/ex/set/.a:b.4DNvmA\" failed: No such file or directory (2)"),
+            (Names, "rsync: [receiver] mkstemp \"/fat/.what?.GKVU5e\" failed: Operation not permitted (1)"),
+            (Names, "rsync: [generator] recv_generator: mkdir \"/ex/d*x\" failed: No such file or directory (2)"),
+            (Other, "rsync: [receiver] mkstemp \"/a:b/.plain.4DNvmA\" failed: No such file or directory (2)"),
+            (Other, "rsync: [receiver] mkstemp \"/ex/.plain.4DNvmA\" failed: Operation not permitted (1)"),
             (Other, "ERROR: a failed verification -- update discarded."),
             (Other, "could not make way for new regular file: a"),
             (Busy, "rsync: [receiver] open \"/d6/prog\" failed: Text file busy (26)"),

@@ -1,8 +1,8 @@
 //! What rsync leaves behind in a destination, and what irsync does about it.
 
 use super::{big_file, media, real, same, wait_mid_file};
-use crate::common::mount::Tmpfs;
-use crate::common::{is_root, process};
+use crate::common::mount::{Exfat, Tmpfs};
+use crate::common::{is_root, process, wait_until};
 use nix::sys::signal::Signal;
 use std::os::unix::fs::PermissionsExt;
 
@@ -94,5 +94,62 @@ fn what_earlier_irsyncs_have_left_goes_with_the_first_success_and_is_not_looked_
     let before = irsync.count("sync success");
     irsync.wait_count("sync success", before + 3);
     assert!(rig.path("dest/.partial/later").exists(), "{}", irsync.log());
+    irsync.stop();
+}
+
+#[test]
+fn the_stray_of_a_single_file_is_removed() {
+    let Some(rig) = real("leftovers-single") else { return };
+    let daemon = rig.daemon("read only = yes");
+    big_file(&rig, "served/big.bin", 4000);
+    std::fs::create_dir(rig.path("card")).unwrap();
+    let keys = "options = -lpt --bwlimit=1000\nbackoff_initial = 1h\nbackoff_max = 1h";
+    media(&rig, &format!("{}big.bin", daemon.url()), "DIR/card/film.bin", keys);
+    let mut irsync = rig.start(&["run"]);
+    wait_mid_file(&rig.path("card"));
+    for process in rig.rsync_processes().iter().filter(|process| !process.command.contains("--daemon")) {
+        process::send(process.pid, Signal::SIGKILL);
+    }
+    irsync.wait_log("sync transient");
+    assert_eq!(names(&rig.path("card")), [""; 0], "{}", irsync.log());
+    irsync.stop();
+}
+
+/// rsync#113, lipsync#38: names and links that the card has no room for, and what a killed sync leaves there.
+#[test]
+fn exfat_takes_all_but_some_names_and_links_and_is_kept_clean() {
+    const STORY: &str = "exfat_takes_all_but_some_names_and_links_and_is_kept_clean";
+    if !is_root(STORY) {
+        return;
+    }
+    let Some(rig) = real("leftovers-exfat") else { return };
+    let Some(_card) = Exfat::new(STORY, &rig.path("card")) else { return };
+    let daemon = rig.daemon("read only = yes");
+    for name in ["a:b", "what?", "plain"] {
+        rig.write(&format!("served/{name}"), name);
+    }
+    let ini = |keys: &str| media(&rig, &daemon.url(), "DIR/card/set/", &format!("options = -rt --bwlimit=2000 {keys}"));
+    ini("-l");
+    std::os::unix::fs::symlink("plain", rig.path("served/link")).unwrap();
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("sync partial: code 23 (RERR_PARTIAL), trouble with links, names");
+    wait_until("the status", || rig.status("media", "last_kind").as_deref() == Some("names"));
+    irsync.stop();
+    assert_eq!(names(&rig.path("card/set")), ["plain"]);
+
+    ini("-l --partial-dir=.partial\naccept = names, links\nbackoff_initial = 1h\nbackoff_max = 1h");
+    big_file(&rig, "served/sub/big.bin", 4000);
+    let mut irsync = rig.start(&["run"]);
+    wait_mid_file(&rig.path("card/set/sub"));
+    for process in rig.rsync_processes().iter().filter(|process| !process.command.contains("--daemon")) {
+        process::send(process.pid, Signal::SIGKILL);
+    }
+    irsync.wait_log("sync transient");
+    let left = names(&rig.path("card/set/sub"));
+    assert!(!left.iter().any(|name| name.starts_with(".big.bin.")), "{left:?}: {}", irsync.log());
+    assert!(rig.run(&["now"]).status.success());
+    irsync.wait_log("accepted: links, names");
+    assert!(same(&rig, "served/sub/big.bin", "card/set/sub/big.bin"));
+    assert_eq!(names(&rig.path("card/set/sub")), ["big.bin"]);
     irsync.stop();
 }
