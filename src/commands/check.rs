@@ -26,7 +26,7 @@ use std::process::ExitCode;
 
 /// Validates a configuration, shows each job's effective settings and rsync command, and warns. Errors give 78.
 pub(crate) fn check(path: &Path) -> ExitCode {
-    let Loaded { mut config, warnings, left_out } = match config::load(path) {
+    let Loaded { mut config, warnings, left_out, .. } = match config::load(path).map(Loaded::held) {
         Ok(loaded) => loaded,
         Err(errors) => {
             complain(&format!("{errors}\n"));

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 /// Runs the named jobs, disabled ones too, or all enabled ones, one after the other in the order of the file.
 pub(crate) fn once(path: &Path, names: &[String]) -> ExitCode {
-    let Loaded { mut config, warnings, left_out } = match read(&mut Loader::new(path)) {
+    let Loaded { mut config, warnings, left_out, .. } = match read(&mut Loader::new(path)) {
         Ok(read) => read,
         Err(code) => return code,
     };

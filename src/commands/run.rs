@@ -12,7 +12,7 @@ use std::process::ExitCode;
 pub(crate) fn run(path: &Path) -> ExitCode {
     let mut loader = Loader::new(path);
     match read(&mut loader) {
-        Ok(Loaded { config, warnings, left_out }) => {
+        Ok(Loaded { config, warnings, left_out, .. }) => {
             show_warnings(&warnings);
             let manner = Manner { spread: !terminal::was_typed(), ..Manner::RUN };
             exit_code(supervise(config, manner, &left_out, Some(reload(loader))))
@@ -35,7 +35,7 @@ pub(super) fn read(loader: &mut Loader) -> Result<Loaded, ExitCode> {
         complain(&format!("{errors}\n"));
         ExitCode::from(EXIT_CONFIG)
     })?;
-    check_folders(&loaded.config.global).map(|()| loaded)
+    check_folders(&loaded.config.global).map(|()| loaded.held())
 }
 
 /// Refuses to keep irsync's files where others could put theirs.
@@ -72,8 +72,8 @@ pub(super) fn exit_code(result: std::io::Result<Finish>) -> ExitCode {
 }
 
 fn reload(mut loader: Loader) -> Reload {
-    Box::new(move || match loader.load() {
-        Ok(Loaded { config, warnings, left_out }) => {
+    Box::new(move || match loader.load().map(Loaded::held) {
+        Ok(Loaded { config, warnings, left_out, .. }) => {
             warnings.iter().for_each(|warning| log::warn!("{warning}"));
             left_out.iter().for_each(|error| log::error!("{error}"));
             Ok(config)

@@ -79,6 +79,7 @@ fields! {
         reboot_after,
     } and |view, arguments: Arguments, fallback: Vec<Vec<String>>| {
         name: view.name(),
+        doubt: None,
         arguments: arguments,
         fallback: fallback,
         stale_after: stale_after(view),

@@ -4,11 +4,13 @@
 //! there, power cuts end them halfway, and nobody is at the device. So a bad file there is left out, with its errors.
 //!
 //! While irsync runs, leaving it out could do harm: a file that only gives a job of the main file another source would, by being
-//! broken, send that job to the wrong one, with `--delete`. So a reload takes what such a file said when it was last in order.
+//! broken, send that job to the wrong one, with `--delete`. So a reload takes what such a file said when it was last in order. At a
+//! start nobody knows what it said: a job that it names waits until the file is right.
 
 use super::error::{Error, Errors, Place, Warning};
 use super::keys::Id;
 use super::parse::assemble;
+use super::read;
 use super::sheet::{Page, Sheet};
 use super::trust;
 use super::values::Value;
@@ -27,6 +29,21 @@ pub struct Loaded {
     pub warnings: Vec<Warning>,
     /// What is wrong with included files, and for each of them what came of it. Empty: all is in order.
     pub left_out: Vec<Error>,
+    /// Jobs that may be meant otherwise, each with the file that is in error and names it.
+    pub doubts: Vec<(String, PathBuf)>,
+}
+
+impl Loaded {
+    /// Makes the jobs wait that may be meant otherwise.
+    #[must_use]
+    pub fn held(mut self) -> Loaded {
+        for (name, file) in std::mem::take(&mut self.doubts) {
+            let message = "this job waits until the file is right: it may be meant otherwise".into();
+            self.left_out.push(Error { section: Some(name.clone()), ..whole(&file, message) });
+            self.config.jobs.iter_mut().filter(|job| job.name == name).for_each(|job| job.doubt = Some(file.clone()));
+        }
+        self
+    }
 }
 
 /// Reads and checks a configuration with everything it includes, for the first time.
@@ -103,9 +120,11 @@ impl Loader {
             let message = "no job is enabled: irsync run only waits for SIGHUP and a better file".into();
             warnings.push(Warning { place, message });
         }
+        let doubts = self.doubts(&includes, &config);
         self.known = includes.into_iter().filter_map(|include| include.page).collect();
-        self.jobs = config.jobs.iter().map(|job| job.name.clone()).collect();
-        Ok(Loaded { config, warnings, left_out: bounded(self.sorted(left_out).0) })
+        let is_known = |name: &String| !doubts.iter().any(|(doubtful, _)| doubtful == name);
+        self.jobs = config.jobs.iter().map(|job| job.name.clone()).filter(is_known).collect();
+        Ok(Loaded { config, warnings, left_out: bounded(self.sorted(left_out).0), doubts })
     }
 
     /// Leaves out what has to be left out: each round takes something away, so that it ends.
@@ -147,6 +166,18 @@ impl Loader {
                 without.extend(jobs);
             }
         }
+    }
+
+    /// What of the jobs may be meant otherwise. One that has run goes on as it was.
+    fn doubts(&self, includes: &[Include], config: &Config) -> Vec<(String, PathBuf)> {
+        let mut doubts = Vec::new();
+        for include in includes.iter().filter(|include| include.page.is_none()) {
+            let Ok(content) = read::file(&include.path) else { continue };
+            let of_this = config.jobs.iter().filter(|job| !self.jobs.contains(&job.name));
+            let named = of_this.filter(|job| names(&content.bytes, &job.name));
+            doubts.extend(named.map(|job| (job.name.clone(), include.path.clone())));
+        }
+        doubts
     }
 
     fn includes(&self, main: &Page, warnings: &mut Vec<Warning>, untrusted: &mut Option<Error>) -> Vec<Include> {
@@ -192,6 +223,18 @@ impl Loader {
         errors.sort_by_key(|error| (error.place.file != self.path, error.place.file.clone(), error.place.line));
         Errors(errors)
     }
+}
+
+/// Whether a text that is no configuration has the header of a job, or what may be the beginning of one that was cut off.
+fn names(text: &[u8], job: &str) -> bool {
+    text.split(|byte| matches!(byte, b'\n' | b'\r')).any(|line| {
+        let line = String::from_utf8_lossy(line);
+        let Some(header) = line.trim_matches(['\u{feff}', '\0', ' ', '\t']).strip_prefix('[') else { return false };
+        match header.split_once(']') {
+            Some((name, _)) => name.trim() == job,
+            None => job.starts_with(header.trim()),
+        }
+    })
 }
 
 /// A file that is no configuration at all would fill a log.
@@ -243,4 +286,26 @@ fn ini_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     });
     paths.sort();
     Ok(paths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_found_in_what_is_no_configuration() {
+        for text in [
+            "[media]\nnonsense",
+            "x\r\n[media] ; comment\r\n",
+            "\u{feff}  [ media ]",
+            "nonsense\n[medi",
+            "[",
+            "\0\0[media]\n\0\0",
+        ] {
+            assert!(names(text.as_bytes(), "media"), "{text:?}");
+        }
+        for text in ["", "nonsense", "media", "source = [media]", "[media2]", "[med]", "[mediä", "; [media]", "\0\0"] {
+            assert!(!names(text.as_bytes(), "media"), "{text:?}");
+        }
+    }
 }

@@ -98,6 +98,8 @@ pub struct Job {
     pub bwlimit: Option<Calendar<u64>>,
     /// `enabled`
     pub enabled: bool,
+    /// An included file that is in error names this job, and may give it another source: it waits until the file is right
+    pub doubt: Option<PathBuf>,
     /// Nine times: see [`Limits`]
     pub limits: Limits,
     /// `stale_after`, its default already worked out; None (`off`): never

@@ -10,6 +10,7 @@ use super::super::sync_report::SyncReport;
 use super::super::variables::expanded;
 use super::Worker;
 use crate::config;
+use crate::config::keys::Id;
 use crate::job::deletions::{Counted, Pass};
 use crate::job::Conclusion;
 use crate::job::{Action, Cause, Event, Outcome, Pace, Step};
@@ -91,6 +92,11 @@ impl Worker {
         self.report = SyncReport::default();
         self.heard.begin();
         self.hook_facts = HookFacts { failures: self.hook_facts.failures, ..HookFacts::default() };
+        if let Some(file) = &self.template.doubt {
+            let note = format!("{} is in error, and names this job: it may be meant otherwise", file.display());
+            self.report = SyncReport::of_refusal(Id::include.name(), note);
+            return Event::Refused;
+        }
         match expanded(&self.template) {
             Ok(job) => self.adopt(job),
             Err(missing) => {

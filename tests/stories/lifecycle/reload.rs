@@ -191,3 +191,43 @@ fn one_bad_file_in_the_folder_keeps_nothing_else_from_running() {
     irsync.wait_log("0 jobs added, 0 changed, 1 removed");
     irsync.stop();
 }
+
+/// What the file would have said of a job is not known: the main file's source may be the wrong one, with `--delete`.
+#[test]
+fn at_a_start_a_job_that_a_bad_file_names_waits_until_the_file_is_right() {
+    let rig = Rig::new("reload-doubt");
+    rig.write("d/10.ini", "[media]\nsource = /changed\n[med");
+    rig.ini(
+        "include = DIR/d\n[media]\nsource = /ok\ndestination = DIR/dest\n[other]\nsource = /ok\ndestination = DIR/o\n",
+    );
+    let says = "10.ini: [media] this job waits";
+    for command in ["check", "once"] {
+        let told = rig.run(&[command]);
+        assert_ne!(told.status.code(), Some(0), "{command}");
+        assert!(String::from_utf8_lossy(&told.stderr).contains(says), "{command}: {told:?}");
+    }
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log(says);
+    irsync.wait_log("other: sync success");
+    irsync.wait_log("media: sync skipped: include");
+    let why = || rig.status("media", "last_why").unwrap_or_default();
+    wait_until("the status", || why().contains("10.ini is in error, and names this job"));
+    // Asked for, and read again with the file as bad as before: it has not run, so that it still waits.
+    assert!(rig.run(&["now"]).status.success());
+    assert_eq!(rig.run(&["reload"]).status.code(), Some(0));
+    irsync.wait_count("media: sync skipped: include", 2);
+    assert!(!rig.path("dest").exists(), "{}", irsync.log());
+
+    rig.write("d/10.ini", "[media]\nsource = /changed\n");
+    assert!(rig.run(&["reload"]).status.success());
+    irsync.wait_log("media: sync success");
+    assert!(rig.fake("dest").arguments(1).contains(&"/changed".to_owned()), "{:?}", rig.fake("dest").arguments(1));
+    // It has run: a file that is broken now changes nothing.
+    let syncs = irsync.count("media: sync success");
+    rig.write("d/10.ini", "[media");
+    irsync.signal(Signal::SIGHUP);
+    irsync.wait_log("what it said before is kept");
+    irsync.signal(Signal::SIGUSR1);
+    irsync.wait_count("media: sync success", syncs + 1);
+    irsync.stop();
+}
