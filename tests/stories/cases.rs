@@ -1,7 +1,7 @@
 //! Public reports, each by its name on GitHub, with the smallest input that shows what it is about. Each stands for its
 //! kind. What the lines on stderr say was seen with rsync 3.5.0.
 
-use crate::common::{daemon, is_root, wait_until, Rig};
+use crate::common::{daemon, is_root, skipped, wait_until, Rig};
 use nix::sys::signal::Signal;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -267,5 +267,84 @@ fn totals_stop_at_the_largest_number() {
     irsync.wait_count("sync success", 3);
     wait_until("the totals", || rig.status("media", "bytes_total") == Some(u64::MAX.to_string()));
     irsync.assert_alive();
+    irsync.stop();
+}
+
+/// rsync#1067, rsync#1088: rsync 3.5 follows no link of another user, and it was tried again and again without a word.
+#[test]
+fn rsync_1067_a_link_of_another_user_is_permanent_with_advice() {
+    if !is_root("case-link") || !daemon::has_rsync("case-link") {
+        return;
+    }
+    let rig = Rig::new("case-link");
+    rig.write("src/film", "1");
+    fs::create_dir(rig.path("card")).unwrap();
+    symlink(rig.path("card"), rig.path("link")).unwrap();
+    std::os::unix::fs::lchown(rig.path("link"), Some(65534), Some(65534)).unwrap();
+    rig.ini("rsync = rsync\n[media]\nsource = DIR/src/\ndestination = DIR/link/\n");
+    let mut irsync = rig.start(&["run"]);
+    wait_until("the first sync", || rig.status("media", "last_outcome").is_some());
+    if rig.path("card/film").exists() {
+        skipped("case-link", "this rsync follows links of other users, as all before 3.5 do");
+    } else {
+        irsync.wait_log(
+            "sync permanent: code 3 (RERR_FILESELECT), a symbolic link on the way to the destination belongs to",
+        );
+    }
+    irsync.stop();
+}
+
+/// E3dcGui#9, mirrorbits#68: no repair of the board mends a file that the server may not read.
+#[test]
+fn e3dcgui_9_no_repair_is_tried_for_what_none_could_mend() {
+    if !is_root("case-repair") || !daemon::has_rsync("case-repair") {
+        return;
+    }
+    let rig = Rig::new("case-repair");
+    rig.write("src/a", "1");
+    rig.write("src/b", "2");
+    fs::set_permissions(rig.path("src/b"), fs::Permissions::from_mode(0o000)).unwrap();
+    fs::create_dir(rig.path("dest")).unwrap();
+    fs::set_permissions(rig.path("dest"), fs::Permissions::from_mode(0o777)).unwrap();
+    // An order that fails for want of a server shows when a repair is due.
+    rig.ini(
+        "interval = 20ms\nrecover_after = 300ms\nrun_recover = sh -c 'echo $IRSYNC_JOB >>DIR/repairs'\n\
+         [media]\nrsync = rsync\nsource = DIR/src/\ndestination = DIR/dest/\nuser = nobody\n\
+         [gone]\nsource = /refused\ndestination = DIR/gone\n",
+    );
+    let mut irsync = rig.start(&["run"]);
+    let repairs = || rig.read("repairs");
+    wait_until("five repairs of the other", || repairs().lines().count() >= 5);
+    irsync.wait_count("media: sync partial", 3);
+    assert!(repairs().lines().all(|job| job == "gone"), "{}", repairs());
+    irsync.stop();
+}
+
+/// grunt-rsync#22, rsync4j#24: no shell expands it.
+#[test]
+fn grunt_rsync_22_a_glob_is_told() {
+    let rig = Rig::new("case-glob");
+    rig.write("src/film.mp4", "1");
+    rig.ini("[media]\nsource = DIR/src/*.mp4\ndestination = DIR/dest/\n");
+    let check = rig.run(&["check"]);
+    let said = String::from_utf8_lossy(&check.stderr).into_owned();
+    assert!(
+        said.contains("warning: [media] source:") && said.contains("*.mp4 does not exist: no shell expands it"),
+        "{said}"
+    );
+}
+
+/// The run folder of a cautious owner, or of a `tmpfiles.d` that cleans up.
+#[test]
+fn a_run_folder_that_was_removed_comes_back() {
+    let rig = Rig::new("case-run");
+    rig.ini("status_file = DIR/run/status\n[media]\nsource = /ok\ndestination = DIR/dest\n");
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("sync success");
+    wait_until("the status", || rig.run(&["status"]).status.code() == Some(0));
+    fs::remove_dir_all(rig.path("run")).unwrap();
+    wait_until("the status to be back", || rig.run(&["status"]).status.code() == Some(0));
+    wait_until("the socket to be back", || rig.run(&["now"]).status.success());
+    irsync.wait_count("sync success", 2);
     irsync.stop();
 }
