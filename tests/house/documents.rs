@@ -153,3 +153,47 @@ fn every_link_leads_to_a_file() {
     }
     assert!(seen > 10, "{seen}");
 }
+
+#[test]
+fn the_drawings_are_what_the_script_draws() {
+    match std::process::Command::new("python3").arg(repository("scripts/pictures")).arg("--check").output() {
+        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
+        Err(_) => eprintln!("SKIPPED the_drawings_are_what_the_script_draws: no python3"),
+    }
+}
+
+/// What rsync and the kernel say, and irsync only hands on.
+const NOT_OURS: [&str; 2] = ["getaddrinfo", "Connection refused"];
+
+/// All string literals under src/, those over several lines as one.
+fn sources(folder: &Path) -> String {
+    let mut text = String::new();
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        match path.is_dir() {
+            true => text += &sources(&path),
+            false => text += &fs::read_to_string(path).unwrap(),
+        }
+    }
+    let lines = text.split("\\\n").enumerate();
+    lines.map(|(at, part)| if at > 0 { part.trim_start() } else { part }).collect()
+}
+
+#[test]
+fn every_message_of_the_troubleshooting_page_is_one_that_irsync_prints() {
+    let (source, mut seen, mut unknown) = (sources(&repository("src")), 0, Vec::new());
+    let page = fs::read_to_string(repository("docs/troubleshooting.md")).unwrap();
+    for row in page.lines().filter_map(|line| line.strip_prefix("| ")) {
+        let shown = row.split(" | ").next().unwrap_or_default();
+        for span in shown.split('`').skip(1).step_by(2) {
+            // `…` stands for what differs; the others are where texts are put together.
+            let parts = ["; ", ": ", "(", ")"].iter().fold(span.to_owned(), |text, between| text.replace(between, "…"));
+            for part in parts.split('…').map(str::trim).filter(|part| part.len() > 3) {
+                let known = NOT_OURS.iter().any(|text| *text == part) || source.contains(part);
+                unknown.extend((!known).then(|| format!("{part:?} of `{span}`")));
+                seen += 1;
+            }
+        }
+    }
+    assert!(unknown.is_empty(), "nowhere in src/: {}", unknown.join("\n"));
+    assert!(seen > 50, "{seen}");
+}

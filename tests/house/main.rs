@@ -3,6 +3,8 @@
 
 /// ARCHITECTURE.md and CONTRIBUTING.md name only what exists.
 mod architecture;
+/// Every command line in README and docs is executed by a test or says why not.
+mod commands;
 /// Shell completions are made of the command line, and the shells complete with them.
 mod completions;
 /// The sample INI and the table of keys in docs/configuration.md are made of the key table.

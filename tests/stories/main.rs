@@ -13,6 +13,8 @@ mod cli;
 mod config;
 /// What can be asked of a running irsync: now, pause, resume, allow, reload, stop.
 mod control;
+/// The command lines of README and docs, executed.
+mod documents;
 /// The command lines of the Go tool that irsync replaces.
 mod dropin;
 /// What a broken device does to a running irsync: nothing of it may end it.
