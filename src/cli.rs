@@ -188,7 +188,12 @@ pub(crate) fn parse(mut args: Vec<OsString>) -> Result<Command, Stop> {
             "-c is an option of rsync's; did you mean irsync --config FILE? (irsync -- -c FILE hands it to rsync)",
         )),
         Some(first) if is_own(first) => own(args),
-        _ if args.iter().take_while(|arg| *arg != "--").any(|arg| is_for_rsync(arg)) => drop_in(args),
+        // With --config it was meant for irsync, whatever its file is called.
+        _ if !args.iter().any(|arg| is_config(arg))
+            && args.iter().take_while(|arg| *arg != "--").any(|arg| is_for_rsync(arg)) =>
+        {
+            drop_in(args)
+        }
         Some(first) => {
             let meant = match first.to_str().and_then(meant) {
                 Some(instead) => format!("did you mean irsync {instead}? "),
@@ -219,13 +224,17 @@ fn is_for_rsync(arg: &OsStr) -> bool {
     bytes.starts_with(b"-") || bytes.contains(&b'/') || bytes.contains(&b':')
 }
 
+fn is_config(arg: &OsStr) -> bool {
+    arg == "--config" || arg.as_bytes().starts_with(b"--config=")
+}
+
 fn is_irsync_option(arg: &OsStr) -> bool {
     arg.as_bytes().starts_with(b"--irsync-")
 }
 
 fn is_own(first: &OsStr) -> bool {
     let words = ["--config", "--help", "--version", "-V"];
-    SUBCOMMANDS.iter().chain(&words).any(|word| first == *word) || first.as_bytes().starts_with(b"--config=")
+    SUBCOMMANDS.iter().chain(&words).any(|word| first == *word) || is_config(first)
 }
 
 /// What a lone word was meant to be. rsync would only list a file of that name, which nobody wants on an interval.
@@ -498,6 +507,8 @@ mod tests {
             (&["version"], "did you mean irsync --version?"),
             (&["relaod"], "did you mean irsync reload?"),
             (&["chekc", "a"], "did you mean irsync check?"),
+            (&["onec", "--config", "/etc/x.ini"], "did you mean irsync once?"),
+            (&["stauts", "--config=/etc/x.ini"], "did you mean irsync status?"),
             (&["frobnicate"], "is no command of irsync's; (irsync -- frobnicate"),
             (&["-c", "/etc/irsync.ini"], "did you mean irsync --config FILE?"),
             (&["allow"], "JOB"),

@@ -188,7 +188,7 @@ fn every_message_of_the_troubleshooting_page_is_one_that_irsync_prints() {
             // `…` stands for what differs; the others are where texts are put together.
             let parts = ["; ", ": ", "(", ")"].iter().fold(span.to_owned(), |text, between| text.replace(between, "…"));
             for part in parts.split('…').map(str::trim).filter(|part| part.len() > 3) {
-                let known = NOT_OURS.iter().any(|text| *text == part) || source.contains(part);
+                let known = NOT_OURS.contains(&part) || source.contains(part);
                 unknown.extend((!known).then(|| format!("{part:?} of `{span}`")));
                 seen += 1;
             }
