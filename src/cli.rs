@@ -314,7 +314,12 @@ fn seconds(name: &str, value: Option<&str>, key: Id) -> Result<Option<Duration>,
 }
 
 fn own(args: Vec<OsString>) -> Result<Command, Stop> {
-    let matches = grammar().no_binary_name(true).try_get_matches_from(args).map_err(|error| {
+    // Not by clap: it would make copies of all the texts, whose memory a daemon does not get rid of.
+    if args.iter().any(|word| word == "--help" || word == "-h") {
+        let of = args.iter().find_map(|word| words::help(word.to_str()?));
+        return Err(Stop::Say(of.unwrap_or(HELP).into()));
+    }
+    let matches = bare_grammar().no_binary_name(true).try_get_matches_from(args).map_err(|error| {
         let text = error.render().to_string();
         match error.use_stderr() {
             false => Stop::Say(text),
@@ -343,16 +348,25 @@ fn jobs(matches: &ArgMatches) -> Vec<String> {
     matches.try_get_many::<String>("job").ok().flatten().map(|names| names.cloned().collect()).unwrap_or_default()
 }
 
-/// The command line as clap knows it; shell completions are made of it.
+/// The command line with its help; shell completions are made of it.
 pub fn grammar() -> clap::Command {
+    let helped = |command: clap::Command| {
+        let help = words::help(command.get_name()).unwrap_or(HELP);
+        command.override_help(help)
+    };
+    let names: Vec<String> = bare_grammar().get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    names.iter().fold(helped(bare_grammar()), |all, name| all.mut_subcommand(name, helped))
+}
+
+/// The command line as clap has to know it.
+fn bare_grammar() -> clap::Command {
     let config =
         Arg::new("config").long("config").value_name("FILE").value_parser(clap::value_parser!(PathBuf)).global(true);
     let job = || Arg::new("job").value_name("JOB").num_args(0..);
     let flag = |name: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue);
-    let sub = |name: &'static str| clap::Command::new(name).override_help(words::help(name).unwrap_or(HELP));
+    let sub = |name: &'static str| clap::Command::new(name);
     clap::Command::new("irsync")
         .version(env!("CARGO_PKG_VERSION"))
-        .override_help(HELP)
         .disable_help_subcommand(true)
         .arg(config)
         .subcommand(sub("run"))
