@@ -77,7 +77,7 @@ class Watch(threading.Thread):
                 fed, food, lag = now, size, 0
             hunger = now - max(fed, self.stopped_until or now)
             self.longest_hunger = max(self.longest_hunger, hunger)
-            if self.feeds and hunger > DOG_TIMEOUT + 3 * lag:
+            if self.feeds and hunger > DOG_TIMEOUT + 1 + 5 * lag:
                 self.complain(f"the watchdog was not fed for {hunger:.1f} s of {DOG_TIMEOUT} (lag {lag:.1f} s)")
                 fed, lag = now, 0
             self._secrets()

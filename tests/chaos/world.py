@@ -32,6 +32,7 @@ stop_timeout = 500ms
 hook_timeout = 2s
 backoff_initial = 1s
 backoff_max = 2s
+stale_after = 1h
 """
 
 
