@@ -32,6 +32,10 @@ pub(crate) enum Command {
     Check {
         /// The INI file.
         config: PathBuf,
+        /// Only these jobs; empty for all.
+        jobs: Vec<String>,
+        /// Ask their servers.
+        online: bool,
     },
     /// Run jobs one time.
     Once {
@@ -92,7 +96,7 @@ const HELP: &str = "\
 Runs rsync on an interval, kills it when it stalls, feeds the hardware watchdog.
 
 irsync [--config FILE] [run]             supervise its jobs until stopped
-irsync check [--config FILE]             validate FILE, show each rsync command
+irsync check [--online] [FILE] [JOB...]  validate FILE; ask each job's server
 irsync once [JOB...]                     run each job (or those named) one time
 irsync status [--watch] [--json]         what each job is doing
 irsync history [JOB...] [--json]         the last 50 syncs of each job
@@ -143,7 +147,7 @@ pub(crate) fn main() -> ExitCode {
     };
     match command {
         Command::Run { config } => commands::run::run(&config),
-        Command::Check { config } => commands::check::check(&config),
+        Command::Check { config, jobs, online } => commands::check::check(&config, &jobs, online),
         Command::Once { config, jobs } => commands::once::once(&config, &jobs),
         Command::Status { config, watch: true, json } => commands::watch::watch(&config, json),
         Command::Status { config, watch: false, json } => commands::status::status(&config, json),
@@ -332,7 +336,17 @@ fn own(args: Vec<OsString>) -> Result<Command, Stop> {
     };
     let config = sub.get_one::<PathBuf>("config").cloned().unwrap_or_else(|| DEFAULT_CONFIG.into());
     Ok(match name {
-        "check" => Command::Check { config },
+        "check" => {
+            let mut jobs = jobs(sub);
+            let file = jobs.first().filter(|word| is_file(word)).map(PathBuf::from);
+            if file.is_some() {
+                if sub.contains_id("config") {
+                    return Err(usage(&format!("check: {:?} is a second FILE beside --config", jobs[0])));
+                }
+                jobs.remove(0);
+            }
+            Command::Check { config: file.unwrap_or(config), jobs, online: sub.get_flag("online") }
+        }
         "once" => Command::Once { config, jobs: jobs(sub) },
         "status" => Command::Status { config, watch: sub.get_flag("watch"), json: sub.get_flag("json") },
         "history" => Command::History { config, jobs: jobs(sub), json: sub.get_flag("json") },
@@ -341,6 +355,11 @@ fn own(args: Vec<OsString>) -> Result<Command, Stop> {
             None => Command::Run { config },
         },
     })
+}
+
+/// `check FILE JOB...`: what stands first is a file if it looks like one.
+fn is_file(word: &str) -> bool {
+    word.contains('/') || word.ends_with(".ini")
 }
 
 /// None where the command takes none.
@@ -370,7 +389,7 @@ fn bare_grammar() -> clap::Command {
         .disable_help_subcommand(true)
         .arg(config)
         .subcommand(sub("run"))
-        .subcommand(sub("check"))
+        .subcommand(sub("check").arg(job()).arg(flag("online")))
         .subcommand(sub("once").arg(job()))
         .subcommand(sub("status").arg(flag("watch")).arg(flag("json")))
         .subcommand(sub("history").arg(job()).arg(flag("json")))
@@ -421,7 +440,13 @@ mod tests {
             (&["--config", "x.ini"], Command::Run { config: here() }),
             (&["--config=x.ini", "run"], Command::Run { config: here() }),
             (&["run", "--config", "x.ini"], Command::Run { config: here() }),
-            (&["--config", "x.ini", "check"], Command::Check { config: here() }),
+            (&["--config", "x.ini", "check"], Command::Check { config: here(), jobs: vec![], online: false }),
+            (&["check", "x.ini", "--online"], Command::Check { config: here(), jobs: vec![], online: true }),
+            (&["check", "a"], Command::Check { config: etc(), jobs: vec!["a".into()], online: false }),
+            (
+                &["check", "./x", "a", "b"],
+                Command::Check { config: "./x".into(), jobs: vec!["a".into(), "b".into()], online: false },
+            ),
             (
                 &["once", "a", "b", "--config=x.ini"],
                 Command::Once { config: here(), jobs: vec!["a".into(), "b".into()] },
@@ -528,6 +553,7 @@ mod tests {
             (&["allow"], "JOB"),
             (&["run", "-a", "s", "d"], "irsync -- RSYNC-ARG"),
             (&["status", "--wacth"], "--wacth"),
+            (&["check", "x.ini", "--config", "y.ini"], "a second FILE"),
             (&["--config"], "--config"),
         ] {
             let text = refused(words);

@@ -1,6 +1,7 @@
 //! `irsync check`: what a configuration comes to, and what in it will hurt in the field.
 
-use super::{check_job, check_watchdog, complain, say, EXIT_CONFIG};
+use super::once::unknown_jobs;
+use super::{check_job, check_online, check_watchdog, complain, say, EXIT_CONFIG, EXIT_USAGE};
 use crate::config::expand::Variables;
 use crate::config::keys::Effect;
 use crate::config::mask::masked;
@@ -24,8 +25,9 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Validates a configuration, shows each job's effective settings and rsync command, and warns. Errors give 78.
-pub(crate) fn check(path: &Path) -> ExitCode {
+/// Validates a configuration, shows each job's effective settings and rsync command, and warns. `names`: only these jobs.
+/// `online`: asks their servers as well. Errors give 78, a server that does not serve 1.
+pub(crate) fn check(path: &Path, names: &[String], online: bool) -> ExitCode {
     let Loaded { mut config, warnings, left_out, .. } = match config::load(path).map(Loaded::held) {
         Ok(loaded) => loaded,
         Err(errors) => {
@@ -33,21 +35,32 @@ pub(crate) fn check(path: &Path) -> ExitCode {
             return ExitCode::from(EXIT_CONFIG);
         }
     };
+    if let Some(message) = unknown_jobs(&config, names) {
+        complain(&message);
+        return ExitCode::from(EXIT_USAGE);
+    }
+    config.jobs.retain(|job| names.is_empty() || names.contains(&job.name));
     let mut warnings: Vec<String> = warnings.iter().map(|warning| warning.to_string()).collect();
     let mut refused = Vec::new();
+    // Whose servers it makes no sense to ask.
+    let mut unfit = Vec::new();
     let variables = Variables::of_this_device();
     for job in &mut config.jobs {
         match variables.expand_job(job) {
             Ok(expanded) => *job = expanded,
-            Err(missing) => warnings.push(format!(
-                "{}: warning: [{}] {missing}: the job waits until it is",
-                path.display(),
-                job.name
-            )),
+            Err(missing) => {
+                unfit.push(job.name.clone());
+                warnings.push(format!(
+                    "{}: warning: [{}] {missing}: the job waits until it is",
+                    path.display(),
+                    job.name
+                ));
+            }
         }
     }
     for job in &config.jobs {
         let mut hints = Vec::new();
+        let before = refused.len();
         refused
             .extend(check_job::password_fault(job).map(|fault| format!("{}: [{}] {fault}", path.display(), job.name)));
         let mut findings = worker::order_findings(job);
@@ -69,6 +82,7 @@ pub(crate) fn check(path: &Path) -> ExitCode {
             Some((false, text)) => hints.push(text),
             None => {}
         }
+        unfit.extend((refused.len() > before).then(|| job.name.clone()));
         option_hints(job, &mut hints);
         check_job::hook_hints(job, &mut hints);
         hints.extend(check_job::password_hint(job));
@@ -90,9 +104,17 @@ pub(crate) fn check(path: &Path) -> ExitCode {
     for line in warnings.iter().chain(&refused) {
         complain(&format!("{line}\n"));
     }
-    match refused.is_empty() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::from(EXIT_CONFIG),
+    let served = match online {
+        true => {
+            let asked = |job: &&Job| (job.enabled || !names.is_empty()) && !unfit.contains(&job.name);
+            check_online::ask(path, &config.jobs.iter().filter(asked).collect::<Vec<_>>())
+        }
+        false => true,
+    };
+    match (refused.is_empty(), served) {
+        (true, true) => ExitCode::SUCCESS,
+        (true, false) => ExitCode::FAILURE,
+        (false, _) => ExitCode::from(EXIT_CONFIG),
     }
 }
 
@@ -128,6 +150,7 @@ fn command(job: &Job) -> String {
         progress2: job.progress,
         fsync: job.durable && job.arguments.local_destination().is_some(),
         verify: false,
+        look: false,
         bwlimit: None,
         password_stdin: job.password.is_some(),
     };

@@ -4,6 +4,7 @@
 pub(crate) mod atomic;
 pub(crate) mod check;
 mod check_job;
+mod check_online;
 mod check_watchdog;
 pub(crate) mod control;
 #[cfg(feature = "fleet")]

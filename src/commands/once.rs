@@ -2,7 +2,7 @@
 
 use super::run::{exit_code, read, show_warnings};
 use super::{complain, EXIT_USAGE};
-use crate::config::{Loaded, Loader, LogTarget};
+use crate::config::{Config, Loaded, Loader, LogTarget};
 use crate::supervisor::{supervise, Finish, Manner};
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,10 +13,7 @@ pub(crate) fn once(path: &Path, names: &[String]) -> ExitCode {
         Ok(read) => read,
         Err(code) => return code,
     };
-    let known: Vec<&str> = config.jobs.iter().map(|job| job.name.as_str()).collect();
-    let unknown: Vec<&str> = names.iter().map(String::as_str).filter(|name| !known.contains(name)).collect();
-    if !unknown.is_empty() {
-        let message = format!("irsync: no such job: {}; the jobs are: {}\n", unknown.join(", "), known.join(", "));
+    if let Some(message) = unknown_jobs(&config, names) {
         complain(&message);
         return ExitCode::from(EXIT_USAGE);
     }
@@ -37,4 +34,12 @@ pub(crate) fn once(path: &Path, names: &[String]) -> ExitCode {
     // A job that is left out did not succeed.
     let finish = supervise(config, Manner::ONCE, &left_out, None);
     exit_code(if names.is_empty() && !left_out.is_empty() { finish.map(|_| Finish::Badly) } else { finish })
+}
+
+/// What is wrong with the names of jobs on the command line.
+pub(super) fn unknown_jobs(config: &Config, names: &[String]) -> Option<String> {
+    let known: Vec<&str> = config.jobs.iter().map(|job| job.name.as_str()).collect();
+    let unknown: Vec<&str> = names.iter().map(String::as_str).filter(|name| !known.contains(name)).collect();
+    let message = || format!("irsync: no such job: {}; the jobs are: {}\n", unknown.join(", "), known.join(", "));
+    (!unknown.is_empty()).then(message)
 }

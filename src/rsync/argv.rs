@@ -36,6 +36,8 @@ pub(crate) struct Additions {
     pub fsync: bool,
     /// `--checksum`, and an itemised list that tells what differs in content alone: for a sync that compares contents
     pub verify: bool,
+    /// `--dry-run`, and `--info=flist1` where it is known: for a look at the server
+    pub look: bool,
     /// `--bwlimit`, bytes per second
     pub bwlimit: Option<u64>,
     /// `--password-file=-`: the password comes on standard input
@@ -52,6 +54,7 @@ impl Additions {
             progress2: progress && version.is_some_and(Version::knows_progress2),
             fsync: fsync && version.is_some_and(Version::knows_fsync),
             verify: false,
+            look: false,
             bwlimit: None,
             password_stdin: password,
         }
@@ -205,6 +208,13 @@ pub(crate) fn composed(arguments: &Arguments, additions: &Additions, pass: Pass)
     if itemizes {
         args.push("--itemize-changes".into());
     }
+    if additions.look {
+        args.push("--dry-run".into());
+        if additions.progress2 {
+            // It is of the same age.
+            args.push("--info=flist1".into());
+        }
+    }
     if let (Some(limit), false) = (additions.bwlimit, given.mentions("--bwlimit")) {
         // Its unit is KiB; 0 would be no limit.
         args.push(format!("--bwlimit={}", (limit / 1024).max(1)).into());
@@ -261,6 +271,7 @@ mod tests {
         progress2: true,
         fsync: true,
         verify: false,
+        look: false,
         bwlimit: None,
         password_stdin: true,
     };

@@ -89,6 +89,11 @@ impl Changes {
         self.lines.push(Line { hash: fingerprint(line), name: of_name(name), item });
     }
 
+    /// How many lines named a change.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
     /// Whether no line named a change.
     pub(crate) fn is_empty(&self) -> bool {
         self.count == 0

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod argv;
+pub(crate) mod asked;
 pub(crate) mod changes;
 pub(crate) mod complaint;
 pub(crate) mod fingerprint;

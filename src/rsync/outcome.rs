@@ -81,6 +81,7 @@ enum Sign {
     TooLarge,
     Busy,
     Refused,
+    RefusedOption,
     NoRemoteShell,
     BadDestination,
     ForeignLink,
@@ -107,6 +108,8 @@ const SIGNS: &[(Sign, &[i32], Option<Outcome>, &str)] = &[
     ),
     (Sign::Busy, &[5], Some(Outcome::Busy), "the server has no free connection"),
     (Sign::Refused, &[5], Some(Outcome::Permanent), "the server refuses this client or module"),
+    // The server hangs up after saying so: 10 or 12 is a race.
+    (Sign::RefusedOption, &[1, 4, 5, 10, 12], Some(Outcome::Permanent), "the server refuses one of the options"),
     (Sign::NoRemoteShell, &[12, 14], Some(Outcome::Permanent), "the remote shell cannot be run: is it installed?"),
     (Sign::BadDestination, &[3], Some(Outcome::Permanent), "source and destination do not fit each other"),
     (
@@ -143,6 +146,7 @@ const STARTS: &[(&[u8], Sign)] = &[
     (b"daemon security issue", Sign::Refused),
     (b"your client omitted", Sign::Refused),
     (b"The remote path must start with a module name", Sign::Refused),
+    (b"The server is configured to refuse ", Sign::RefusedOption),
     (b"chdir failed", Sign::ServerFault),
     (b"chroot failed", Sign::ServerFault),
     (b"fork failed", Sign::ServerFault),
@@ -278,7 +282,7 @@ fn sign(line: &[u8]) -> Option<&'static (&'static [u8], Sign)> {
 }
 
 /// The line without `rsync: `, `[sender] `, `@ERROR: ` and `ERROR: ` at its start.
-fn message(line: &[u8]) -> &[u8] {
+pub(super) fn message(line: &[u8]) -> &[u8] {
     let mut rest = line.strip_prefix(b"rsync: ").unwrap_or(line);
     if rest.starts_with(b"[") {
         let end = rest.iter().position(|&b| b == b']').map_or(0, |i| i + 1);
@@ -418,6 +422,8 @@ mod tests {
             (5, "@ERROR: chdir failed", Transient),
             (3, "rsync: [Receiver] change_dir#1 \"/link\" failed: Too many levels of symbolic links (40)", Permanent),
             (11, "rsync: [receiver] open \"/a\" failed: Too many levels of symbolic links (40)", Transient),
+            (10, "rsync: The server is configured to refuse --checksum (-c)", Permanent),
+            (12, "rsync: The server is configured to refuse --checksum (-c)", Permanent),
             (5, "@ERROR: failed to open lock file", Transient),
             (5, "rsync: server sent \"HTTP/1.1 400 Bad Request\" rather than greeting", Transient),
             (5, "rsync: did not see server greeting", Transient),

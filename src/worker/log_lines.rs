@@ -214,7 +214,7 @@ fn sentence(job: &str, report: &SyncReport, conclusion: &Conclusion) -> String {
 }
 
 /// Deletions that wait for the owner, in words.
-fn held(held: &Held) -> String {
+pub(super) fn held(held: &Held) -> String {
     let why = match held.why {
         Why::Empties => "no file would be left",
         Why::Shrinks => "fewer files would be left than max_shrink allows",

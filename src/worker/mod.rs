@@ -11,6 +11,7 @@
 //! | `start`, `run_as`, `locale`, `secret`, `variables`, `versions` | how a child is started, with what, and what its rsync can be asked for |
 //! | `running`, `said`, `masters`, `tidying` | a running child: its pipes, its lines, its leftovers, the ssh masters that outlive it, what it leaves in the destination |
 //! | `ask` | whether an rsync knows the owner's options, for `irsync check` |
+//! | `scout` | a look at the server for `irsync check --online`: rsync without a thread, a lock or a machine |
 //! | `daemons` | what is still written by what hooks have started |
 //! | `sync_report`, `show`, `log_lines` | what is known of a sync, on the board and in the log |
 #![forbid(unsafe_code)]
@@ -32,6 +33,7 @@ mod pulse;
 mod run_as;
 mod running;
 mod said;
+mod scout;
 mod secret;
 mod shared;
 mod show;
@@ -46,4 +48,5 @@ mod versions;
 pub(crate) use ask::objection;
 pub(crate) use handle::{Handle, Terms};
 pub(crate) use order::order_findings;
+pub(crate) use scout::{Answer, Scout, Would};
 pub(crate) use shared::{Folders, Shared};

@@ -9,6 +9,7 @@ use crate::os::reaper;
 use crate::os::sampler::{Connection, Sampler};
 use crate::report::log_bounds::Memory;
 use crate::report::logging::ChildLog;
+use crate::rsync::asked::{self, Stage};
 use crate::rsync::names::decoded;
 use crate::rsync::outcome::Exit;
 use crate::text::{LineSplitter, Record};
@@ -288,6 +289,15 @@ impl Running {
             (_, Connection::LookingUp) => "while connecting: the name server does not answer".into(),
             (_, Connection::None) if self.remote => "while connecting".into(),
             _ => "while building the list".into(),
+        }
+    }
+
+    /// What an rsync that has heard nothing of its server waits for, and what that means.
+    pub(super) fn waits_for(&self) -> (Stage, &'static str) {
+        match self.sampler.connection() {
+            Connection::LookingUp => (Stage::Name, asked::NO_NAME_SERVER),
+            Connection::None => (Stage::Connection, asked::NO_ANSWER),
+            Connection::Established => (Stage::Greeting, asked::SILENT),
         }
     }
 

@@ -1,7 +1,9 @@
 //! What a child has said, as far as somebody asks for it later.
 
+use crate::job::deletions::Counted;
 use crate::job::Step;
 use crate::rsync::argv::Printed;
+use crate::rsync::asked::is_list;
 use crate::rsync::changes::{repaired, Changes};
 use crate::rsync::complaint::Kinds;
 use crate::rsync::left_out::LeftOut;
@@ -37,6 +39,8 @@ pub(super) struct Said {
     pub progress: Option<Progress>,
     /// The name in rsync's latest itemised line, or its last line on stdout that is no progress record: the file it is at.
     pub last_line: Vec<u8>,
+    /// The list of files has begun: the server has taken everything that it was asked.
+    pub lists: bool,
     /// The first names of what was repaired.
     pub repaired_names: Vec<Vec<u8>>,
     /// Files that were repaired: content wrong, size and time right.
@@ -80,6 +84,7 @@ impl Said {
                 }
                 let name = self.changes.scan(line);
                 if name.is_none() {
+                    self.lists |= is_list(line);
                     self.left_out.hear_stdout(line);
                     self.stats.scan(line);
                     self.evidence.scan_stdout(line);
@@ -116,6 +121,7 @@ impl Said {
         if let Some(progress) = parse_progress(line) {
             self.progress = Some(progress);
         }
+        self.lists |= is_list(line);
     }
 
     /// Whether rsync may have written something: it did, or it did not say that it did not.
@@ -133,6 +139,20 @@ impl Said {
     pub(super) fn finished_something(&self) -> bool {
         let finished = self.progress.as_ref().and_then(|progress| progress.transferred).unwrap_or(0);
         self.counted_changes().unwrap_or(finished > 0)
+    }
+
+    /// What rsync said of deletions. `roots`: see [`Counted::roots`].
+    pub(super) fn counted(&self, code: Option<i32>, roots: u64) -> Counted {
+        let counts = self.stats.counts();
+        Counted {
+            skipped: self.left_out.skipped,
+            folders: self.left_out.folders,
+            listed: counts.and_then(|counts| counts.listed),
+            listed_folders: counts.and_then(|counts| counts.listed_folders),
+            created: counts.and_then(|counts| counts.created).unwrap_or(0),
+            roots,
+            limited: self.left_out.is_all_that_is_wrong(code),
+        }
     }
 
     /// What rsync's statistics prove.

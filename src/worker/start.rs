@@ -59,6 +59,8 @@ pub(super) struct HookFacts {
     pub lacks: u64,
     /// The sync compares contents; hooks are not told.
     pub verify: bool,
+    /// Nothing is to be copied, only to be looked at; there are no hooks.
+    pub look: bool,
 }
 
 /// Starts a child of the job. `pass` is of rsync alone.
@@ -165,7 +167,7 @@ fn words(
                 job.password.is_some(),
                 job.durable && job.arguments.local_destination().is_some(),
             );
-            additions.verify = facts.verify;
+            (additions.verify, additions.look) = (facts.verify, facts.look);
             additions.bwlimit = hours::bwlimit(job);
             let mut args;
             (args, *printed) = argv::composed(&job.arguments, &additions, pass);

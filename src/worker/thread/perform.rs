@@ -11,7 +11,7 @@ use super::super::variables::expanded;
 use super::Worker;
 use crate::config;
 use crate::config::keys::Id;
-use crate::job::deletions::{Counted, Pass};
+use crate::job::deletions::Pass;
 use crate::job::Conclusion;
 use crate::job::{Action, Cause, Event, Outcome, Pace, Step};
 use crate::os::clock;
@@ -277,7 +277,7 @@ impl Worker {
             self.feed(Event::Unreached);
         }
         let (moved, written) = (child.has_moved_data(), child.said.may_have_written());
-        let counted = counted(said, code, self.job.arguments.roots());
+        let counted = said.counted(code, self.job.arguments.roots());
         self.heard.remember(std::mem::take(&mut child.said));
         Event::Synced { outcome, changed, moved, written, counted }
     }
@@ -368,19 +368,5 @@ impl Worker {
             log::info!("{}: stopped in mid-sync, after {}", self.job.name, Span(self.report.duration));
         }
         self.exiting = true;
-    }
-}
-
-/// What rsync said of deletions.
-fn counted(said: &Said, code: Option<i32>, roots: u64) -> Counted {
-    let counts = said.stats.counts();
-    Counted {
-        skipped: said.left_out.skipped,
-        folders: said.left_out.folders,
-        listed: counts.and_then(|counts| counts.listed),
-        listed_folders: counts.and_then(|counts| counts.listed_folders),
-        created: counts.and_then(|counts| counts.created).unwrap_or(0),
-        roots,
-        limited: said.left_out.is_all_that_is_wrong(code),
     }
 }

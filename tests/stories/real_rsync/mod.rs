@@ -9,6 +9,7 @@ mod durable;
 mod ends;
 mod freeze;
 mod leftovers;
+mod online;
 mod report;
 mod server;
 mod transfers;
