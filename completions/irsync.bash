@@ -26,7 +26,7 @@ _irsync() {
     case $command in
     '') words='run check once status history now allow pause resume reload stop fleet help --config --help --irsync-interval-seconds= --irsync-timeout-seconds= --version' ;;
     run) words='--config --help' ;;
-    check) words='--config --help' ;;
+    check) words='--all --online --config --help' jobs=yes ;;
     once) words='--config --help' jobs=yes ;;
     status) words='--watch --json --config --help' ;;
     history) words='--json --config --help' jobs=yes ;;

@@ -34,6 +34,8 @@ pub(crate) enum Command {
         config: PathBuf,
         /// Only these jobs; empty for all.
         jobs: Vec<String>,
+        /// Show every setting.
+        all: bool,
         /// Ask their servers.
         online: bool,
     },
@@ -147,7 +149,7 @@ pub(crate) fn main() -> ExitCode {
     };
     match command {
         Command::Run { config } => commands::run::run(&config),
-        Command::Check { config, jobs, online } => commands::check::check(&config, &jobs, online),
+        Command::Check { config, jobs, all, online } => commands::check::check(&config, &jobs, all, online),
         Command::Once { config, jobs } => commands::once::once(&config, &jobs),
         Command::Status { config, watch: true, json } => commands::watch::watch(&config, json),
         Command::Status { config, watch: false, json } => commands::status::status(&config, json),
@@ -345,7 +347,12 @@ fn own(args: Vec<OsString>) -> Result<Command, Stop> {
                 }
                 jobs.remove(0);
             }
-            Command::Check { config: file.unwrap_or(config), jobs, online: sub.get_flag("online") }
+            Command::Check {
+                config: file.unwrap_or(config),
+                jobs,
+                all: sub.get_flag("all"),
+                online: sub.get_flag("online"),
+            }
         }
         "once" => Command::Once { config, jobs: jobs(sub) },
         "status" => Command::Status { config, watch: sub.get_flag("watch"), json: sub.get_flag("json") },
@@ -389,7 +396,7 @@ fn bare_grammar() -> clap::Command {
         .disable_help_subcommand(true)
         .arg(config)
         .subcommand(sub("run"))
-        .subcommand(sub("check").arg(job()).arg(flag("online")))
+        .subcommand(sub("check").arg(job()).arg(flag("all")).arg(flag("online")))
         .subcommand(sub("once").arg(job()))
         .subcommand(sub("status").arg(flag("watch")).arg(flag("json")))
         .subcommand(sub("history").arg(job()).arg(flag("json")))
@@ -440,12 +447,18 @@ mod tests {
             (&["--config", "x.ini"], Command::Run { config: here() }),
             (&["--config=x.ini", "run"], Command::Run { config: here() }),
             (&["run", "--config", "x.ini"], Command::Run { config: here() }),
-            (&["--config", "x.ini", "check"], Command::Check { config: here(), jobs: vec![], online: false }),
-            (&["check", "x.ini", "--online"], Command::Check { config: here(), jobs: vec![], online: true }),
-            (&["check", "a"], Command::Check { config: etc(), jobs: vec!["a".into()], online: false }),
+            (
+                &["--config", "x.ini", "check"],
+                Command::Check { config: here(), jobs: vec![], all: false, online: false },
+            ),
+            (
+                &["check", "x.ini", "--online", "--all"],
+                Command::Check { config: here(), jobs: vec![], all: true, online: true },
+            ),
+            (&["check", "a"], Command::Check { config: etc(), jobs: vec!["a".into()], all: false, online: false }),
             (
                 &["check", "./x", "a", "b"],
-                Command::Check { config: "./x".into(), jobs: vec!["a".into(), "b".into()], online: false },
+                Command::Check { config: "./x".into(), jobs: vec!["a".into(), "b".into()], all: false, online: false },
             ),
             (
                 &["once", "a", "b", "--config=x.ini"],

@@ -19,14 +19,21 @@ Example: irsync run --config ./test.ini      (Ctrl-C stops it)
     (
         "check",
         "\
-irsync check [--config FILE]
+irsync check [--online] [--all] [FILE | --config FILE] [JOB...]
 
 Says everything that is wrong with FILE, with line numbers, and what is merely
-unwise. Shows each job's settings and the exact rsync command. Changes nothing.
+unwise. Shows what differs from the defaults and each job's rsync command. A
+first word with a slash, or that ends in .ini, is FILE. Changes nothing.
 
+  --online       ask each server by a dry run: name, connection, credentials,
+                 module, options, and what would be copied and deleted; works
+                 beside a running irsync
+  --all          show every setting
   --config FILE  default /etc/irsync.ini
 
-Example: irsync check && irsync reload
+Exit codes: 0 all is well; 1 a server would not serve; 78 FILE is in error.
+
+Example: irsync check --online && irsync reload
 ",
     ),
     (

@@ -25,9 +25,9 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Validates a configuration, shows each job's effective settings and rsync command, and warns. `names`: only these jobs.
-/// `online`: asks their servers as well. Errors give 78, a server that does not serve 1.
-pub(crate) fn check(path: &Path, names: &[String], online: bool) -> ExitCode {
+/// Validates a configuration, shows what in it differs from the defaults and each job's rsync command, and warns. `names`: only
+/// these jobs. `all`: shows every setting. `online`: asks their servers as well. Errors give 78, a server that does not serve 1.
+pub(crate) fn check(path: &Path, names: &[String], all: bool, online: bool) -> ExitCode {
     let Loaded { mut config, warnings, left_out, .. } = match config::load(path).map(Loaded::held) {
         Ok(loaded) => loaded,
         Err(errors) => {
@@ -97,7 +97,12 @@ pub(crate) fn check(path: &Path, names: &[String], online: bool) -> ExitCode {
     refused.extend(faults.map(|fault| format!("{}: {fault}", path.display())));
     let (watchdog, hints) = check_watchdog::look(&config.global);
     warnings.extend(hints.iter().map(|hint| format!("{}: warning: {hint}", path.display())));
-    if let Err(code) = say(&(report(path, &config) + &watchdog)) {
+    let shown = match all {
+        true => report_all(path, &config) + &watchdog,
+        false if watchdog.is_empty() => report(&config),
+        false => report(&config) + watchdog.trim_start() + "\n",
+    };
+    if let Err(code) = say(&shown) {
         return code;
     }
     refused.extend(left_out.iter().map(|error| error.to_string()));
@@ -112,33 +117,58 @@ pub(crate) fn check(path: &Path, names: &[String], online: bool) -> ExitCode {
         false => true,
     };
     match (refused.is_empty(), served) {
-        (true, true) => ExitCode::SUCCESS,
+        (true, true) => say(&verdict(path, &config, warnings.len())).err().unwrap_or(ExitCode::SUCCESS),
         (true, false) => ExitCode::FAILURE,
         (false, _) => ExitCode::from(EXIT_CONFIG),
     }
 }
 
-fn report(path: &Path, config: &Config) -> String {
+fn verdict(path: &Path, config: &Config, warnings: usize) -> String {
+    let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    let warned = if warnings > 0 { format!(", {}", count(warnings, "warning")) } else { String::new() };
+    format!("{}: OK, {}{warned}\n", path.display(), count(config.jobs.len(), "job"))
+}
+
+/// What differs from the defaults, and the commands.
+fn report(config: &Config) -> String {
+    let given = |settings: Vec<Setting>| settings.into_iter().filter(|setting| !setting.is_default).collect::<Vec<_>>();
+    let mut text = String::new();
+    let global = given(show::global(&config.global));
+    if !global.is_empty() {
+        table(&mut text, global, "  ");
+        text.push('\n');
+    }
+    for job in &config.jobs {
+        text += &format!("[{}]\n", job.name);
+        table(&mut text, given(show::job(job)), "  ");
+        text += &format!("  command: {}\n\n", command(job));
+    }
+    text
+}
+
+/// Every setting.
+fn report_all(path: &Path, config: &Config) -> String {
     let mut text = format!("{} (* differs from the default)\n\nglobal\n", path.display());
     let global = show::global(&config.global);
     let fixed = global.iter().filter(|setting| setting.key.effect == Effect::Restart).map(|setting| setting.key.name);
     let fixed = fixed.collect::<Vec<_>>().join(", ");
-    table(&mut text, global);
+    table(&mut text, global, "* ");
     text += &format!("  (take effect {} of irsync: {fixed})\n", Effect::Restart.text());
     for job in &config.jobs {
         text += &format!("\n[{}]\n", job.name);
-        table(&mut text, show::job(job));
+        table(&mut text, show::job(job), "* ");
         text += &format!("  command: {}\n", command(job));
     }
     text
 }
 
-fn table(text: &mut String, settings: Vec<Setting>) {
+/// `mark` stands before what differs from the default.
+fn table(text: &mut String, settings: Vec<Setting>, mark: &str) {
     let width = settings.iter().map(|setting| setting.key.name.len()).max().unwrap_or(0);
     for Setting { key, value, is_default } in settings {
-        let mark = if is_default { ' ' } else { '*' };
+        let mark = if is_default { "  " } else { mark };
         let value = masked(&value.to_string());
-        *text += &format!("{mark} {:width$} = {value}\n", key.name);
+        *text += &format!("{mark}{:width$} = {value}\n", key.name);
     }
 }
 

@@ -27,10 +27,15 @@ impl Dir {
 
     /// Writes an INI file in which `DIR` is this directory, and checks it.
     fn check(&self, ini: &str) -> Output {
+        self.check_with(ini, &[])
+    }
+
+    /// The same with further words.
+    fn check_with(&self, ini: &str, words: &[&str]) -> Output {
         let path = self.0.join("irsync.ini");
         fs::write(&path, ini.replace("DIR", self.0.to_str().unwrap())).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        irsync(&["check", "--config", path.to_str().unwrap()])
+        irsync(&[&["check", path.to_str().unwrap()], words].concat())
     }
 }
 
@@ -90,9 +95,51 @@ fn a_full_stdout_is_a_failure_that_says_so() {
 }
 
 #[test]
-fn check_shows_settings_and_command_with_secrets_masked() {
-    let output = Dir::new("shows").check(
+fn check_is_short_says_ok_and_masks_secrets() {
+    let ini = "log_level = debug\n[media]\nsource = rsync://u@h/m/\ndestination = /srv\ninterval = 1h\nnice = 0\npassword = sesame\n\
+        [other]\nsource = rsync://h/o/\ndestination = /mnt\n";
+    let dir = Dir::new("short");
+    let output = dir.check(ini);
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{out}{err}");
+    let lines: Vec<&str> = out.lines().filter(|line| !line.contains("command: rsync ")).collect();
+    let ini_name = dir.0.join("irsync.ini");
+    let verdict = format!("{}: OK, 2 jobs", ini_name.display());
+    assert_eq!(
+        lines,
+        [
+            "  log_level = debug",
+            "",
+            "[media]",
+            "  source      = rsync://u@h/m/",
+            "  destination = /srv",
+            "  interval    = 1h",
+            "  password    = ***",
+            "  nice        = 0",
+            "",
+            "[other]",
+            "  source      = rsync://h/o/",
+            "  destination = /mnt",
+            "",
+            &verdict,
+        ],
+        "{err}"
+    );
+    assert_eq!(out.lines().filter(|line| line.starts_with("  command: rsync --stats ")).count(), 2, "{out}");
+    let other = text(&dir.check_with(ini, &["other"]).stdout);
+    assert!(other.contains("[other]") && !other.contains("[media]") && other.contains("OK, 1 job\n"), "{other}");
+    let warned = text(&dir.check_with(&ini.replace("nice = 0", "rsync = no-such-rsync"), &[]).stdout);
+    assert!(warned.ends_with(": OK, 2 jobs, 1 warning\n"), "{warned}");
+    // What is refused is not OK.
+    let refused = dir.check(&ini.replace("destination = /mnt", "destination = /mnt\noptions = -n"));
+    assert!(refused.status.code() == Some(78) && !text(&refused.stdout).contains("OK"), "{refused:?}");
+}
+
+#[test]
+fn check_all_shows_settings_and_command_with_secrets_masked() {
+    let output = Dir::new("shows").check_with(
         "log_level = debug\n[media]\nsource = rsync://u@h/m/ '::b c'\ndestination = /\noptions = -a -f '- *.tmp'\ninterval = 1h\npassword = sesame\n",
+        &["--all"],
     );
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{out}{err}");
