@@ -18,7 +18,6 @@ from pathlib import Path
 from cases import CASES, MUTANTS, QUICK
 
 HERE = Path(__file__).resolve().parent
-WITHOUT_FSYNC = f"{HERE}/rsync-without-fsync"
 
 
 def main():
@@ -47,7 +46,7 @@ def main():
     out = arguments.out or Path(tempfile.mkdtemp(prefix="powercut."))
     if arguments.mutants:
         sys.exit(try_mutants(arguments, modules, out))
-    cases = arguments.cases or (QUICK if arguments.quick else list(CASES))
+    cases = arguments.cases or (QUICK if arguments.quick else [name for name in CASES if not CASES[name].rsync])
     for fs in {CASES[name].fs for name in cases} - there:
         print(f"SKIPPED: power cuts on {fs}: this kernel has none")
     cases = [name for name in cases if CASES[name].fs in there]
@@ -65,9 +64,8 @@ def cut(arguments, modules, out, cases):
         "cases": cases, "cuts": arguments.cuts, "seed": arguments.seed, "tail": arguments.tail, "vm": hurry,
         "checkpoint": (3 if arguments.hurry else 60) if f2fs else 0,
         "irsync": os.path.abspath(arguments.irsync), "options": arguments.options, "keys": arguments.key,
-        "rsync": WITHOUT_FSYNC if arguments.without_fsync else arguments.rsync, "fault": arguments.fault,
-        # The sync that mends is not cut off: it need not wait for the disk.
-        "mender": arguments.rsync or WITHOUT_FSYNC, "modules": str(modules.resolve()),
+        "rsync": f"{HERE}/rsync-without-fsync" if arguments.without_fsync else arguments.rsync, "fault": arguments.fault,
+        "modules": str(modules.resolve()),
     }
     (out / "plan.json").write_text(json.dumps(plan))
     command = [arguments.uml / "usr/bin/linux.uml", "mem=1500M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro",

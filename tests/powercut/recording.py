@@ -11,6 +11,7 @@ import disk
 import sets
 from cases import CASES, MKFS, SIZE, fat
 
+HERE = Path(__file__).resolve().parent
 RUN = Path("/run")
 CARD = 4_000_000  # bytes a second that the card takes
 LINK = 1500  # kilobytes a second that the recorded sync gets
@@ -50,6 +51,7 @@ class Recording:
         self.old, self.new = (sets.walk(self.source / v) for v in ("v1", "v2"))
         self.mark = RUN / f"{name}.success"
         self.seen = {}
+        self.other = self.case.rsync and str(HERE / self.case.rsync)
         self.write_inis()
         self.disk = disk.Disk(number, SIZE)
         sh(f"{MKFS[self.case.fs]} {self.disk.device}")
@@ -64,8 +66,9 @@ class Recording:
     def write_inis(self):
         """The recorded sync, and the one that mends."""
         hook = f"run_on_change = sh -c 'date +%s.%N > {self.mark}'\n"
-        self.slow = self.write_ini("slow", f"--bwlimit={LINK}", self.plan["rsync"], hook)
-        self.fast = self.write_ini("fast", "", self.plan["mender"], "")
+        self.slow = self.write_ini("slow", f"--bwlimit={LINK}", self.other or self.plan["rsync"], hook)
+        # The sync that mends is not cut off: it need not wait for the disk.
+        self.fast = self.write_ini("fast", "", self.other or self.plan["rsync"] or str(HERE / "rsync-without-fsync"), "")
 
     def write_ini(self, word, options, rsync, hook):
         ini = RUN / f"{self.name}.{word}.ini"
@@ -111,7 +114,8 @@ class Recording:
             if kind == 0:
                 upto = rng.choice(flushes)
             elif kind == 1:
-                upto = bisect.bisect(times, self.success + rng.uniform(-0.2, 0.2))
+                around = bisect.bisect(times, self.success) + rng.randint(-10, 10)
+                upto = min(max(around, 0), len(times))
             elif kind == 2:
                 upto = bisect.bisect(times, rng.uniform(self.begin, self.success))
             elif kind == 3:
