@@ -98,9 +98,10 @@ struct Supervisor {
 }
 
 /// The owner's jobs, and irsync's own after them.
-fn jobs(config: &Config, manner: Manner) -> Vec<Arc<Job>> {
+fn jobs(config: &mut Config, manner: Manner) -> Vec<Arc<Job>> {
     let report = config.report_job().filter(|_| manner.repeat && manner.status != Place::Nowhere);
-    config.jobs.iter().cloned().chain(report).map(Arc::new).collect()
+    // Moved: a copy of each would be kept as long as irsync lives.
+    std::mem::take(&mut config.jobs).into_iter().chain(report).map(Arc::new).collect()
 }
 
 /// What each job is doing, in the order of the file; those that were removed from it and still run come last.
@@ -122,12 +123,12 @@ fn board(jobs: &[Arc<Job>], handles: &[Handle]) -> Vec<JobStatus> {
 /// # Errors
 /// Something without which nothing can be supervised is missing, e.g. file descriptors.
 pub(crate) fn supervise(
-    config: Config,
+    mut config: Config,
     manner: Manner,
     left_out: &[Error],
     reload: Option<Reload>,
 ) -> io::Result<Finish> {
-    let jobs = jobs(&config, manner);
+    let jobs = jobs(&mut config, manner);
     let Config { mut global, .. } = config;
     let surroundings = Surroundings::prepare(&mut global, manner)?;
     logging::start(&global).map_err(io::Error::other)?;

@@ -49,7 +49,7 @@ impl Supervisor {
     }
 
     /// Gives what has changed, for people.
-    fn apply(&mut self, config: Config) -> String {
+    fn apply(&mut self, mut config: Config) -> String {
         if let Err(error) = logging::reconfigure(&config.global) {
             log::error!("{error}");
         }
@@ -73,7 +73,7 @@ impl Supervisor {
         // Whoever has changed the file waits for what comes of it.
         self.manner.spread = false;
         let (mut added, mut changed, mut removed) = (0, 0, 0);
-        let mut jobs = super::jobs(&config, self.manner);
+        let mut jobs = super::jobs(&mut config, self.manner);
         for handle in self.handles.iter_mut().filter(|handle| !handle.is_leaving()) {
             match jobs.iter_mut().find(|job| job.name == handle.job().name && job.enabled) {
                 // The copy that the worker has anyway.

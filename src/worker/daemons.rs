@@ -35,22 +35,25 @@ impl Daemons {
 
     /// Reads what there is, and closes the pipes that have come to their end.
     pub(super) fn drain(&mut self) {
-        if self.0.is_empty() {
-            return;
+        if !self.0.is_empty() {
+            self.0.retain(goes_on);
         }
-        let mut buffer = [0; 4096];
-        self.0.retain(|pipe| {
-            for _ in 0..READS {
-                match read(pipe, &mut buffer) {
-                    Ok(0) => return false,
-                    Ok(_) | Err(Errno::EINTR) => {}
-                    Err(Errno::EAGAIN) => return true,
-                    Err(_) => return false,
-                }
-            }
-            true
-        });
     }
+}
+
+/// Reads what there is in a pipe; false: it has come to its end. Not inlined: few jobs have a daemon, and all of them a stack.
+#[inline(never)]
+fn goes_on(pipe: &OwnedFd) -> bool {
+    let mut buffer = [0; 4096];
+    for _ in 0..READS {
+        match read(pipe, &mut buffer) {
+            Ok(0) => return false,
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => return true,
+            Err(_) => return false,
+        }
+    }
+    true
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ impl Judged {
     ///
     /// # Errors
     /// [`Refusal::Failed`], permanent: only the owner can mend it.
+    #[inline(never)]
     pub(super) fn check(&mut self, job: &Arc<Job>) -> Result<(), Refusal> {
         let places = places(job);
         if self.0.as_ref().is_some_and(|(known, then)| Arc::ptr_eq(known, job) && *then == places) {

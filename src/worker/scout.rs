@@ -69,7 +69,7 @@ pub(crate) struct Scout(Shared);
 
 /// A run that has ended or was ended.
 struct Ended {
-    running: Running,
+    running: Box<Running>,
     /// What it was doing when its time was over.
     late: Option<(Stage, String)>,
 }
@@ -204,7 +204,7 @@ impl Scout {
         if late.is_some() {
             running.terminate();
             let end = clock::now() + END;
-            until(&mut running, end, Running::reap);
+            until(&mut running, end, |running| running.reap());
         }
         let end = clock::now() + END;
         if !running.reap() || !until(&mut running, end, |running| running.end_leftovers(END)) {

@@ -67,6 +67,9 @@ pub(super) struct HookFacts {
 ///
 /// # Errors
 /// See [`Refusal`]; nothing runs then.
+///
+/// Never inlined: a thread keeps for ever what its stack has once grown to.
+#[inline(never)]
 pub(super) fn start(
     step: Step,
     pass: Pass,
@@ -75,7 +78,7 @@ pub(super) fn start(
     place: &Place,
     facts: &HookFacts,
     tidying: &Tidying,
-) -> Result<Running, Refusal> {
+) -> Result<Box<Running>, Refusal> {
     let is_rsync = matches!(step, Step::Rsync | Step::Probe);
     // Who tidies up can see and remove what rsync can.
     let as_rsync = is_rsync || step == Step::Tidy;
@@ -125,9 +128,27 @@ pub(super) fn start(
         };
         Refusal::Failed(format!("cannot start {what} {program:?}: {error}{hint}"), Outcome::Transient)
     })?;
+    // Of a drop-in no proof is asked: its owner has chosen every word.
+    printed.stats &= job.arguments.may_be_added_to();
+    Ok(running(step, pass, job, shared.rsync_stdout, child, run, &program, printed))
+}
+
+/// The child that was started, looked after. Its own function, so that starting it needs no stack for this.
+#[inline(never)]
+#[allow(clippy::too_many_arguments)]
+fn running(
+    step: Step,
+    pass: Pass,
+    job: &Job,
+    rsync_stdout: log::Level,
+    child: Child,
+    run: Option<String>,
+    program: &str,
+    printed: Printed,
+) -> Box<Running> {
     let stdout = match step {
         Step::Probe => log::Level::Debug,
-        Step::Rsync => shared.rsync_stdout,
+        Step::Rsync => rsync_stdout,
         _ => log::Level::Info,
     };
     let out = ChildLog::new(stdout, &job.name, step.name());
@@ -137,14 +158,12 @@ pub(super) fn start(
         sends: destination(job).is_some_and(|(_, remote)| remote),
         by_shell: step == Step::Rsync && job.arguments.by_shell(),
     };
-    let mut running = Running::new(step, child, run, &program, ways, out, err);
+    let mut running = Box::new(Running::new(step, child, run, program, ways, out, err));
     running.said.counting = matches!(pass, Pass::Copy | Pass::Count);
     if step == Step::Rsync {
-        // Of a drop-in no proof is asked: its owner has chosen every word.
-        printed.stats &= job.arguments.may_be_added_to();
         running.said = running.said.expecting(printed, job.accept, job.atomic);
     }
-    Ok(running)
+    running
 }
 
 /// Program and arguments of a step. `printed` is set for rsync alone.

@@ -52,7 +52,7 @@ pub(super) struct Worker {
     pulse: Arc<Pulse>,
     show: Show,
     /// The child that runs, or whose leftovers are being ended.
-    child: Option<Running>,
+    child: Option<Box<Running>>,
     /// When the child was started.
     child_since: Time,
     masters: Masters,
@@ -226,7 +226,7 @@ impl Worker {
     }
 
     fn deadline(&self) -> Option<Time> {
-        let leftovers = self.child.as_ref().and_then(Running::leftovers_in).map(|wait| clock::now() + wait);
+        let leftovers = self.child.as_ref().and_then(|child| child.leftovers_in()).map(|wait| clock::now() + wait);
         match (self.machine.deadline(), leftovers) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),

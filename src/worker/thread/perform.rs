@@ -34,7 +34,7 @@ impl Worker {
             Action::Start(step) => Some(self.start(step)),
             Action::Sample => {
                 debug_assert!(self.child.is_some(), "nothing runs that could make progress");
-                let moves = self.child.as_mut().is_some_and(Running::makes_progress);
+                let moves = self.child.as_mut().is_some_and(|child| child.makes_progress());
                 self.show_moved();
                 Some(Event::Sampled(moves))
             }
@@ -87,6 +87,7 @@ impl Worker {
     }
 
     /// A sync begins: takes the turn at the destination.
+    #[inline(never)]
     fn begin(&mut self) -> Event {
         debug_assert!(self.place.turn.is_none(), "the turn of the sync before was kept");
         self.report = SyncReport::default();
@@ -169,6 +170,7 @@ impl Worker {
         Pass::Plain
     }
 
+    #[inline(never)]
     fn start(&mut self, step: Step) -> Event {
         debug_assert!(self.child.is_none(), "a second child beside the one that runs");
         let pass = self.pass(step);
@@ -224,15 +226,23 @@ impl Worker {
 
     /// Once the child has exited and nothing that it has left behind lives any more, the machine is told.
     pub(super) fn look_after_child(&mut self) {
-        let Some(child) = &mut self.child else { return };
-        if !child.reap() || !child.end_leftovers(self.job.limits.stop_timeout) {
-            return;
+        // What the machine asks for then has the whole stack.
+        if let Some(event) = self.bury_child() {
+            self.feed(event);
         }
-        let Some(mut child) = self.child.take() else { return };
+    }
+
+    #[inline(never)]
+    fn bury_child(&mut self) -> Option<Event> {
+        let child = self.child.as_mut()?;
+        if !child.reap() || !child.end_leftovers(self.job.limits.stop_timeout) {
+            return None;
+        }
+        let mut child = self.child.take()?;
         self.shared.reaper.forget(child.pid);
         self.shared.guard.iter().for_each(|guard| guard.leave(child.pid));
         self.shared.reaper.look();
-        let Some(exit) = child.exit else { return };
+        let exit = child.exit?;
         let event = match child.step {
             Step::Rsync => self.rsync_exited(&mut child, exit),
             Step::Probe => self.probe_exited(&child),
@@ -241,7 +251,7 @@ impl Worker {
         if !matches!(child.step, Step::Rsync | Step::Probe) {
             self.daemons.keep(child.into_open_pipes());
         }
-        self.feed(event);
+        Some(event)
     }
 
     fn rsync_exited(&mut self, child: &mut Running, exit: Exit) -> Event {
@@ -337,6 +347,7 @@ impl Worker {
         Event::Exited(ok)
     }
 
+    #[inline(never)]
     fn conclude(&mut self, conclusion: Conclusion) {
         debug_assert!(self.child.is_none(), "the sync is over, but a child of it runs");
         self.place.turn = None;
