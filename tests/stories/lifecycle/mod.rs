@@ -7,6 +7,7 @@ mod output;
 mod quiet;
 mod reload;
 mod signals;
+mod soak;
 mod stall;
 mod stop;
 mod version;
