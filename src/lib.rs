@@ -15,6 +15,7 @@
 //! | `fleet` | 5 | devices' reports on a server, with the feature `fleet` |
 //! | `commands` | 7 | `run`, `check`, `once`, `status`, `now` |
 //! | `cli` | 8 | arguments in, a typed command out |
+//! | `fuzz_api` | 9 | what `fuzz/` calls, with the feature `fuzzing` |
 #![cfg_attr(not(test), warn(unreachable_pub))]
 
 mod cli;
@@ -22,6 +23,8 @@ mod commands;
 pub mod config;
 #[cfg(feature = "fleet")]
 mod fleet;
+#[cfg(feature = "fuzzing")]
+pub mod fuzz_api;
 pub mod job;
 pub mod os;
 pub mod report;

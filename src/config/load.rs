@@ -107,8 +107,19 @@ impl Loader {
         let main = Page::read(&self.path, false);
         let mut warnings = Vec::new();
         let mut untrusted = None;
-        let mut includes = self.includes(&main, &mut warnings, &mut untrusted);
-        let (config, mut left_out) = self.settle(&main, &mut includes)?;
+        let includes = self.includes(&main, &mut warnings, &mut untrusted);
+        self.take(&main, includes, warnings, untrusted)
+    }
+
+    /// What was read, judged as a whole.
+    fn take(
+        &mut self,
+        main: &Page,
+        mut includes: Vec<Include>,
+        mut warnings: Vec<Warning>,
+        untrusted: Option<Error>,
+    ) -> Result<Loaded, Errors> {
+        let (config, mut left_out) = self.settle(main, &mut includes)?;
         left_out.extend(untrusted);
         if config.jobs.is_empty() && left_out.is_empty() {
             let place = Place { file: self.path.clone(), line: 1 };
@@ -125,6 +136,22 @@ impl Loader {
         let is_known = |name: &String| !doubts.iter().any(|(doubtful, _)| doubtful == name);
         self.jobs = config.jobs.iter().map(|job| job.name.clone()).filter(is_known).collect();
         Ok(Loaded { config, warnings, left_out: bounded(self.sorted(left_out).0), doubts })
+    }
+
+    /// The same with texts in place of files, which are named by their numbers.
+    #[cfg(feature = "fuzzing")]
+    pub(super) fn load_texts(&mut self, main: &[u8], includes: &[&[u8]]) -> Result<Loaded, Errors> {
+        let page = |path: &Path, text: &[u8], included| {
+            Page::of(path, &super::read::Content { bytes: text.to_vec(), mode: 0o100_600 }, included)
+        };
+        let main = page(&self.path, main, false);
+        let include = |(n, text): (usize, &&[u8])| {
+            let path = PathBuf::from(format!("{n}.ini"));
+            let before = self.known.iter().find(|page| page.path == path).cloned();
+            Include { page: Some(page(&path, text, true)), known: before.is_some(), before, path }
+        };
+        let includes = includes.iter().enumerate().map(include).collect();
+        self.take(&main, includes, Vec::new(), None)
     }
 
     /// Leaves out what has to be left out: each round takes something away, so that it ends.

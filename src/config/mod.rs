@@ -4,6 +4,8 @@
 pub(crate) mod error;
 pub mod expand;
 mod fields;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 pub mod keys;
 mod load;
 pub(crate) mod mask;

@@ -56,15 +56,25 @@ pub(super) struct Page {
 impl Page {
     /// Reads a file; `included`: it is not the main one.
     pub(super) fn read(path: &Path, included: bool) -> Page {
+        match read::file(path) {
+            Ok(content) => Page::of(path, &content, included),
+            Err(message) => {
+                let mut page = Page::empty(path);
+                page.errors.push(Error { place: page.global.place.clone(), message, ..Error::default() });
+                page
+            }
+        }
+    }
+
+    fn empty(path: &Path) -> Page {
         let mut page = Page { path: path.into(), ..Page::default() };
         page.global.place = Place { file: path.into(), line: 0 };
-        let content = match read::file(path) {
-            Ok(content) => content,
-            Err(message) => {
-                page.errors.push(Error { place: page.global.place.clone(), message, ..Error::default() });
-                return page;
-            }
-        };
+        page
+    }
+
+    /// What a file says that was read.
+    pub(super) fn of(path: &Path, content: &read::Content, included: bool) -> Page {
+        let page = Page::empty(path);
         let mut lines = Lines { page, included, current: Current::Global };
         let text = content.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&content.bytes);
         for (i, line) in text.split(|byte| *byte == b'\n').enumerate() {

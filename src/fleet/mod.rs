@@ -9,6 +9,8 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod device;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 pub(crate) mod json;
 pub(crate) mod metrics;
 pub(crate) mod page;

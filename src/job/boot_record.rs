@@ -96,6 +96,12 @@ impl Record {
     }
 }
 
+/// The text with the sum that it needs.
+#[cfg(feature = "fuzzing")]
+pub(super) fn sealed(body: &str) -> String {
+    format!("{body}sum {:016x}\n", checksum(body.as_bytes()))
+}
+
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -334,6 +334,10 @@ impl Feeding {
     }
 }
 
+#[cfg(any(test, feature = "fuzzing"))]
+#[path = "feeding_world.rs"]
+pub(crate) mod world;
+
 #[cfg(test)]
 #[path = "feeding_tests.rs"]
 mod tests;

@@ -1,5 +1,6 @@
 //! Stories of the feeding machine, and every order of events to a depth.
 
+use super::world::{World, AFTER, ASK, EMPTY};
 use super::*;
 
 const HOUR: u64 = 3600;
@@ -11,10 +12,6 @@ fn secs(n: u64) -> Duration {
 fn at(n: u64) -> Time {
     Time(secs(1_000_000) + secs(n))
 }
-
-const AFTER: Duration = Duration::from_secs(60);
-const ASK: Event<'static> = Event::Asked { job: "media", after: AFTER };
-const EMPTY: Event<'static> = Event::Opened { found: &Found::Nothing, boot: "b" };
 
 /// A real device, fed every 5 s, and a record that was read and noted; `limit` reboots a day.
 fn feeding(limit: u32) -> Feeding {
@@ -284,131 +281,6 @@ fn a_job_whose_sync_may_yet_succeed_neither_asks_nor_is_content() {
     assert_eq!(weigh(&[wish("logs", 100, true), wish("media", 100, false)]), Some(ASK));
 }
 
-/// A world around the machine: what a card, a device, workers and the owner could do next.
-#[derive(Clone)]
-struct World {
-    feeding: Feeding,
-    now: Time,
-    limit: u32,
-    /// What is being written; nothing else is until it is answered.
-    writing: Option<Record>,
-    opened: bool,
-    kicked: bool,
-    stuck: bool,
-    starving: bool,
-    stopping: bool,
-    /// Reboots that are on the disk.
-    reboots: usize,
-}
-
-impl World {
-    fn new(limit: u32, notify: Option<Duration>) -> World {
-        World {
-            feeding: Feeding::new(limit, notify, at(0)),
-            now: at(0),
-            limit,
-            writing: None,
-            opened: false,
-            kicked: false,
-            stuck: false,
-            starving: false,
-            stopping: false,
-            reboots: 0,
-        }
-    }
-
-    fn possible(&self) -> Vec<Event<'static>> {
-        let mut events = vec![Event::Tick, Event::Stuck, Event::Back, ASK, Event::Content];
-        events.extend([Event::Limit(0), Event::Limit(1), Event::Stop]);
-        if self.feeding.device.is_none() {
-            events.extend([Event::Armed { every: secs(5), real: true }, Event::Armed { every: secs(5), real: false }]);
-        }
-        if self.kicked {
-            events.extend([Event::Kicked, Event::KickFailed]);
-        }
-        if !self.opened {
-            events.extend([EMPTY, Event::Opened { found: &Found::Damaged, boot: "b" }]);
-        }
-        if self.writing.is_some() {
-            events.extend([Event::Recorded(true), Event::Recorded(false)]);
-        }
-        events
-    }
-
-    fn feed(&mut self, event: Event<'static>, path: &[Event<'static>]) {
-        if event == Event::Tick {
-            self.now = self.feeding.deadline(self.now).map_or(self.now, |at| at.max(self.now));
-        }
-        let mut recorded = None;
-        match &event {
-            Event::Stuck => self.stuck = true,
-            Event::Back => self.stuck = false,
-            Event::Limit(limit) => self.limit = *limit,
-            Event::Stop => self.stopping = true,
-            Event::Opened { .. } => self.opened = true,
-            Event::Kicked | Event::KickFailed => self.kicked = false,
-            Event::Recorded(durable) => recorded = self.writing.take().filter(|_| *durable),
-            _ => {}
-        }
-        let ticked = event == Event::Tick;
-        let budget = self.feeding.log.as_ref().map(|log| log.budget.clone());
-        let action = self.feeding.handle(event, self.now);
-        match action.clone() {
-            Action::Kick => {
-                assert!(!self.stuck, "kicked while a worker is stuck: {path:?}");
-                assert!(!self.starving, "kicked while starving: {path:?}");
-                self.kicked = true;
-            }
-            Action::Notify => assert!(!self.stuck, "notified while a worker is stuck: {path:?}"),
-            Action::Write(record) => {
-                assert!(self.opened, "written over what was not read: {path:?}");
-                assert!(self.writing.is_none(), "two records at once: {path:?}");
-                assert!(!self.starving, "a reboot that was decided is written over: {path:?}");
-                let reboot = matches!(record.stop, boot_record::Stop::Reboot(_));
-                assert!(!(reboot && self.stopping), "a reboot in a stop: {path:?}");
-                self.writing = Some(record);
-            }
-            Action::Starve { .. } => {
-                let record = recorded.unwrap_or_else(|| panic!("a reboot that is not on the disk: {path:?}"));
-                assert!(matches!(record.stop, boot_record::Stop::Reboot(_)), "{record:?}: {path:?}");
-                let budget = budget.unwrap_or_else(|| panic!("a reboot without a budget: {path:?}"));
-                assert!(budget.allows(self.limit, self.now), "a reboot beyond the budget: {path:?}");
-                assert_eq!(record.reboots.len(), budget.spent(self.now) + 1, "not counted: {path:?}");
-                assert!(self.feeding.device.as_ref().is_some_and(|device| device.real), "of a plain file: {path:?}");
-                assert!(!self.stopping, "a reboot in a stop: {path:?}");
-                self.starving = true;
-                self.reboots += 1;
-                assert!(self.reboots <= 1, "two reboots: {path:?}");
-            }
-            Action::Disarm => {
-                assert!(!self.starving, "disarmed while starving: {path:?}");
-                assert!(!self.stuck, "disarmed while a worker is stuck: {path:?}");
-                assert!(self.stopping, "disarmed for nothing: {path:?}");
-            }
-            Action::LeaveArmed => assert!(self.stopping && (self.starving || self.stuck), "left armed: {path:?}"),
-            Action::Wait | Action::Tell(_) => {}
-        }
-        if ticked && action == Action::Wait {
-            let deadline = self.feeding.deadline(self.now);
-            assert!(deadline.map_or(true, |at| at > self.now), "a deadline in the past would spin: {path:?}");
-        }
-    }
-
-    /// From here on nothing happens but time: a stop ends, whatever the card does, and as it should.
-    fn stop_ends(mut self, path: &[Event<'static>]) {
-        let latest = self.now + STOP_LIMIT;
-        self.feed(Event::Stop, path);
-        for _ in 0..20 {
-            if self.feeding.is_over() {
-                assert!(self.now <= latest, "a stop lasted until {:?}: {path:?}", self.now);
-                return;
-            }
-            self.feed(Event::Tick, path);
-        }
-        panic!("a stop does not end: {path:?}");
-    }
-}
-
 fn explore(world: &World, path: &mut Vec<Event<'static>>, depth: usize, seen: &mut u64, starved: &mut u64) {
     *seen += 1;
     *starved += u64::from(world.starving);
@@ -432,9 +304,9 @@ fn explore(world: &World, path: &mut Vec<Event<'static>>, depth: usize, seen: &m
 fn every_order_of_events_keeps_the_promises() {
     let (mut seen, mut starved) = (0, 0);
     for (limit, notify) in [(1, None), (0, None), (1, Some(secs(5)))] {
-        explore(&World::new(limit, notify), &mut Vec::new(), 4, &mut seen, &mut starved);
+        explore(&World::new(limit, notify, at(0)), &mut Vec::new(), 4, &mut seen, &mut starved);
         // A device and a record that was read: from here the way to a reboot is short.
-        let mut ready = World::new(limit, notify);
+        let mut ready = World::new(limit, notify, at(0));
         for event in [Event::Armed { every: secs(5), real: true }, EMPTY, Event::Recorded(true)] {
             ready.feed(event, &[]);
         }
@@ -449,7 +321,7 @@ fn long_random_walks_keep_the_promises() {
     let mut rng = super::super::backoff::Rng::new(2026);
     let mut starved = 0;
     for seed in 0..400 {
-        let mut world = World::new(1, (seed % 2 == 0).then_some(secs(7)));
+        let mut world = World::new(1, (seed % 2 == 0).then_some(secs(7)), at(0));
         let mut path = Vec::new();
         for _ in 0..300 {
             let mut events = world.possible();

@@ -344,6 +344,10 @@ fn ladder(settings: &Settings, now: Time) -> Ladder {
     Ladder::new(settings.limits.recover_after.filter(|_| settings.repeat), settings.reboot_after, now)
 }
 
+#[cfg(any(test, feature = "fuzzing"))]
+#[path = "machine_world.rs"]
+pub(crate) mod world;
+
 #[cfg(test)]
 #[path = "machine_tests.rs"]
 mod tests;

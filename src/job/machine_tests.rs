@@ -1,6 +1,7 @@
 //! Stories of the state machine, and every order of events to a depth.
 
 use super::super::{Conclusion, Counted, Limits, Pace};
+use super::world::World;
 use super::*;
 use crate::job::calendar::Gate;
 use std::collections::HashSet;
@@ -881,222 +882,6 @@ fn once_runs_one_sync_with_its_hooks_and_ends() {
     assert_eq!(drive(&mut job, Event::Exited(true), at(2)), [Action::Exit]);
 }
 
-/// A world around the machine: what a worker and the kernel could say next.
-#[derive(Clone)]
-struct World {
-    job: Job,
-    now: Time,
-    child: Option<Step>,
-    asked: Option<Action>,
-    stopped: bool,
-    /// What rsync wrote is not on the disk.
-    unflushed: bool,
-    /// A new set is there that nobody has seen.
-    staged: bool,
-    /// The owner has taken the job out of turn.
-    paused: bool,
-    /// The owner has allowed what was held.
-    allowed: bool,
-    /// What rsync may have left behind is still there.
-    untidy: bool,
-}
-
-impl World {
-    fn possible(&self) -> Vec<Event> {
-        let mut events = match self.asked {
-            Some(Action::Begin) => vec![
-                Event::Began { probe: false, verify: true },
-                Event::Began { probe: true, verify: false },
-                Event::Refused,
-            ],
-            Some(Action::Start(Step::Rsync)) => {
-                vec![Event::Started, Event::NotStarted(Outcome::Transient), Event::Refused]
-            }
-            Some(Action::Start(_)) => vec![Event::Started, Event::NotStarted(Outcome::Permanent)],
-            Some(Action::Conclude(_)) => vec![Event::Concluded],
-            Some(Action::Sample) => vec![Event::Sampled(true), Event::Sampled(false)],
-            _ => match self.child {
-                Some(Step::Rsync) => vec![
-                    Event::Synced {
-                        outcome: Outcome::Success,
-                        changed: true,
-                        moved: false,
-                        written: true,
-                        counted: Counted::default(),
-                    },
-                    Event::Synced {
-                        outcome: Outcome::Transient,
-                        changed: false,
-                        moved: false,
-                        written: false,
-                        counted: Counted::default(),
-                    },
-                    Event::Activity,
-                    Event::Untidy,
-                    Event::Asked,
-                    Event::Moved { files: 1, bytes: 1 },
-                ],
-                Some(_) => vec![Event::Exited(true), Event::Exited(false)],
-                None => vec![],
-            },
-        };
-        if self.job.settings.deletions.is_some() {
-            if self.child == Some(Step::Rsync) && self.asked.is_none() {
-                let ended = |outcome, skipped| Event::Synced {
-                    outcome,
-                    changed: false,
-                    moved: false,
-                    written: false,
-                    counted: counted(skipped),
-                };
-                events.extend([ended(Outcome::Held, 3), ended(Outcome::Held, 9), ended(Outcome::Disk, 0)]);
-            }
-            events.extend([Event::Pause(true), Event::Pause(false), Event::Allow]);
-        }
-        // From outside, at any time, expected or not.
-        events.extend([Event::Tick, Event::Stop, Event::SyncNow, Event::Reconfigure(settings())]);
-        events
-    }
-
-    fn feed(&mut self, event: Event, path: &[Event]) {
-        let answers = |asked: &Option<Action>, e: &Event| {
-            matches!(
-                (asked, e),
-                (Some(Action::Begin), Event::Began { .. } | Event::Refused)
-                    | (Some(Action::Start(_)), Event::Started | Event::NotStarted(_) | Event::Refused)
-                    | (Some(Action::Conclude(_)), Event::Concluded)
-                    | (Some(Action::Sample), Event::Sampled(_))
-            )
-        };
-        let ends = matches!(event, Event::Synced { .. } | Event::Exited(_));
-        if event == Event::Tick && self.asked.is_none() {
-            if let Some(deadline) = self.job.deadline() {
-                self.now = self.now.max(deadline);
-            }
-        }
-        // That it cannot be removed must not hold up the job.
-        self.untidy &= !matches!((self.asked, &event), (Some(Action::Start(Step::Tidy)), Event::NotStarted(_)));
-        if answers(&self.asked, &event) {
-            if let (Some(Action::Start(step)), Event::Started) = (self.asked, &event) {
-                self.child = Some(step);
-            }
-            self.asked = None;
-        }
-        if ends {
-            match (self.child, &event) {
-                (Some(Step::Rsync), Event::Synced { written, changed, .. }) => {
-                    self.unflushed |= *written;
-                    self.staged = *changed;
-                }
-                (Some(Step::Publish), Event::Exited(true)) => self.staged = false,
-                (Some(Step::Flush), Event::Exited(true)) => self.unflushed = false,
-                (Some(Step::Tidy), _) => self.untidy = false,
-                _ => {}
-            }
-            self.child = None;
-        }
-        self.stopped |= event == Event::Stop;
-        self.untidy |= event == Event::Untidy && self.child == Some(Step::Rsync);
-        match event {
-            Event::Pause(paused) => self.paused = paused,
-            // What is allowed is what was held, nine of them.
-            Event::Allow => self.allowed |= self.job.held.is_some(),
-            _ => {}
-        }
-        let of_its_own = event == Event::Tick;
-        let was_tick = event == Event::Tick && self.asked.is_none();
-        let action = self.job.handle(event, self.now);
-        match action {
-            Action::Start(step) => {
-                if let (Step::Rsync, Pass::Delete(most) | Pass::MakeRoom(most)) = (step, self.job.pass()) {
-                    assert!(most <= 5 || self.allowed && most <= 9, "{most} deletions that nobody allowed: {path:?}");
-                }
-                assert_eq!(self.child, None, "two children: {path:?}");
-                assert!(step != Step::Publish || !self.unflushed, "shown before it is on the disk: {path:?}");
-            }
-            Action::Terminate(_) | Action::Kill => assert!(self.child.is_some(), "nobody to kill: {path:?}"),
-            Action::Conclude(c) if self.job.settings.durable && c.outcome.pace() == Pace::Interval => {
-                assert!(!self.unflushed && self.child.is_none(), "told before it was true: {path:?}");
-                assert!(!self.untidy, "told before it was tidied up: {path:?}");
-                assert!(!self.job.settings.atomic || !self.staged, "told before it was shown: {path:?}");
-            }
-            Action::Conclude(_) if self.untidy => panic!("told before it was tidied up: {path:?}"),
-            Action::Begin | Action::Conclude(_) => {
-                assert_eq!(self.child, None, "child left: {path:?}");
-                assert!(action != Action::Begin || !(of_its_own && self.paused), "not paused: {path:?}");
-            }
-            Action::Exit => assert!(
-                self.child.is_none() || matches!(self.job.phase, Phase::Finished) && self.stopped,
-                "left alone: {path:?}"
-            ),
-            Action::Wait | Action::Sample | Action::ReportUnkillable => {}
-        }
-        if was_tick && action == Action::Wait {
-            let deadline = self.job.deadline();
-            assert!(deadline.map_or(true, |d| d > self.now), "a deadline in the past would spin: {path:?}");
-        }
-        if matches!(action, Action::Begin | Action::Start(_) | Action::Conclude(_) | Action::Sample) {
-            // Looking twice does no harm; beginning, starting or concluding twice would.
-            let first = matches!(self.asked, None | Some(Action::Sample));
-            assert!(first, "asked twice: {path:?}");
-            self.asked = Some(action);
-        }
-    }
-
-    /// From here on the world is kind: answers are given, children die when killed. Stop must end the job.
-    fn stop_ends(mut self, path: &[Event]) {
-        let mut killed = false;
-        let mut event = Event::Stop;
-        for _ in 0..20 {
-            let action = self.job.handle(event, self.now);
-            event = match action {
-                Action::Exit => return,
-                Action::Start(step) => {
-                    self.child = Some(step);
-                    Event::Started
-                }
-                Action::Begin => Event::Began { probe: false, verify: false },
-                Action::Conclude(_) => Event::Concluded,
-                Action::Sample => Event::Sampled(false),
-                Action::Kill => {
-                    killed = true;
-                    Event::Tick
-                }
-                _ => match (self.asked.take(), self.child) {
-                    (Some(Action::Begin), _) => Event::Began { probe: false, verify: false },
-                    (Some(Action::Start(step)), _) => {
-                        self.child = Some(step);
-                        Event::Started
-                    }
-                    (Some(Action::Conclude(_)), _) => Event::Concluded,
-                    (Some(Action::Sample), _) => Event::Sampled(false),
-                    (_, Some(step)) if killed => {
-                        self.child = None;
-                        match step {
-                            Step::Rsync => Event::Synced {
-                                outcome: Outcome::Transient,
-                                changed: false,
-                                moved: false,
-                                written: false,
-                                counted: Counted::default(),
-                            },
-                            _ => Event::Exited(false),
-                        }
-                    }
-                    _ => {
-                        if let Some(deadline) = self.job.deadline() {
-                            self.now = self.now.max(deadline);
-                        }
-                        killed |= matches!(self.job.phase, Phase::Killed { .. });
-                        Event::Tick
-                    }
-                },
-            };
-        }
-        panic!("stop does not end {:?} after {path:?}", self.job.phase);
-    }
-}
-
 fn explore(world: &World, path: &mut Vec<Event>, depth: usize, seen: &mut u64) {
     *seen += 1;
     if world.job.phase == Phase::Finished {
@@ -1121,10 +906,6 @@ fn deleting() -> Settings {
     Settings { deletions: Some(rules), ..settings() }
 }
 
-fn counted(skipped: u64) -> Counted {
-    Counted { skipped, listed: Some(51), listed_folders: Some(1), roots: 1, limited: skipped > 0, ..Counted::default() }
-}
-
 #[test]
 fn every_order_of_events_keeps_the_promises() {
     let all = Settings {
@@ -1140,32 +921,10 @@ fn every_order_of_events_keeps_the_promises() {
     let mut seen = 0;
     let whole = Settings { atomic: true, before_publish: true, durable: true, ..settings() };
     for settings in [settings(), all.clone(), Settings { repeat: false, ..all }, whole] {
-        let world = World {
-            job: job(settings),
-            now: at(0),
-            child: None,
-            asked: None,
-            stopped: false,
-            unflushed: false,
-            staged: false,
-            paused: false,
-            allowed: false,
-            untidy: false,
-        };
+        let world = World::new(job(settings), super::tests::settings(), at(0));
         explore(&world, &mut Vec::new(), 7, &mut seen);
     }
-    let mut world = World {
-        job: job(deleting()),
-        now: at(0),
-        child: None,
-        asked: None,
-        stopped: false,
-        unflushed: false,
-        staged: false,
-        paused: false,
-        allowed: false,
-        untidy: false,
-    };
+    let mut world = World::new(job(deleting()), settings(), at(0));
     // As far as the end of the first pass there is one way.
     for event in [Event::Tick, Event::Began { probe: false, verify: false }, Event::Started] {
         world.feed(event, &[]);
@@ -1189,18 +948,7 @@ fn long_random_walks_keep_the_promises() {
             on_failure: true,
             ..settings()
         };
-        let mut world = World {
-            job: Job::new(settings, at(0), seed, 0),
-            now: at(0),
-            child: None,
-            asked: None,
-            stopped: false,
-            unflushed: false,
-            staged: false,
-            paused: false,
-            allowed: false,
-            untidy: false,
-        };
+        let mut world = World::new(Job::new(settings, at(0), seed, 0), super::tests::settings(), at(0));
         let mut path = Vec::new();
         for _ in 0..500 {
             let mut events = world.possible();

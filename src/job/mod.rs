@@ -8,6 +8,8 @@ pub(crate) mod deletions;
 pub(crate) mod event;
 pub(crate) mod feeding;
 mod feeding_event;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 pub(crate) mod health;
 pub(crate) mod ladder;
 mod largest;

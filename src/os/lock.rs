@@ -142,7 +142,7 @@ fn read_holder(path: &Path) -> Option<Holder> {
 }
 
 /// The mark must be that of this process: by it processes are found and killed, and the beginning of nothing is everybody's.
-fn parse_holder(text: &str) -> Option<Holder> {
+pub(super) fn parse_holder(text: &str) -> Option<Holder> {
     let mut words = text.lines().next()?.splitn(3, ' ');
     let (pid, run, job) = (words.next()?.parse().ok()?, words.next()?.to_owned(), words.next()?.to_owned());
     (mark::irsync(&run)?.0 == pid).then_some(Holder { pid, run, job })

@@ -104,7 +104,11 @@ fn carries(pid: i32, run: &str) -> bool {
 
 /// The process's soft RLIMIT_LOCKS, unless it has none.
 fn limit(pid: i32) -> Option<u64> {
-    let lines = BufReader::with_capacity(512, fs::File::open(format!("/proc/{pid}/limits")).ok()?).lines();
+    parse_limit(BufReader::with_capacity(512, fs::File::open(format!("/proc/{pid}/limits")).ok()?))
+}
+
+pub(super) fn parse_limit(limits: impl BufRead) -> Option<u64> {
+    let lines = limits.lines();
     let line = lines.map_while(Result::ok).find(|line| line.starts_with(LIMIT))?;
     line[LIMIT.len()..].split_ascii_whitespace().next()?.parse().ok()
 }

@@ -4,6 +4,8 @@ pub(crate) mod child;
 pub(crate) mod clock;
 pub(crate) mod fault;
 pub(crate) mod flush;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 pub(crate) mod guard;
 pub(crate) mod identity;
 pub(crate) mod lock;

@@ -45,7 +45,7 @@ pub(crate) fn stat(pid: i32) -> Option<Stat> {
 }
 
 /// The program's name stands in parentheses and may itself contain any of them, spaces, and what is no text.
-fn parse_stat(line: &[u8]) -> Option<Stat> {
+pub(super) fn parse_stat(line: &[u8]) -> Option<Stat> {
     let (open, close) = (line.iter().position(|&b| b == b'(')?, line.iter().rposition(|&b| b == b')')?);
     let fields: Vec<&str> = std::str::from_utf8(line.get(close + 1..)?).ok()?.split_ascii_whitespace().collect();
     Some(Stat {
@@ -60,7 +60,10 @@ fn parse_stat(line: &[u8]) -> Option<Stat> {
 /// Bytes the process has asked to read so far; None where the kernel does not count (CONFIG_TASK_IO_ACCOUNTING) or
 /// does not let us see it.
 pub(crate) fn rchar(pid: i32) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
+    parse_rchar(&fs::read_to_string(format!("/proc/{pid}/io")).ok()?)
+}
+
+pub(super) fn parse_rchar(text: &str) -> Option<u64> {
     text.lines().next()?.strip_prefix("rchar: ")?.trim().parse().ok()
 }
 
@@ -73,12 +76,15 @@ pub(crate) fn command_line(pid: u32) -> Option<Vec<u8>> {
 /// [`LONGEST_VALUE`]. None: no variable begins so. Read piece by piece: environments are large, hold other people's secrets,
 /// and are none of what our memory should keep.
 pub(crate) fn environ(pid: i32, entry: &[u8]) -> Option<Vec<u8>> {
-    let mut file = fs::File::open(format!("/proc/{pid}/environ")).ok()?;
+    variable(&mut fs::File::open(format!("/proc/{pid}/environ")).ok()?, entry)
+}
+
+pub(super) fn variable(environ: &mut dyn Read, entry: &[u8]) -> Option<Vec<u8>> {
     let mut buffer = [0; 1024];
     // How much of `entry` the current variable has matched; None: it is another one.
     let mut matched = Some(0);
     let mut value = Vec::new();
-    while let Ok(n @ 1..) = file.read(&mut buffer) {
+    while let Ok(n @ 1..) = environ.read(&mut buffer) {
         for &byte in &buffer[..n] {
             matched = match matched {
                 Some(at) if at == entry.len() && (byte == 0 || value.len() == LONGEST_VALUE) => return Some(value),
@@ -96,11 +102,14 @@ pub(crate) fn environ(pid: i32, entry: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Longer than any of ours.
-const LONGEST_VALUE: usize = 128;
+pub(super) const LONGEST_VALUE: usize = 128;
 
 /// The pid by which a process knows itself, in the innermost of its PID namespaces. None where the kernel does not tell.
 pub(crate) fn innermost_pid(pid: i32) -> Option<i32> {
-    let status = fs::read(format!("/proc/{pid}/status")).ok()?;
+    parse_innermost(&fs::read(format!("/proc/{pid}/status")).ok()?)
+}
+
+pub(super) fn parse_innermost(status: &[u8]) -> Option<i32> {
     let line = status.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(b"NSpid:"))?;
     std::str::from_utf8(line).ok()?.split_ascii_whitespace().last()?.parse().ok()
 }

@@ -57,7 +57,7 @@ fn inodes(pid: i32) -> Vec<u64> {
 
 /// `sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode …`; the first line, which
 /// names the columns, is none.
-fn parse(line: &str, tcp: bool) -> Option<Socket> {
+pub(super) fn parse(line: &str, tcp: bool) -> Option<Socket> {
     let mut words = line.split_ascii_whitespace().skip(2);
     let (_, port) = words.next()?.rsplit_once(':')?;
     let remote_port = u16::from_str_radix(port, 16).ok()?;

@@ -95,7 +95,7 @@ impl History {
     }
 }
 
-fn encode(run: &LastRun) -> String {
+pub(super) fn encode(run: &LastRun) -> String {
     fn known<T: Display>(value: Option<T>) -> String {
         value.map(|value| value.to_string()).unwrap_or_default()
     }
@@ -116,7 +116,7 @@ fn encode(run: &LastRun) -> String {
     parts.join("\t")
 }
 
-fn decode(text: &str) -> Option<LastRun> {
+pub(super) fn decode(text: &str) -> Option<LastRun> {
     fn known<T: std::str::FromStr>(part: &str) -> Option<Option<T>> {
         if part.is_empty() {
             Some(None)

@@ -4,6 +4,8 @@
 pub(crate) mod bars;
 pub mod board;
 pub(crate) mod fields;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 pub(crate) mod history;
 pub(crate) mod human;
 pub mod json;

@@ -6,6 +6,8 @@ pub(crate) mod asked;
 pub(crate) mod changes;
 pub(crate) mod complaint;
 pub(crate) mod fingerprint;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 pub(crate) mod left_out;
 pub(crate) mod leftovers;
 pub(crate) mod names;

@@ -78,6 +78,41 @@ impl Answer {
     pub(crate) fn refused(text: String) -> Answer {
         Answer { code: 1, text }
     }
+
+    /// As it goes over the socket.
+    pub(super) fn to_text(&self) -> String {
+        let mut text = format!("{}\n{}", self.code, self.text);
+        let end = (0..=text.len().min(LONGEST)).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(end.unwrap_or(0));
+        text
+    }
+
+    /// An answer as it came; None: no irsync of this kind has written it. Whoever did, what he says goes to a terminal.
+    pub(super) fn read(bytes: &[u8]) -> Option<Answer> {
+        let text = String::from_utf8_lossy(bytes);
+        let (code, text) = text.split_once('\n').unwrap_or((&text, ""));
+        let code = code.parse().ok()?;
+        let mut shown = Vec::new();
+        for line in text.lines() {
+            escape_into(&mut shown, line.as_bytes(), LONGEST);
+            shown.push(b'\n');
+        }
+        Some(Answer { code, text: String::from_utf8_lossy(&shown).trim_end().to_owned() })
+    }
+}
+
+/// A request as it goes over the socket.
+pub(super) fn request(verb: Verb, jobs: &[String]) -> String {
+    std::iter::once(verb.name()).chain(jobs.iter().map(String::as_str)).collect::<Vec<_>>().join("\n")
+}
+
+/// A request as it came; None: it is none of ours.
+pub(super) fn understand(bytes: &[u8]) -> Option<(Verb, Vec<String>)> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut lines = text.lines().map(str::to_owned);
+    let word = lines.next()?;
+    let verb = Verb::ALL.into_iter().find(|verb| verb.name() == word)?;
+    Some((verb, lines.collect()))
 }
 
 /// The supervisor's end.
@@ -131,11 +166,8 @@ impl Control {
     pub(super) fn next(&self) -> Option<Request> {
         let mut buffer = vec![0; LONGEST];
         while let Ok((n, from)) = self.socket.recv_from(&mut buffer) {
-            let text = String::from_utf8_lossy(&buffer[..n]);
-            let mut lines = text.lines().map(str::to_owned);
-            let verb = lines.next().and_then(|word| Verb::ALL.into_iter().find(|verb| verb.name() == word));
-            if let Some(verb) = verb {
-                return Some(Request { verb, jobs: lines.collect(), from });
+            if let Some((verb, jobs)) = understand(&buffer[..n]) {
+                return Some(Request { verb, jobs, from });
             }
         }
         None
@@ -143,10 +175,7 @@ impl Control {
 
     /// Answers a request. A client that has gone, or does not read, is not waited for.
     pub(super) fn answer(&self, request: &Request, answer: &Answer) {
-        let mut text = format!("{}\n{}", answer.code, answer.text);
-        let end = (0..=text.len().min(LONGEST)).rev().find(|at| text.is_char_boundary(*at));
-        text.truncate(end.unwrap_or(0));
-        let _ = self.socket.send_to_addr(text.as_bytes(), &request.from);
+        let _ = self.socket.send_to_addr(answer.to_text().as_bytes(), &request.from);
     }
 }
 
@@ -184,22 +213,8 @@ pub(crate) fn ask(path: &Path, verb: Verb, jobs: &[String], limit: Duration) -> 
     let own = UnixAddr::new_abstract(format!("irsync-control-{}", std::process::id()).as_bytes())?;
     bind(socket.as_raw_fd(), &own)?;
     socket.set_read_timeout(Some(limit))?;
-    let mut request = verb.name().to_owned();
-    for job in jobs {
-        request.push('\n');
-        request.push_str(job);
-    }
-    socket.send(request.as_bytes())?;
+    socket.send(request(verb, jobs).as_bytes())?;
     let mut buffer = vec![0; LONGEST];
     let n = socket.recv(&mut buffer)?;
-    let text = String::from_utf8_lossy(&buffer[..n]);
-    let (code, text) = text.split_once('\n').unwrap_or((&text, ""));
-    let code = code.parse().map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
-    // Whoever listens there, what he says goes to a terminal.
-    let mut shown = Vec::new();
-    for line in text.lines() {
-        escape_into(&mut shown, line.as_bytes(), LONGEST);
-        shown.push(b'\n');
-    }
-    Ok(Answer { code, text: String::from_utf8_lossy(&shown).trim_end().to_owned() })
+    Answer::read(&buffer[..n]).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }

@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 mod control;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 mod heart;
 mod orders;
 mod outlook;

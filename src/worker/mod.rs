@@ -19,6 +19,8 @@
 mod ask;
 mod claims;
 mod daemons;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 mod handle;
 mod heard;
 mod hours;
