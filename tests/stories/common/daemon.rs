@@ -134,11 +134,14 @@ impl Daemon {
     /// Waits until it greets; false once it has ended.
     fn answers(&mut self) -> bool {
         let port = self.port;
+        let log = self.dir.join("rsyncd.log");
         let child = self.child.as_mut().expect("launched");
         let mut ended = false;
+        // What greets may be the daemon of another story that has the port, while ours is about to fail for that.
+        let is_ours = || fs::read_to_string(&log).is_ok_and(|log| log.contains("connect from"));
         comes_true(|| {
             ended = !matches!(child.try_wait(), Ok(None));
-            ended || greets(port)
+            ended || (greets(port) && is_ours())
         }) && !ended
     }
 
