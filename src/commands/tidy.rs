@@ -9,9 +9,10 @@ use std::process::ExitCode;
 /// See [`crate::os::tidy::TIDY`].
 pub(crate) fn run(words: &[OsString]) -> ExitCode {
     let Some(task) = Task::of_words(words) else { return ExitCode::from(EXIT_USAGE) };
-    let mut told = |path: &std::path::Path, size: u64| {
+    let mut told = |path: &std::path::Path, size: u64, kept: bool| {
+        let (did, end) = if kept { ("put aside", ": the next one goes on from it") } else { ("removed", "") };
         // A reader that has gone is no reason to leave the rest.
-        let _ = say(&format!("removed {}, {}, which a sync has left behind\n", path.display(), Bytes(size)));
+        let _ = say(&format!("{did} {}, {}, which a sync has left behind{end}\n", path.display(), Bytes(size)));
     };
     match task.perform(&mut told) {
         Ok(()) => ExitCode::SUCCESS,

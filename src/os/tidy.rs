@@ -1,11 +1,11 @@
-//! Removing from a destination what rsync has left behind; see [`crate::rsync::leftovers`] for what that is.
+//! Removing from a destination what rsync has left behind, or putting it aside for the next sync; see [`crate::rsync::leftovers`] for what that is.
 #![forbid(unsafe_code)]
 
 use super::procfs;
-use crate::rsync::leftovers::{is_stray_name, Entry, Orders, Partials};
+use crate::rsync::leftovers::{file_of_stray, is_stray_name, Entry, Orders, Partials};
 use nix::errno::Errno;
-use nix::fcntl::{openat, AtFlags, OFlag};
-use nix::sys::stat::{fstatat, FileStat, Mode, SFlag};
+use nix::fcntl::{openat, renameat, AtFlags, OFlag};
+use nix::sys::stat::{fstatat, mkdirat, FileStat, Mode, SFlag};
 use nix::sys::statfs::fstatfs;
 use nix::sys::statvfs::fstatvfs;
 use nix::unistd::{geteuid, unlinkat, UnlinkatFlags};
@@ -81,11 +81,12 @@ impl Task {
         })
     }
 
-    /// Does it; `told` hears of each file that was removed, with its size. What cannot be opened or removed is left.
+    /// Does it; `told` hears of each file that was removed, with its size; true: it was put aside, and the next sync goes on
+    /// from it. What cannot be opened or removed is left.
     ///
     /// # Errors
     /// The destination cannot be opened as a folder.
-    pub(crate) fn perform(&self, told: &mut dyn FnMut(&Path, u64)) -> io::Result<()> {
+    pub(crate) fn perform(&self, told: &mut dyn FnMut(&Path, u64, bool)) -> io::Result<()> {
         let mut walk = Walk { task: self, uid: geteuid().as_raw(), told };
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         match nix::fcntl::open(&self.destination, flags, Mode::empty()) {
@@ -100,7 +101,7 @@ impl Task {
 struct Walk<'a> {
     task: &'a Task,
     uid: u32,
-    told: &'a mut dyn FnMut(&Path, u64),
+    told: &'a mut dyn FnMut(&Path, u64, bool),
 }
 
 impl Walk<'_> {
@@ -146,9 +147,25 @@ impl Walk<'_> {
     fn stray(&mut self, folder: &OwnedFd, name: &OsStr, place: &Path) {
         let Ok(stat) = look(folder, name) else { return };
         let is_stray = self.task.orders.take_stray(&as_entry(name, &stat), self.uid, is_plain(folder));
-        if is_stray && !is_open(&stat) && remove(folder, name) {
-            (self.told)(place, stat.st_size as u64);
+        if is_stray && !is_open(&stat) {
+            let kept = self.put_aside(folder, name, &stat);
+            if kept || remove(folder, name) {
+                (self.told)(place, stat.st_size as u64, kept);
+            }
         }
+    }
+
+    /// What rsync itself would have put aside, had it not been killed before: nothing of it is fetched twice. Whatever is
+    /// in it, rsync compares it block by block with the server's file.
+    fn put_aside(&self, folder: &OwnedFd, name: &OsStr, stray: &FileStat) -> bool {
+        let goes_on = self.task.orders.goes_on() && stray.st_size > 0;
+        let Some(partial_dir) = self.task.partial_dir.as_deref().filter(|_| goes_on) else { return false };
+        // It may be there.
+        let _ = mkdirat(folder, partial_dir, Mode::S_IRWXU);
+        let Ok(aside) = open(folder, partial_dir) else { return false };
+        let file = OsStr::from_bytes(file_of_stray(name.as_bytes()));
+        let more = look(&aside, file).map_or(true, |there| there.st_size < stray.st_size);
+        more && renameat(folder, name, &aside, file).is_ok()
     }
 
     fn partials(&mut self, parent: &OwnedFd, folder: &OwnedFd, name: &OsStr, path: &Path) -> io::Result<()> {
@@ -162,7 +179,7 @@ impl Walk<'_> {
             let entry = as_entry(&name, &stat);
             let wanted = self.task.orders.take_partial(&entry, self.uid, is_plain(folder), free);
             if wanted && !is_open(&stat) && remove(folder, &name) {
-                (self.told)(&path.join(&name), stat.st_size as u64);
+                (self.told)(&path.join(&name), stat.st_size as u64, false);
             }
         }
         // rsync removes it as well when it is empty.
@@ -261,7 +278,7 @@ mod tests {
         let again = Task::of_words(&task.to_words()[1..]).unwrap();
         assert_eq!(again, task);
         let mut told = Vec::new();
-        again.perform(&mut |path, size| told.push((path.to_owned(), size))).unwrap();
+        again.perform(&mut |path, size, _| told.push((path.to_owned(), size))).unwrap();
         told.sort();
         let mut expected: Vec<_> = gone.iter().map(|name| (dest.join(name), 4)).collect();
         expected.sort();
@@ -273,6 +290,37 @@ mod tests {
         }
         assert!(!dest.join(".p").exists(), "an empty folder of partials goes as well");
         drop((held, partial_held));
+        fs::remove_dir_all(&root).unwrap();
+    }
+
+    #[test]
+    fn a_half_file_is_put_aside_where_a_sync_can_go_on_from_it() {
+        let root = std::env::temp_dir().join(format!("irsync-tidy-aside-{}", std::process::id()));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
+        let cut = Orders { strays_since: Some(now - 60), now: now + 1, ..Orders::default() };
+        // Of a file that has no partial yet, a shorter one, a longer one.
+        for (orders, partial, kept) in [
+            (cut, None, true),
+            (cut, Some("ha"), true),
+            (cut, Some("half of it"), false),
+            (Orders { partials: Partials::TooLarge, ..cut }, None, false),
+            (Orders { partials: Partials::All, ..cut }, None, false),
+        ] {
+            let _ = fs::remove_dir_all(&root);
+            let (stray, aside) = (root.join("a/.x.bin.aB3dEf"), root.join("a/.p/x.bin"));
+            make(&stray, 0o600);
+            if let Some(content) = partial {
+                fs::create_dir(root.join("a/.p")).unwrap();
+                fs::write(&aside, content).unwrap();
+            }
+            let task = Task { destination: root.clone(), orders, partial_dir: Some(".p".into()), others: vec![] };
+            let mut told = Vec::new();
+            task.perform(&mut |path, size, kept| told.push((path.to_owned(), size, kept))).unwrap();
+            assert_eq!(told.first(), Some(&(stray.clone(), 4, kept)), "{orders:?} {partial:?}");
+            let there = fs::read_to_string(&aside).ok();
+            let expected = if kept { Some("half") } else { partial };
+            assert_eq!((stray.exists(), there.as_deref()), (false, expected), "{orders:?} {partial:?}");
+        }
         fs::remove_dir_all(&root).unwrap();
     }
 
@@ -297,7 +345,7 @@ mod tests {
                 partial_dir: None,
                 others: Vec::new(),
             };
-            task.perform(&mut |_, _| {}).unwrap();
+            task.perform(&mut |_, _, _| {}).unwrap();
             assert!(gone.iter().all(|name| !root.join(name).exists()), "{is_there}");
             assert!(stays.iter().all(|name| root.join(name).exists()), "{is_there}");
             assert_eq!(root.join("film.bin").exists(), is_there);
@@ -313,8 +361,8 @@ mod tests {
             partial_dir: None,
             others: Vec::new(),
         };
-        task("/no/such/folder").perform(&mut |_, _| panic!("nothing is there")).unwrap();
-        task("/etc/passwd").perform(&mut |_, _| panic!("it has no strays")).unwrap();
+        task("/no/such/folder").perform(&mut |_, _, _| panic!("nothing is there")).unwrap();
+        task("/etc/passwd").perform(&mut |_, _, _| panic!("it has no strays")).unwrap();
         assert_eq!(Task::of_words(&task("/x").to_words()[1..]), Some(task("/x")));
         assert_eq!(Task::of_words(&["x".into()]), None);
     }

@@ -69,6 +69,11 @@ impl Orders {
         self.old_strays || self.strays_since.is_some() || self.partials != Partials::Keep
     }
 
+    /// Whether a sync is to come that can use half a file, and there is room for it.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.strays_since.is_some() && self.partials == Partials::Keep
+    }
+
     fn may_be_ours(&self, changed: i64) -> bool {
         let now = self.now.saturating_mul(SECOND);
         let old = self.old_strays && now.saturating_sub(changed).saturating_abs() > FRESH;
@@ -115,6 +120,12 @@ pub(crate) fn is_stray_name(name: &[u8]) -> bool {
         && front.ends_with(b".")
         && drawn.iter().all(u8::is_ascii_alphanumeric)
         && kinds.iter().filter(|kind| **kind).count() > 1
+}
+
+/// The name of the file that a stray was to become. A hidden one's looks the same as that of one without the dot; a partial under
+/// a wrong name goes when the set is complete.
+pub(crate) fn file_of_stray(name: &[u8]) -> &[u8] {
+    name.get(1..name.len().saturating_sub(7)).unwrap_or_default()
 }
 
 /// The name of the folders in which these options keep partials, if they are in the destination.
@@ -217,6 +228,13 @@ mod tests {
             ".a.aB3d\u{e9}",
         ] {
             assert!(!is_stray_name(name.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_stray_tells_its_files_name() {
+        for (stray, file) in [(".film.aB3dEf", "film"), (".big.bin.ZZ9zz0", "big.bin"), (".aB3dEf", ""), ("", "")] {
+            assert_eq!(file_of_stray(stray.as_bytes()), file.as_bytes(), "{stray}");
         }
     }
 

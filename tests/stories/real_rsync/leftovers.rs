@@ -38,7 +38,7 @@ fn card_that_a_partial_has_filled_recovers_by_itself() {
 }
 
 #[test]
-fn strays_of_a_killed_rsync_are_removed_and_nothing_else() {
+fn the_half_file_of_a_killed_rsync_is_put_aside_and_nothing_else() {
     let Some(rig) = real("leftovers-strays") else { return };
     let daemon = rig.daemon("read only = yes");
     big_file(&rig, "served/sub/big.bin", 4000);
@@ -62,11 +62,17 @@ fn strays_of_a_killed_rsync_are_removed_and_nothing_else() {
     irsync.wait_log("sync transient");
     let names = names(&rig.path("dest/sub"));
     assert!(!names.iter().any(|name| name.starts_with(".big.bin.")), "{names:?}: {}", irsync.log());
-    assert_eq!(irsync.count("which a sync has left behind"), 1, "{}", irsync.log());
+    assert_eq!(irsync.count("which a sync has left behind: the next one goes on from it"), 1, "{}", irsync.log());
+    let aside = std::fs::metadata(rig.path("dest/sub/.partial/big.bin")).expect("it is put aside").len();
+    assert!(aside > 64 << 10, "{aside}");
     assert!(rig.path("dest/.other.bin.aB3dEf").exists(), "somebody has it open");
     drop(other);
     assert!(rig.run(&["now"]).status.success());
     irsync.wait_log("sync success");
+    // The server's last block is shorter than the partial's, and is fetched again.
+    let log = irsync.log();
+    let resumed = log.split("resumed from ").nth(1).and_then(|rest| rest.split(' ').next()?.parse::<u64>().ok());
+    assert!(resumed.is_some_and(|bytes| bytes <= aside && aside - bytes < 8 << 10), "{resumed:?} of {aside}: {log}");
     assert!(same(&rig, "served/sub/.settings.x86a64", "dest/sub/.settings.x86a64"));
     assert!(same(&rig, "served/sub/big.bin", "dest/sub/big.bin"));
     irsync.stop();
