@@ -95,13 +95,12 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Of a window at a local time. A clock that was never set (`None`) does not count: syncs may run.
+    /// Of a window at a local time; `now` is when that minute began. A clock that was never set (`None`) does not count: syncs
+    /// may run.
     pub fn new(window: &Calendar<()>, local: Option<Local>, now: Time) -> Gate {
         let minutes = |minutes: u16| now + Duration::from_secs(u64::from(minutes) * 60);
         let Some(local) = local else { return Gate { open: true, opens: now, again: minutes(LOOK_AGAIN) } };
         let open = window.at(local).is_some();
-        // A moment in a minute is taken for its beginning, so the border is reached up to a minute early, and looked for
-        // again every second of that.
         let change = window.changes_in(local).unwrap_or(WEEK);
         Gate { open, opens: if open { now } else { minutes(change) }, again: minutes(change.min(LOOK_AGAIN)) }
     }

@@ -9,8 +9,20 @@ use std::time::{Duration, UNIX_EPOCH};
 
 /// Local time; None if the clock was never set.
 fn local() -> Option<Local> {
+    let (utc, offset) = moment()?;
+    Local::new(utc, offset)
+}
+
+/// Seconds since 1970, and what local time is ahead of UTC.
+fn moment() -> Option<(u64, i64)> {
     let utc = clock::wall().duration_since(UNIX_EPOCH).ok()?.as_secs();
-    Local::new(utc, clock::local_offset(utc).unwrap_or(0))
+    Some((utc, clock::local_offset(utc).unwrap_or(0)))
+}
+
+/// When the minute began that local time is in: hours have their borders between minutes.
+fn minute(now: Time, utc: u64, offset: i64) -> Time {
+    let since = (utc as i64).saturating_add(offset).rem_euclid(60);
+    Time(now.0.saturating_sub(Duration::from_secs(since as u64)))
 }
 
 /// Bytes per second that a sync may use now; None: as many as it can. A clock that was never set does not count.
@@ -25,6 +37,10 @@ pub(super) fn is_slower(limit: Option<u64>, than: Option<u64>) -> bool {
 
 /// None for a job that may sync at any time, at any speed.
 pub(super) fn gate(job: &Job, now: Time) -> Option<Gate> {
+    if job.window.is_none() && job.bwlimit.is_none() {
+        return None;
+    }
+    let now = moment().map_or(now, |(utc, offset)| minute(now, utc, offset));
     let gate = job.window.as_ref().map(|window| Gate::new(window, local(), now));
     // Limits are looked at by the minute while rsync runs; a job that waits has no need of that.
     let look = job.bwlimit.as_ref().map(|_| Gate { open: true, opens: now, again: now + Duration::from_secs(60) });
@@ -37,6 +53,17 @@ pub(super) fn gate(job: &Job, now: Time) -> Option<Gate> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_minute_begins_where_local_time_says_so() {
+        let at = |seconds: u64| Time(Duration::from_secs(seconds));
+        for (utc, offset, began) in
+            [(1_774_746_000, 0, 1000), (1_774_746_059, 0, 941), (1_774_746_000, 90, 970), (59, -60, 941)]
+        {
+            assert_eq!(minute(at(1000), utc, offset), at(began), "{utc} {offset}");
+        }
+        assert_eq!(minute(at(5), 30, 0), at(0), "the board has just booted");
+    }
 
     #[test]
     fn no_limit_is_the_highest() {
