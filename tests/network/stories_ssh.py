@@ -1,9 +1,13 @@
 """What ssh, shells and dropbear say, and what irsync makes of it."""
 
+import os
 import shutil
 import stat
+import subprocess
 
+from lab import binary
 from servers import NAME, start_dropbear, wait
+from stories_ends import masters, with_master
 from story import story
 
 
@@ -66,3 +70,56 @@ def dropbear_pulls_and_an_unknown_host_fails_at_once(lab):
     assert lab.arrived()
     irsync.stop()
     wait("no dbclient", 5, lambda: not lab.device.processes("dbclient"))
+
+
+def look(lab, keys):
+    """`irsync check --online` of one job: its exit code and all that it said."""
+    keys = {**lab.pull(), **keys}
+    ini = lab.home / "check.ini"
+    ini.write_text("[j]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items() if value is not None))
+    process = lab.device.start(binary(), "check", "--online", ini, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True, env={**os.environ, "HOME": "/root"})
+    said = process.communicate(timeout=60)[0]
+    return process.returncode, said
+
+
+@story(short=True)
+def check_asks_a_server_over_ssh(lab):
+    lab.sshd()
+    lab.file("film", 1000)
+    plain = lab.over_ssh()
+    for keys in (plain, with_master(lab)):
+        code, said = look(lab, keys)
+        fine = "name, connection, login, rsync on the server, options on the server, list of files: ok; would copy 1 file"
+        assert code == 0 and fine in said, f"{code}: {said}"
+        assert not lab.arrived() and not lab.device.processes("ssh"), "it has copied, or left a master"
+    for keys, stage, helps in (
+        ({**plain, "options": plain["options"] + " --rsync-path=/x/rsync"}, "rsync on the server", "cannot run rsync"),
+        (lab.over_ssh(f"-i {lab.home}/stranger -o IdentitiesOnly=yes"), "login", "ssh was refused"),
+        (lab.over_ssh("-o UserKnownHostsFile=/dev/null"), "login", "known"),
+        (lab.over_ssh("-o NoSuchOption=yes"), "options here", "does not know"),
+        (lab.over_ssh("-p 2022"), "connection", "is the port right"),
+        (lab.over_ssh(host="nobody.lab"), "name", "name of the host"),
+    ):
+        code, said = look(lab, keys)
+        assert code == 1 and f"{stage}: FAILED" in said and helps in said, f"{stage}, {code}: {said}"
+
+
+@story(short=True)
+def a_push_through_a_master_goes_on_when_that_dies(lab):
+    lab.sshd()
+    (lab.copy / "film").write_bytes(lab.random.randbytes(1000))
+    keys = with_master(lab)
+    keys["options"] = keys["options"].replace("ServerAliveInterval=15", "ServerAliveInterval=0")
+    irsync = lab.irsync(activity_timeout="4s", **{**keys, "source": f"{lab.copy}/", "destination": f"{NAME}:{lab.inbox}/"})
+    irsync.wait_line(20, "sync success")
+    first = wait("a master", 5, lambda: masters(lab))
+    irsync.wait_line(20, "sync success", count=2)
+    assert masters(lab) == first, "the master must live between good syncs"
+    lab.link.kill_flows()
+    (lab.copy / "second").write_bytes(lab.random.randbytes(1000))
+    irsync.wait_line(30, "sync stalled")
+    wait("it arrives", 30, lambda: (lab.inbox / "second").exists())
+    assert len(irsync.lines("sync stalled")) == 1, irsync.lines("sync stalled")
+    irsync.stop()
+    wait("no ssh", 10, lambda: not lab.device.processes("ssh"))
