@@ -20,7 +20,9 @@ const STEP: Duration = Duration::from_millis(20);
 
 /// Asks the irsync whose configuration is `config`, or the drop-ins. The code is the worst of the answers.
 pub(crate) fn ask_for(verb: Verb, config: &Path, jobs: &[String]) -> ExitCode {
-    let codes = Places::of(config).asked().into_iter().map(|file| ask_at(&control_path(&file), verb, jobs));
+    // The irsync that runs reads the file itself, and says what is wrong with it.
+    let places = Places::quietly(config, verb == Verb::Reload);
+    let codes = places.asked().into_iter().map(|file| ask_at(&control_path(&file), verb, jobs));
     ExitCode::from(codes.max().unwrap_or_default())
 }
 

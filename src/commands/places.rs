@@ -22,7 +22,16 @@ pub(super) struct Places {
 impl Places {
     /// Says on stderr what is wrong with the configuration, if anything is.
     pub(super) fn of(config: &Path) -> Places {
-        Places { main: status_file(config), wide: config == Path::new(DEFAULT_CONFIG), expected: config.exists() }
+        Places::quietly(config, false)
+    }
+
+    /// Leaves that to whoever is asked, if `quiet`.
+    pub(super) fn quietly(config: &Path, quiet: bool) -> Places {
+        Places {
+            main: status_file(config, quiet),
+            wide: config == Path::new(DEFAULT_CONFIG),
+            expected: config.exists(),
+        }
     }
 
     /// What there is to see, now.
@@ -46,7 +55,7 @@ impl Places {
 
 /// Where the running irsync writes; in drop-in mode there is no configuration, and what it was started with may have been
 /// broken since: then the default.
-fn status_file(config: &Path) -> PathBuf {
+fn status_file(config: &Path, quiet: bool) -> PathBuf {
     let preset = || match Id::status_file.key().default_value() {
         Value::Path(path) => path,
         _ => PathBuf::new(),
@@ -55,7 +64,7 @@ fn status_file(config: &Path) -> PathBuf {
         Ok(loaded) => loaded.config.global.status_file,
         Err(errors) => {
             let file = written_down(config).unwrap_or_else(preset);
-            if fs::metadata(config).map_or_else(|error| error.kind() != ErrorKind::NotFound, |_| true) {
+            if !quiet && fs::metadata(config).map_or_else(|error| error.kind() != ErrorKind::NotFound, |_| true) {
                 let first = errors.to_string();
                 let first = first.lines().next().unwrap_or_default();
                 complain(&format!("{first}\nirsync: looking at {} instead\n", file.display()));

@@ -45,7 +45,7 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             OpenError::Missing(path, error) => {
-                write!(f, "cannot open watchdog {}: {error}; is its driver loaded?", path.display())?;
+                write!(f, "cannot open watchdog {}: {error} (is its driver loaded?)", path.display())?;
             }
             OpenError::NotAWatchdog(path) => {
                 write!(f, "cannot use {} as watchdog: it is not a watchdog device", path.display())?;

@@ -4,7 +4,7 @@ use super::board::{JobStatus, State};
 use super::human::{Bytes, Span};
 use super::snapshot::{Judged, Snapshot};
 use crate::job::health::Health;
-use crate::job::Time;
+use crate::job::{Outcome, Time};
 use crate::text::columns;
 use std::fmt::Write;
 use std::time::Duration;
@@ -61,7 +61,14 @@ pub(super) fn lay_out(rows: &[Vec<Cell>], paint: bool) -> Vec<String> {
 
 /// A line for each job whose last sync was no success, with the reason in rsync's own words.
 pub(crate) fn reasons(snapshot: &Snapshot) -> Vec<String> {
-    let why = |judged: &Judged| Some(format!("{}: {}", judged.job.name, judged.job.last.as_ref()?.why.as_ref()?));
+    let why = |Judged { job, .. }: &Judged| {
+        let last = job.last.as_ref()?;
+        let what = match last.outcome {
+            Outcome::Held => format!("; irsync allow {} makes them", job.name),
+            _ => String::new(),
+        };
+        Some(format!("{}: {}{what}", job.name, last.why.as_ref()?))
+    };
     snapshot.jobs.iter().filter_map(why).collect()
 }
 

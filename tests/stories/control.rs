@@ -55,6 +55,7 @@ fn reload_says_in_the_terminal_what_is_wrong_and_keeps_the_old_configuration() {
     let said = text(&bad.stderr);
     assert_eq!(bad.status.code(), Some(78), "{said}");
     assert!(said.contains("intervall") && said.contains("the old configuration is kept"), "{said}");
+    assert_eq!(said.matches("intervall").count(), 1, "told twice: {said}");
     assert_eq!(rig.run(&["now", "media"]).status.code(), Some(0), "it is found although its file is in error");
     rig.fake("dest").wait_ends(2);
     irsync.stop();

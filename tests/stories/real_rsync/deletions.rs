@@ -54,7 +54,11 @@ fn an_emptied_server_deletes_nothing_however_often_it_is_asked() {
         assert_eq!(told, 1, "told once, not at every sync:\n{}", irsync.log());
         let status = rig.run(&["status"]);
         assert_eq!(status.status.code(), Some(1));
-        assert!(String::from_utf8_lossy(&status.stdout).contains("50 deletions are held"), "{status:?}");
+        let shown = String::from_utf8_lossy(&status.stdout);
+        assert!(
+            shown.contains("50 deletions are held") && shown.contains("; irsync allow media makes them"),
+            "{shown}"
+        );
 
         // The server is in order again.
         fill(&rig, "served", 50);
