@@ -47,6 +47,17 @@ def words(pid):
         return ""
 
 
+def waited_for_processor(pid):
+    """By thread, seconds that it was ready to run while others ran; see the kernel's sched-stats.rst."""
+    found = {}
+    for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        try:
+            found[path.parent.name] = int(path.read_text().split()[1]) / 1e9
+        except OSError:
+            pass
+    return found
+
+
 class Watch(threading.Thread):
     """Samples the world until it is told to stop. What it finds wrong is in `wrong`."""
 
@@ -57,29 +68,26 @@ class Watch(threading.Thread):
         self.over = threading.Event()
         # irsync stands still by our own will until this moment; for ever while it is None.
         self.stopped_until = time.monotonic()
-        self.longest_hunger = self.longest_lag = 0
+        self.longest_hunger = 0
 
     def stand_still(self, really):
         """irsync is stopped, or continued, now."""
         self.stopped_until = None if really else time.monotonic()
 
     def run(self):
-        fed, food, last = time.monotonic(), 0, time.monotonic()
-        # What the machine has kept from this thread, it may have kept from irsync.
-        lag = 0
+        fed, food, waited = time.monotonic(), 0, {}
         while not self.over.wait(PERIOD):
             now = time.monotonic()
-            lag = max(lag, now - last - PERIOD)
-            self.longest_lag = max(self.longest_lag, lag)
-            last = now
             size = os.stat(self.world.home / "dog").st_size
-            if size != food or self.stopped_until is None:
-                fed, food, lag = now, size, 0
-            hunger = now - max(fed, self.stopped_until or now)
+            if size != food or self.stopped_until is None or now - self.stopped_until < PERIOD:
+                fed, food, waited = now, size, waited_for_processor(self.irsync.pid)
+            # What a busy machine has kept from irsync is not irsync's fault.
+            late = sum(most - waited.get(thread, 0) for thread, most in waited_for_processor(self.irsync.pid).items())
+            hunger = now - fed - late
             self.longest_hunger = max(self.longest_hunger, hunger)
-            if self.feeds and hunger > DOG_TIMEOUT + 1 + 5 * lag:
-                self.complain(f"the watchdog was not fed for {hunger:.1f} s of {DOG_TIMEOUT} (lag {lag:.1f} s)")
-                fed, lag = now, 0
+            if self.feeds and hunger > DOG_TIMEOUT + 0.5:
+                self.complain(f"the watchdog was not fed for {hunger:.1f} s of {DOG_TIMEOUT}")
+                fed, waited = now, waited_for_processor(self.irsync.pid)
             self._secrets()
             self._reap()
 

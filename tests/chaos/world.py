@@ -27,9 +27,9 @@ watchdog_timeout = {dog}s
 interval = {interval}
 jitter = 0
 spread = 0
-activity_timeout = 2s
+activity_timeout = {activity}ms
 stop_timeout = 500ms
-hook_timeout = 2s
+hook_timeout = {hook}ms
 backoff_initial = 1s
 backoff_max = 2s
 stale_after = 1h
@@ -101,7 +101,7 @@ class Job:
             keys["atomic"], options = "yes", ["-rlt"]
         if self.kind == "verify":
             # A server that reads all its files says nothing meanwhile, so that irsync has much more patience with it.
-            keys["verify_every"], keys["max_runtime"] = "1s", "10s"
+            keys["verify_every"], keys["max_runtime"] = "1s", f"{int(10 * self.world.slowness)}s"
         if self.deletes:
             options.append("--delete")
             keys["max_shrink"] = "60%"
@@ -120,6 +120,14 @@ class Job:
         missing = [name for name in want if have.get(name) != want[name]]
         strange = [name for name in have if name not in want] if self.deletes else []
         return f"differ: {missing[:3]}, too many: {strange[:3]}" if missing or strange else None
+
+
+def slowness():
+    """How much slower than a quiet one this machine starts programs now, as far as that has to be borne: limits grow with it."""
+    began = time.monotonic()
+    for _ in range(5):
+        subprocess.run(["sh", "-c", "rsync --version"], stdout=subprocess.DEVNULL)
+    return min(max(1, (time.monotonic() - began) / 0.15), 8)
 
 
 def tree(folder):
@@ -143,7 +151,7 @@ class World:
     """Everything but irsync."""
 
     def __init__(self, home, random, kinds):
-        self.home, self.random = home, random
+        self.home, self.random, self.slowness = home, random, slowness()
         self.secret = SECRET.format(random.randrange(10**9))
         for name in ("src", "sink", "bin", "modes", "locks", "starts", "changed", "state", "card"):
             (home / name).mkdir(mode=0o755)
@@ -158,6 +166,7 @@ class World:
         kinds = random.sample(kinds, random.randint(1, min(6, len(kinds))))
         self.jobs = [Job(self, number, kind) for number, kind in enumerate(kinds)]
         values = {"home": home, "dog": DOG_TIMEOUT, "interval": random.choice(("300ms", "500ms", "1s")),
+                  "activity": int(2500 * self.slowness), "hook": int(3000 * self.slowness),
                   **random.choice(({"level": "info", "log_size": "64K"}, {"level": "debug", "log_size": "16M"}))}
         self.good = GLOBAL.format(**values) + "".join(job.section() for job in self.jobs)
         self.daemon = self.impostor = None
