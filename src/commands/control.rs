@@ -35,7 +35,9 @@ fn ask_at(socket: &Path, verb: Verb, jobs: &[String]) -> u8 {
                 complain(&format!("irsync: not running: nobody listens at {}\n", socket.display()));
                 return NOT_RUNNING;
             }
-            ErrorKind::WouldBlock => complain(&format!("irsync: it does not answer within {}s\n", LIMIT.as_secs())),
+            ErrorKind::WouldBlock => {
+                complain(&format!("irsync: the irsync that runs does not answer within {}s\n", LIMIT.as_secs()))
+            }
             ErrorKind::InvalidData => {
                 complain(&format!("irsync: what listens at {} is another version\n", socket.display()))
             }
@@ -65,7 +67,7 @@ fn wait_for_end(text: &str) -> u8 {
     let pid = words.next().and_then(|word| word.parse().ok());
     let limit = words.next().and_then(|word| word.parse().ok()).map(Duration::from_secs);
     let (Some(pid), Some(limit)) = (pid, limit) else {
-        complain("irsync: it stops, but does not say who it is\n");
+        complain("irsync: it stops, but did not tell its process id, so nobody can wait for its end\n");
         return FAILURE;
     };
     let lives = || procfs::stat(pid).map(|stat| (stat.start, stat.state)).filter(|(_, state)| *state != 'Z');

@@ -42,7 +42,10 @@ pub(super) fn read(loader: &mut Loader) -> Result<Loaded, ExitCode> {
 fn check_folders(global: &Global) -> Result<(), ExitCode> {
     for (key, folder) in trust::folders(global) {
         if own::narrow(&folder) {
-            complain(&format!("irsync: {key}: others could write to {}: not any more\n", folder.display()));
+            complain(&format!(
+                "irsync: {key}: others could write to {}: that right was taken from them\n",
+                folder.display()
+            ));
         }
         if let Some(fault) = trust::folder_fault(&folder) {
             complain(&format!("irsync: {key}: {fault}\n"));
