@@ -12,7 +12,7 @@ _irsync() {
             ((i += 1))
             ((i >= COMP_CWORD)) || file=${COMP_WORDS[i]/#\~/$HOME}
             ;;
-        run | check | once | status | history | now | allow | pause | resume | reload | stop | fleet | help)
+        run | check | once | status | history | now | allow | rollback | pause | resume | reload | stop | fleet | help)
             [[ $command ]] || command=${COMP_WORDS[i]}
             ;;
         *) [[ $command ]] || command=rsync ;;
@@ -24,7 +24,7 @@ _irsync() {
     --config | --html | --metrics | --stale) command=rsync ;;
     esac
     case $command in
-    '') words='run check once status history now allow pause resume reload stop fleet help --config --help --irsync-interval-seconds= --irsync-timeout-seconds= --version' ;;
+    '') words='run check once status history now allow rollback pause resume reload stop fleet help --config --help --irsync-interval-seconds= --irsync-timeout-seconds= --version' ;;
     run) words='--config --help' ;;
     check) words='--all --online --config --help' jobs=yes ;;
     once) words='--config --help' jobs=yes ;;
@@ -32,12 +32,13 @@ _irsync() {
     history) words='--json --config --help' jobs=yes ;;
     now) words='--config --help' jobs=yes ;;
     allow) words='--config --help' jobs=yes ;;
+    rollback) words='--config --help' jobs=yes ;;
     pause) words='--config --help' jobs=yes ;;
     resume) words='--config --help' jobs=yes ;;
     reload) words='--config --help' ;;
     stop) words='--config --help' ;;
     fleet) words='--stale --watch --json --metrics --html --help' ;;
-    help) words='run check once status history now allow pause resume reload stop fleet' ;;
+    help) words='run check once status history now allow rollback pause resume reload stop fleet' ;;
     esac
     if [[ $command == rsync || $command == fleet && $cur != -* ]]; then
         # Names of files.

@@ -10,7 +10,8 @@ use crate::config::values::{self, Value};
 use crate::config::{nearest, Config};
 use crate::os::flush::FLUSH;
 use crate::os::guard::GUARD;
-use crate::os::publish::{PUBLISH, STAGE};
+use crate::os::publish::{Places, PUBLISH, STAGE};
+use crate::os::rollback::{RESUME, ROLLBACK};
 use crate::os::tidy::TIDY;
 use crate::supervisor::Verb;
 use clap::{Arg, ArgAction, ArgMatches};
@@ -89,8 +90,10 @@ pub(crate) enum Stop {
     Usage(String),
 }
 
-const SUBCOMMANDS: [&str; 12] =
-    ["run", "check", "once", "status", "history", "now", "allow", "pause", "resume", "reload", "stop", "help"];
+const SUBCOMMANDS: [&str; 13] = [
+    "run", "check", "once", "status", "history", "now", "allow", "rollback", "pause", "resume", "reload", "stop",
+    "help",
+];
 const INTERVAL: &str = "--irsync-interval-seconds";
 const TIMEOUT: &str = "--irsync-timeout-seconds";
 
@@ -104,6 +107,7 @@ irsync status [--watch] [--json]         what each job is doing
 irsync history [JOB...] [--json]         the last 50 syncs of each job
 irsync now | pause | resume [JOB...]     sync at once; take out of turn; back
 irsync allow JOB                         make the deletions that are held
+irsync rollback JOB                      show the set before again, and pause
 irsync reload | stop                     read FILE again; stop; say how it went
 irsync fleet DIR [--help]                on a server: which devices are sick
 irsync [--irsync-interval-seconds=N] [--irsync-timeout-seconds=N] RSYNC-ARG...
@@ -128,6 +132,8 @@ pub(crate) fn main() -> ExitCode {
         Some(first) if first == FLUSH => return commands::flush::run(&args[1..]),
         Some(first) if first == STAGE => return commands::atomic::stage(&args[1..]),
         Some(first) if first == PUBLISH => return commands::atomic::publish(&args[1..]),
+        Some(first) if first == ROLLBACK => return commands::atomic::turn(&args[1..], Places::roll_back),
+        Some(first) if first == RESUME => return commands::atomic::turn(&args[1..], Places::resume),
         _ => {}
     }
     if args.len() == 2 && args[0] == "help" && args[1] == "fleet" {
@@ -402,6 +408,7 @@ fn bare_grammar() -> clap::Command {
         .subcommand(sub("history").arg(job()).arg(flag("json")))
         .subcommand(sub("now").arg(job()))
         .subcommand(sub("allow").arg(job().num_args(1).required(true)))
+        .subcommand(sub("rollback").arg(job().num_args(1).required(true)))
         .subcommand(sub("pause").arg(job()))
         .subcommand(sub("resume").arg(job()))
         .subcommand(sub("reload"))

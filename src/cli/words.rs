@@ -107,6 +107,20 @@ Example: irsync allow media
 ",
     ),
     (
+        "rollback",
+        "\
+irsync rollback [--config FILE] JOB
+
+Shows the set before of an atomic job again, in one step. A sync that runs is
+ended first. No sync starts until irsync resume, restarts included. A second
+rollback shows the other set again.
+
+  --config FILE  default /etc/irsync.ini
+
+Example: irsync rollback media
+",
+    ),
+    (
         "pause",
         "\
 irsync pause [--config FILE] [JOB...]
@@ -124,7 +138,7 @@ Example: irsync pause media
         "\
 irsync resume [--config FILE] [JOB...]
 
-Lets jobs that were paused sync again: those named, or all.
+Lets jobs that were paused or rolled back sync again: those named, or all.
 
   --config FILE  default /etc/irsync.ini
 

@@ -114,6 +114,16 @@ fn listen(child: &mut Child, items: &mut Vec<u8>) -> (bool, u64, String) {
     (changed, deletions, said)
 }
 
+/// See [`crate::os::rollback::ROLLBACK`] and its counterpart. The live set follows. Why it cannot be done goes to standard
+/// output: it is the answer to whoever has asked.
+pub(crate) fn turn(args: &[OsString], how: fn(&Places) -> Result<(), String>) -> ExitCode {
+    let [live] = args else { return ExitCode::from(EXIT_USAGE) };
+    match Places::of(Path::new(live)).and_then(|places| how(&places)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => say(&format!("{message}\n")).err().unwrap_or(ExitCode::FAILURE),
+    }
+}
+
 /// See [`crate::os::publish::PUBLISH`]. The live set follows, and how many deletions were judged.
 pub(crate) fn publish(args: &[OsString]) -> ExitCode {
     let [live, deletions] = args else { return ExitCode::from(EXIT_USAGE) };

@@ -1,4 +1,4 @@
-//! The commands that ask something of a running irsync: now, allow, pause, resume, reload, stop.
+//! The commands that ask something of a running irsync: now, allow, rollback, pause, resume, reload, stop.
 
 use super::places::Places;
 use super::seen::NOT_RUNNING;
@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// How long the running irsync may take to answer.
 const LIMIT: Duration = Duration::from_secs(10);
+/// The same where a sync that runs has to be ended first, and a card to be waited for.
+const PATIENT: Duration = Duration::from_secs(120);
 /// Whatever has no code of its own.
 const FAILURE: u8 = 1;
 /// How often it is looked whether it has stopped.
@@ -27,7 +29,8 @@ pub(crate) fn ask_for(verb: Verb, config: &Path, jobs: &[String]) -> ExitCode {
 }
 
 fn ask_at(socket: &Path, verb: Verb, jobs: &[String]) -> u8 {
-    match ask(socket, verb, jobs, LIMIT) {
+    let limit = if verb == Verb::Rollback { PATIENT } else { LIMIT };
+    match ask(socket, verb, jobs, limit) {
         Ok(answer) if verb == Verb::Stop && answer.code == 0 => return wait_for_end(&answer.text),
         Ok(answer) => return show(&answer),
         Err(error) => match error.kind() {
@@ -36,7 +39,7 @@ fn ask_at(socket: &Path, verb: Verb, jobs: &[String]) -> u8 {
                 return NOT_RUNNING;
             }
             ErrorKind::WouldBlock => {
-                complain(&format!("irsync: the irsync that runs does not answer within {}s\n", LIMIT.as_secs()))
+                complain(&format!("irsync: the irsync that runs does not answer within {}s\n", limit.as_secs()))
             }
             ErrorKind::InvalidData => {
                 complain(&format!("irsync: what listens at {} is another version\n", socket.display()))

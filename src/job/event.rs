@@ -30,6 +30,10 @@ pub enum Step {
     After,
     /// `run_recover`
     Recover,
+    /// The set before takes the place of the live one again, and no sync follows until [`Step::Resume`].
+    Rollback,
+    /// What keeps syncs away after a [`Step::Rollback`] is removed.
+    Resume,
 }
 
 impl Step {
@@ -47,6 +51,8 @@ impl Step {
             Step::OnFailure => "run_on_failure",
             Step::After => "run_after",
             Step::Recover => "run_recover",
+            Step::Rollback => "rollback",
+            Step::Resume => "resume",
         }
     }
 }
@@ -66,8 +72,17 @@ pub enum Cause {
     Window,
     /// The owner's `bwlimit` has become lower than what rsync was started with: it is started again at once.
     Slower,
+    /// The owner wants to see the set before again.
+    Rollback,
     /// irsync or the job is stopping.
     Stop,
+}
+
+impl Cause {
+    /// The owner's hours or his orders have ended the sync: that says nothing of the server or of this board.
+    pub(super) fn is_no_failure(&self) -> bool {
+        matches!(self, Cause::Window | Cause::Slower | Cause::Rollback)
+    }
 }
 
 /// What happened.
@@ -137,6 +152,10 @@ pub enum Event {
     Allow,
     /// true: start no sync by itself until it is taken back. What runs goes on.
     Pause(bool),
+    /// Show the set before again, and start no sync until [`Event::Resume`]. What runs is ended.
+    Rollback,
+    /// Go on after a rollback.
+    Resume,
     /// Finish: end what runs. A second one ends it at once.
     Stop,
     /// New limits; the next sync uses them whole, what runs is measured by them from now on.

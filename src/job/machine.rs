@@ -19,6 +19,7 @@
 mod conclude;
 mod limits;
 mod orders;
+mod rollback;
 mod steps;
 
 use super::backoff::{fraction, Rng};
@@ -84,6 +85,8 @@ pub struct Job {
     stopping: bool,
     /// The owner has taken the job out of turn: it climbs no ladder either.
     paused: bool,
+    /// What the owner has asked for as soon as nothing runs: [`Step::Rollback`] or [`Step::Resume`].
+    wanted: Option<Step>,
     /// A sync was asked for while one was running.
     again: bool,
     /// The settings changed while a sync was running: the next one follows at once.
@@ -147,6 +150,7 @@ impl Job {
             before_ran: false,
             stopping: false,
             paused: false,
+            wanted: None,
             again: false,
             fresh: false,
             spared: true,
@@ -214,6 +218,8 @@ impl Job {
             }
             Event::Stop => self.stop(now),
             Event::SyncNow => self.sync_now(now),
+            Event::Rollback => self.want(Step::Rollback, now),
+            Event::Resume => self.want(Step::Resume, now),
             Event::Allow => match self.held {
                 Some(held) => {
                     self.allowed = held.count;
@@ -261,19 +267,7 @@ impl Job {
                 _ => Action::Wait,
             },
             Event::Started => match self.phase {
-                Phase::Starting(step) => {
-                    self.spared &= step != Step::Rsync;
-                    self.phase = Phase::Running { step, since: now, activity: now, sampled: now };
-                    if step == Step::Rsync {
-                        self.ladder.started(now);
-                        self.let_go = false;
-                    }
-                    if self.stopping {
-                        self.terminate(step, Cause::Stop, now)
-                    } else {
-                        Action::Wait
-                    }
-                }
+                Phase::Starting(step) => self.started(step, now),
                 _ => Action::Wait,
             },
             Event::NotStarted(outcome) => match self.phase {
@@ -283,6 +277,8 @@ impl Job {
             },
             Event::Exited(ok) => match self.child() {
                 Some((Step::Rsync, _)) | None => Action::Wait,
+                // Sets that have changed places have done so, also where the limit has struck a moment before.
+                Some((step @ (Step::Publish | Step::Rollback | Step::Resume), _)) => self.after_step(step, ok, now),
                 Some((step, cause)) => self.after_step(step, ok && cause.is_none(), now),
             },
             Event::Synced { outcome, changed, moved, written, counted } => match self.child() {
@@ -319,6 +315,9 @@ impl Job {
     }
 
     fn rest(&mut self) -> Action {
+        if let Some(step) = self.wanted.take() {
+            return self.start(step);
+        }
         self.phase = Phase::Waiting;
         Action::Wait
     }

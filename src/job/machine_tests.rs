@@ -675,6 +675,74 @@ fn a_new_set_is_flushed_then_looked_at_then_shown_and_only_then_told() {
 }
 
 #[test]
+fn a_rollback_ends_the_sync_that_runs_shows_the_set_before_and_pauses_until_resume() {
+    let atomic = Settings { atomic: true, before_publish: true, durable: true, on_change: true, ..settings() };
+    let changed = Event::Synced {
+        outcome: Outcome::Success,
+        changed: true,
+        moved: true,
+        written: true,
+        counted: Counted::default(),
+    };
+    const ROLLBACK: Action = Action::Start(Step::Rollback);
+    // Where the sync is when the order comes, by what has happened in it, and what ends that.
+    let ways = [
+        (vec![], None),
+        (vec![Event::Tick], Some(synced(Outcome::Transient))),
+        // It had succeeded before it got the signal.
+        (vec![Event::Tick], Some(changed.clone())),
+        (vec![Event::Tick, changed.clone()], Some(Event::Exited(true))),
+        (vec![Event::Tick, changed.clone(), Event::Exited(true)], Some(Event::Exited(true))),
+    ];
+    for (before, end) in ways {
+        let mut job = job(atomic.clone());
+        before.into_iter().for_each(|event| drop(drive(&mut job, event, at(0))));
+        assert!(job.may_roll_back());
+        let mut actions = drive(&mut job, Event::Rollback, at(1));
+        if let Some(end) = end {
+            assert!(!actions.contains(&ROLLBACK), "beside what runs: {actions:?}");
+            actions = drive(&mut job, end, at(2));
+            // A new set that is whole is brought to the disk before it is seen that nobody wants it.
+            if actions.contains(&FLUSH) {
+                actions = drive(&mut job, Event::Exited(true), at(2));
+            }
+            assert_eq!(conclusion(&actions).cause, Some(Cause::Rollback));
+        }
+        assert_eq!(actions[actions.len() - 2..], [ROLLBACK, Action::Wait], "{actions:?}");
+        let told = drive(&mut job, Event::Exited(true), at(3));
+        assert_eq!(told, [Action::Start(Step::OnChange), Action::Wait], "a player has to know");
+        drive(&mut job, Event::Exited(true), at(4));
+        assert!(job.is_paused() && job.deadline().is_none());
+        assert_eq!(drive(&mut job, Event::Resume, at(90)), [Action::Start(Step::Resume), Action::Wait]);
+        assert_eq!(drive(&mut job, Event::Exited(true), at(91)), [Action::Wait]);
+        assert!(drive(&mut job, Event::Tick, at(91)).contains(&Action::Begin), "at once: it was due long ago");
+    }
+    // While a new set is being shown nobody knows which one is meant; without sets there is none before.
+    let mut job = job(Settings { before_publish: false, ..atomic.clone() });
+    for event in [Event::Tick, changed, Event::Exited(true)] {
+        drive(&mut job, event, at(0));
+    }
+    assert!(!job.may_roll_back());
+    drive(&mut job, Event::Exited(true), at(1));
+    assert!(job.may_roll_back(), "run_on_change runs");
+    assert!(!super::Job::new(settings(), at(0), 1, 0).may_roll_back());
+}
+
+#[test]
+fn a_rollback_that_failed_leaves_everything_as_it_was() {
+    let mut job = job(Settings { atomic: true, on_change: true, ..settings() });
+    drive(&mut job, Event::Rollback, at(0));
+    assert_eq!(drive(&mut job, Event::Exited(false), at(1)), [Action::Wait]);
+    assert!(!job.is_paused());
+    // It was done in the moment in which the limit struck: what is done is done.
+    drive(&mut job, Event::Rollback, at(2));
+    drive(&mut job, Event::Tick, at(2 + 3600));
+    drive(&mut job, Event::Exited(true), at(2 + 3600));
+    drive(&mut job, Event::Exited(true), at(2 + 3600));
+    assert!(job.is_paused());
+}
+
+#[test]
 fn a_sync_that_compares_contents_has_two_hours_of_silence_and_is_noted() {
     let mut job = job(settings());
     job.handle(Event::Tick, at(0));

@@ -109,6 +109,9 @@ impl World {
             }
             events.extend([Event::Pause(true), Event::Pause(false), Event::Allow]);
         }
+        if self.job.settings.atomic {
+            events.extend([Event::Rollback, Event::Resume]);
+        }
         // From outside, at any time, expected or not.
         events.extend([Event::Tick, Event::Stop, Event::SyncNow, Event::Reconfigure(self.other.clone())]);
         events
@@ -148,6 +151,8 @@ impl World {
                 (Some(Step::Publish), Event::Exited(true)) => self.staged = false,
                 (Some(Step::Flush), Event::Exited(true)) => self.unflushed = false,
                 (Some(Step::Tidy), _) => self.untidy = false,
+                (Some(Step::Rollback), Event::Exited(true)) => self.paused = true,
+                (Some(Step::Resume), Event::Exited(true)) => self.paused = false,
                 _ => {}
             }
             self.child = None;
@@ -185,6 +190,8 @@ impl World {
                 }
                 assert_eq!(self.child, None, "two children: {path:?}");
                 assert!(step != Step::Publish || !self.unflushed, "shown before it is on the disk: {path:?}");
+                let set_back = self.job.wants_rollback();
+                assert!(step != Step::Publish || !set_back, "shown although the set before was asked for: {path:?}");
             }
             Action::Terminate(_) | Action::Kill => assert!(self.child.is_some(), "nobody to kill: {path:?}"),
             Action::Conclude(c) if self.job.settings.durable && c.outcome.pace() == Pace::Interval => {
@@ -267,7 +274,7 @@ impl World {
         let (limits, repeat) = (&self.job.settings.limits, self.job.settings.repeat);
         assert_eq!(conclusion.next.is_some(), repeat, "{path:?}");
         let Some(wait) = conclusion.next else { return };
-        if hurried || matches!(conclusion.cause, Some(Cause::Window | Cause::Slower)) {
+        if hurried || matches!(conclusion.cause, Some(Cause::Window | Cause::Slower | Cause::Rollback)) {
             return;
         }
         assert_eq!(conclusion.failures == 0, conclusion.outcome.is_success(), "{path:?}");

@@ -19,6 +19,7 @@ pub(crate) mod procfs;
 pub(crate) mod program;
 pub(crate) mod publish;
 pub(crate) mod reaper;
+pub(crate) mod rollback;
 pub(crate) mod sampler;
 pub(crate) mod signals;
 pub(crate) mod sockets;

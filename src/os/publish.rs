@@ -6,6 +6,7 @@
 //! | `.media.irsync-staging` | the new set while it is built; between two renames of [`publish`] the old one |
 //! | `.media.irsync-previous` | the old set, kept for `irsync rollback` |
 //! | `.media.irsync-old` | what was kept before, on its way out |
+//! | `.media.irsync-rolled-back` | a file: the owner has rolled back, see [`super::rollback`] |
 #![forbid(unsafe_code)]
 
 use super::{fault, mounts, sys};
@@ -29,9 +30,11 @@ pub(crate) struct Places {
     pub live: PathBuf,
     /// See above.
     pub staging: PathBuf,
-    previous: PathBuf,
+    pub(super) previous: PathBuf,
     old: PathBuf,
-    parent: PathBuf,
+    pub(super) parent: PathBuf,
+    /// See [`super::rollback`].
+    pub(super) rolled_back: PathBuf,
 }
 
 impl Places {
@@ -58,6 +61,7 @@ impl Places {
             staging: beside(".irsync-staging"),
             previous: beside(".irsync-previous"),
             old: beside(".irsync-old"),
+            rolled_back: beside(".irsync-rolled-back"),
             parent: parent.to_owned(),
             live,
         })
@@ -102,13 +106,17 @@ impl Places {
     }
 
     /// Readies the folder for the new set. What an interrupted sync has fetched stays in it. What is shared with the live
-    /// set goes: rsync changes modes and owners, and with `--inplace` contents, of files that are there.
+    /// set goes: rsync changes modes and owners, and with `--inplace` contents, of files that are there. So does what is
+    /// shared with the set before, which was the live one if the owner has rolled back meanwhile.
     ///
     /// # Errors
     /// For people.
     pub(crate) fn prepare(&self) -> Result<(), String> {
         if self.staging.is_dir() {
-            let shared = inodes(&self.live).map_err(|e| format!("cannot read {}: {e}", self.live.display()))?;
+            let mut shared = HashSet::new();
+            for set in [&self.live, &self.previous] {
+                inodes(set, &mut shared).map_err(|e| format!("cannot read {}: {e}", set.display()))?;
+            }
             return unlink(&self.staging, &shared)
                 .map_err(|error| format!("cannot tidy {}: {error}", self.staging.display()));
         }
@@ -193,14 +201,13 @@ fn remove(folder: &Path) -> io::Result<()> {
 }
 
 /// Of everything in a folder that has more than one name.
-fn inodes(folder: &Path) -> io::Result<HashSet<u64>> {
-    let mut found = HashSet::new();
+fn inodes(folder: &Path, found: &mut HashSet<u64>) -> io::Result<()> {
     match walk(folder, &mut |_, file| {
         found.insert(file.ino());
         Ok(())
     }) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(HashSet::new()),
-        result => result.map(|()| found),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
     }
 }
 

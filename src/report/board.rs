@@ -122,6 +122,8 @@ pub struct JobStatus {
     pub stale_after: Option<Duration>,
     /// Deletions that wait for the owner.
     pub held: u64,
+    /// The owner has rolled the set back (`irsync rollback`): no sync starts until he resumes.
+    pub rolled_back: bool,
     /// Syncs in a row without success (`success` or `warning`).
     pub failures: u32,
     /// Syncs finished since irsync started, skipped ones included.

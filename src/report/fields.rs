@@ -56,6 +56,7 @@ pub(crate) fn job(job: &JobStatus, now: Time, put: &mut Put<'_>) {
     if job.state == State::Disabled {
         return;
     }
+    maybe(put, "rolled_back", job.rolled_back.then_some(Value::Flag(true)));
     maybe(put, "step", job.step.map(Value::Word));
     for (key, stamp) in [("since", &job.since), ("next_run", &job.next_run), ("started", &job.started)] {
         maybe(put, key, stamp.map(|stamp| Value::Moment(stamp.mono)));

@@ -211,10 +211,12 @@ impl<'a> Section<'a> {
         if state == State::Disabled {
             return Ok(JobStatus { name, state, ..JobStatus::default() });
         }
-        const STEPS: [Step; 9] = [
+        const STEPS: [Step; 11] = [
             Step::Probe,
             Step::Before,
             Step::Flush,
+            Step::Rollback,
+            Step::Resume,
             Step::BeforePublish,
             Step::Publish,
             Step::OnChange,
@@ -246,6 +248,7 @@ impl<'a> Section<'a> {
             stale_after: self.duration("stale_after")?,
             // An older irsync holds nothing.
             held: self.number("held", u64::MAX)?.unwrap_or(0),
+            rolled_back: self.flag("rolled_back")?.unwrap_or(false),
             failures: self.must("failures", failures)? as u32,
             runs: self.total("runs")?,
             outcomes,

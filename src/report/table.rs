@@ -94,6 +94,7 @@ fn row(judged: &Judged, now: Time) -> [Cell; 8] {
     let none = || ("-".to_owned(), DIM);
     let state = match job.step {
         Some(step) if job.state == State::Hook => step.to_owned(),
+        _ if job.rolled_back && job.state == State::Paused => format!("{}, rolled back", job.state.name()),
         _ => job.state.name().to_owned(),
     };
     let busy = matches!(job.state, State::Syncing | State::Hook);

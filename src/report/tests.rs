@@ -46,6 +46,7 @@ pub fn full() -> JobStatus {
         started: Some(at(100)),
         stale_after: Some(Duration::from_secs(90)),
         held: 12,
+        rolled_back: true,
         failures: 2,
         runs: 45,
         outcomes: [1, 2, 3, 10, 4, 5, 6, 7, 8, 9],

@@ -22,6 +22,8 @@ pub(crate) enum Verb {
     Now,
     /// Make the deletions that are held.
     Allow,
+    /// Show the set before again, and take the job out of turn.
+    Rollback,
     /// Take a job out of turn.
     Pause,
     /// Take it into turn again.
@@ -34,13 +36,15 @@ pub(crate) enum Verb {
 
 impl Verb {
     /// Every verb.
-    pub(crate) const ALL: [Verb; 6] = [Verb::Now, Verb::Allow, Verb::Pause, Verb::Resume, Verb::Reload, Verb::Stop];
+    pub(crate) const ALL: [Verb; 7] =
+        [Verb::Now, Verb::Allow, Verb::Rollback, Verb::Pause, Verb::Resume, Verb::Reload, Verb::Stop];
 
     /// The command's name, which is also the word on the socket.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Verb::Now => "now",
             Verb::Allow => "allow",
+            Verb::Rollback => "rollback",
             Verb::Pause => "pause",
             Verb::Resume => "resume",
             Verb::Reload => "reload",

@@ -25,7 +25,7 @@ use crate::os::signals::Signals;
 use crate::report::board::{JobStatus, State};
 use crate::report::logging;
 use crate::worker::{Handle, Shared, Terms};
-use control::Control;
+use control::{Control, Request};
 use heart::Heart;
 use outlook::Outlook;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
@@ -93,6 +93,10 @@ struct Supervisor {
     heart: Heart,
     outlook: Outlook,
     handles: Vec<Handle>,
+    /// Requests that are answered when a worker has done what was asked for, by number.
+    pending: Vec<(u64, Request)>,
+    /// Requests so far that were answered in that way.
+    tickets: u64,
     /// Jobs that have not been started yet.
     queue: VecDeque<Arc<Job>>,
     stop_by: Option<Time>,
@@ -151,6 +155,8 @@ pub(crate) fn supervise(
         surroundings,
         heart,
         handles: Vec::new(),
+        pending: Vec::new(),
+        tickets: 0,
         queue: VecDeque::new(),
         stop_by: None,
         all_succeeded: true,
@@ -220,6 +226,7 @@ impl Supervisor {
                 self.serve_control();
             }
             self.keep_guard(now, unguarded);
+            self.answer_pending();
             self.keep_status(now, removed);
             self.look_at_board(now);
             self.bury();

@@ -1,6 +1,6 @@
 //! What the supervisor is told from outside: a new configuration, what is asked on the control socket, the question how it is doing.
 
-use super::control::{Answer, Control, Verb};
+use super::control::{Answer, Control, Request, Verb};
 use super::status_line::status_line;
 use super::{surroundings, Supervisor, STOP_SLACK};
 use crate::config::{show, Config};
@@ -113,28 +113,85 @@ impl Supervisor {
 
     pub(super) fn serve_control(&mut self) {
         while let Some(request) = self.control.as_ref().and_then(Control::next) {
-            let answer = self.obey(request.verb, &request.jobs);
-            if let Some(control) = &self.control {
-                control.answer(&request, &answer);
+            let answer = match request.verb {
+                Verb::Rollback => match self.roll_back(&request.jobs) {
+                    Ok(ticket) => {
+                        self.pending.push((ticket, request));
+                        continue;
+                    }
+                    Err(refused) => refused,
+                },
+                _ => self.obey(request.verb, &request.jobs),
+            };
+            self.answer(&request, &answer);
+        }
+    }
+
+    fn answer(&self, request: &Request, answer: &Answer) {
+        if let Some(control) = &self.control {
+            control.answer(request, answer);
+        }
+    }
+
+    /// Answers what workers have done meanwhile.
+    pub(super) fn answer_pending(&mut self) {
+        if self.pending.is_empty() {
+            return;
+        }
+        for (ticket, result) in self.shared.replies() {
+            if let Some(at) = self.pending.iter().position(|(number, _)| *number == ticket) {
+                let (_, request) = self.pending.swap_remove(at);
+                self.answer(&request, &result.map_or_else(Answer::refused, Answer::done));
             }
         }
     }
 
-    /// Does what was asked for on the control socket.
-    fn obey(&mut self, verb: Verb, jobs: &[String]) -> Answer {
+    /// Has a worker show the set before. Gives the number by which it will answer.
+    fn roll_back(&mut self, jobs: &[String]) -> Result<u64, Answer> {
+        let asked = self.asked(jobs)?;
+        let (Some(handle), 1) = (asked.first(), jobs.len()) else {
+            return Err(Answer::refused("rollback wants the name of one job".into()));
+        };
+        if !handle.job().atomic {
+            let text = format!("{} is not atomic (atomic = yes): it keeps no set before its own", handle.job().name);
+            return Err(Answer::refused(text));
+        }
+        let ticket = self.tickets;
+        handle.roll_back(ticket);
+        log::info!("irsync rollback: {}", handle.job().name);
+        self.tickets += 1;
+        Ok(ticket)
+    }
+
+    /// The jobs of these names, all if there are none.
+    fn asked(&self, jobs: &[String]) -> Result<Vec<&Handle>, Answer> {
         let known = |name: &&String| self.handles.iter().any(|handle| handle.job().name == **name);
         let off = |name: &&String| self.jobs.iter().any(|job| job.name == **name && !job.enabled);
         let unknown: Vec<&str> = jobs.iter().filter(|name| !known(name)).map(String::as_str).collect();
         if let Some(disabled) = jobs.iter().find(|name| !known(name) && off(name)) {
-            return Answer::refused(format!("{disabled} is disabled (enabled = no)"));
+            return Err(Answer::refused(format!("{disabled} is disabled (enabled = no)")));
         }
         if !unknown.is_empty() {
             let jobs: Vec<&str> = self.handles.iter().map(|handle| handle.job().name.as_str()).collect();
-            return Answer::refused(format!("no such job: {}; the jobs are: {}", unknown.join(", "), jobs.join(", ")));
+            let text = format!("no such job: {}; the jobs are: {}", unknown.join(", "), jobs.join(", "));
+            return Err(Answer::refused(text));
         }
-        let whom = if jobs.is_empty() { "all jobs".to_owned() } else { jobs.join(", ") };
         let asked = |handle: &&Handle| jobs.is_empty() || jobs.contains(&handle.job().name);
-        let asked: Vec<&Handle> = self.handles.iter().filter(asked).collect();
+        Ok(self.handles.iter().filter(asked).collect())
+    }
+
+    /// Does what was asked for on the control socket.
+    fn obey(&mut self, verb: Verb, jobs: &[String]) -> Answer {
+        let asked = match self.asked(jobs) {
+            Ok(asked) => asked,
+            Err(refused) => return refused,
+        };
+        let whom = if jobs.is_empty() { "all jobs".to_owned() } else { jobs.join(", ") };
+        let syncs = matches!(verb, Verb::Now | Verb::Allow) && !jobs.is_empty();
+        if let Some(handle) = asked.iter().find(|handle| syncs && handle.status().rolled_back) {
+            let name = &handle.job().name;
+            return Answer::refused(format!("{name} is rolled back: `irsync resume {name}` lets it sync again"));
+        }
         match verb {
             Verb::Reload => return self.reload_answer(),
             Verb::Stop => {
@@ -146,6 +203,8 @@ impl Supervisor {
             }
             Verb::Now if jobs.is_empty() => self.sync_all(),
             Verb::Now => asked.iter().for_each(|handle| handle.sync_now()),
+            // Answered when it is done.
+            Verb::Rollback => {}
             Verb::Pause => asked.iter().for_each(|handle| handle.pause(true)),
             Verb::Resume => asked.iter().for_each(|handle| handle.pause(false)),
             Verb::Allow => {

@@ -1,7 +1,7 @@
 //! What SIGUSR2 writes to the log.
 
 use crate::job::Time;
-use crate::report::board::{JobStatus, Stamp};
+use crate::report::board::{JobStatus, Stamp, State};
 use crate::report::human::Span;
 use std::fmt::Write;
 
@@ -9,6 +9,9 @@ use std::fmt::Write;
 pub(super) fn status_line(status: &JobStatus, now: Time) -> String {
     let ago = |stamp: &Stamp| Span(now.since(stamp.mono));
     let mut text = format!("{}: {}", status.name, status.state.name());
+    if status.rolled_back && status.state == State::Paused {
+        text.push_str(", rolled back");
+    }
     if let Some(step) = status.step {
         let _ = write!(text, " ({step})");
     }

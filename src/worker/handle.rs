@@ -101,6 +101,11 @@ impl Handle {
         self.inbox.post(Order::Pause(paused));
     }
 
+    /// Show the set before again; [`Shared::replies`] has the answer to `ticket` when that is done.
+    pub(crate) fn roll_back(&self, ticket: u64) {
+        self.inbox.post(Order::Rollback(ticket));
+    }
+
     /// The job's keys have changed.
     pub(crate) fn reload(&mut self, job: Arc<config::Job>) {
         self.job = Arc::clone(&job);

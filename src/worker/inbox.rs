@@ -15,6 +15,8 @@ pub(super) enum Order {
     Allow,
     /// Start no sync by itself, or do so again.
     Pause(bool),
+    /// Show the set before again, and answer the request of this number.
+    Rollback(u64),
     /// The job's keys have changed.
     Reload(Arc<config::Job>),
     /// Finish; a second one kills what still runs.

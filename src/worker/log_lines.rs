@@ -45,6 +45,7 @@ fn cause(cause: Cause, step: Step, stalled: Option<&str>) -> String {
         Cause::Window => format!("its {} has closed", Id::window.name()),
         Cause::Slower => format!("{} is lower from now on", Id::bwlimit.name()),
         Cause::Asks => stalled.unwrap_or("its remote shell asks something, and nobody is here to answer").into(),
+        Cause::Rollback => "its owner wants to see the set before".into(),
         Cause::Stop => "irsync or the job is stopping".into(),
     }
 }
@@ -203,7 +204,7 @@ fn sentence(job: &str, report: &SyncReport, conclusion: &Conclusion) -> String {
     if conclusion.failures > 1 {
         let _ = write!(text, ", {} in a row without success", conclusion.failures);
     }
-    if let Some(next) = conclusion.next {
+    if let Some(next) = conclusion.next.filter(|_| conclusion.cause != Some(Cause::Rollback)) {
         let _ = write!(text, "; next in {}", Span(next));
     }
     let failed = !conclusion.outcome.is_success() && conclusion.cause.is_none();

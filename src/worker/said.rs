@@ -92,7 +92,7 @@ impl Said {
                 self.last_line.clear();
                 self.last_line.extend_from_slice(name.unwrap_or(line));
             }
-            Step::Probe => {
+            Step::Probe | Step::Rollback | Step::Resume => {
                 let room = ANSWER_LIMIT.saturating_sub(self.answer.len());
                 self.answer.extend_from_slice(&line[..line.len().min(room)]);
                 self.answer.push(b'\n');

@@ -50,7 +50,12 @@ pub(crate) struct Shared {
     run: AtomicU64,
     /// Where each job writes on this machine.
     destinations: Mutex<Vec<(String, PathBuf)>>,
+    /// Answers to requests that took their time.
+    replies: Mutex<Vec<Reply>>,
 }
+
+/// The number of a request, and what came of it, for people.
+pub(crate) type Reply = (u64, Result<String, String>);
 
 impl Shared {
     /// See the fields.
@@ -78,6 +83,7 @@ impl Shared {
             guard,
             run: AtomicU64::new(0),
             destinations: Mutex::default(),
+            replies: Mutex::default(),
         }
     }
 
@@ -85,6 +91,17 @@ impl Shared {
     /// is the beginning of another.
     pub(crate) fn next_run(&self) -> String {
         format!("{}{}.", self.runs, self.run.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A worker has done what was asked for, or has not.
+    pub(super) fn reply(&self, ticket: u64, result: Result<String, String>) {
+        self.replies.lock().unwrap_or_else(PoisonError::into_inner).push((ticket, result));
+        self.main.ring();
+    }
+
+    /// What was not taken yet.
+    pub(crate) fn replies(&self) -> Vec<Reply> {
+        std::mem::take(&mut *self.replies.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The job writes to `new` from now on, and not to `old` any more; None: nowhere on this machine.

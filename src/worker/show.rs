@@ -53,7 +53,7 @@ impl Show {
         let since = Some(Stamp::now());
         self.slot.update(|s| {
             // While it is flushed and tidied up, the sync is not over.
-            let syncs = matches!(step, Step::Rsync | Step::Flush | Step::Publish | Step::Tidy);
+            let syncs = matches!(step, Step::Rsync | Step::Flush | Step::Publish | Step::Tidy | Step::Rollback);
             s.state = if syncs { State::Syncing } else { State::Hook };
             s.step = (step != Step::Rsync).then_some(step.name());
             s.since = since;
@@ -126,6 +126,29 @@ impl Show {
             }
             s.last = Some(run);
         });
+    }
+
+    /// The set before is shown: of the history, because it is another set from now on.
+    pub(super) fn rolled_back(&self) {
+        let run = LastRun {
+            ended: Stamp::now(),
+            outcome: Outcome::Skipped,
+            code: None,
+            reason: Step::Rollback.name().to_owned(),
+            kind: None,
+            why: Some("the set before is shown again".to_owned()),
+            duration: Duration::ZERO,
+            files: None,
+            bytes: None,
+            fetched: None,
+            resumed: None,
+        };
+        self.slot.keep(&run, true);
+    }
+
+    /// Whether the owner has rolled the set back.
+    pub(super) fn rollback(&self, rolled_back: bool) {
+        self.slot.update(|s| s.rolled_back = rolled_back);
     }
 
     /// Which rsync it is. Each sync says so, and nearly always it is the one that is shown.

@@ -16,6 +16,7 @@ use crate::os::child::{Child, Spec};
 use crate::os::flush::FLUSH;
 use crate::os::mark;
 use crate::os::publish::{Places, PUBLISH, STAGE};
+use crate::os::rollback::{RESUME, ROLLBACK};
 use crate::os::sys::execute::SELF;
 use crate::os::sys::Setup;
 use crate::report::logging::ChildLog;
@@ -205,6 +206,10 @@ fn words(
         Step::Publish => {
             let destination = job.arguments.local_destination().unwrap_or_default();
             return (SELF.into(), vec![PUBLISH.into(), destination.into(), facts.lacks.to_string().into()]);
+        }
+        Step::Rollback | Step::Resume => {
+            let word = if step == Step::Rollback { ROLLBACK } else { RESUME };
+            return (SELF.into(), vec![word.into(), job.arguments.local_destination().unwrap_or_default().into()]);
         }
         Step::BeforePublish => &job.hooks.before_publish,
         Step::Tidy => return (SELF.into(), tidying.words().to_vec()),

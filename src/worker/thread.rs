@@ -2,6 +2,7 @@
 //! performs what that asks for.
 
 mod perform;
+mod rollback;
 
 use super::daemons::Daemons;
 use super::handle::Terms;
@@ -86,6 +87,10 @@ pub(super) struct Worker {
     bwlimit: Option<u64>,
     /// When to look at the clock again for `window` and `bwlimit`.
     look_at: Time,
+    /// The owner has rolled the set back.
+    rolled_back: bool,
+    /// The number of the request for a rollback that waits for an answer.
+    ticket: Option<u64>,
     /// The state machine has said that the job is over.
     exiting: bool,
 }
@@ -155,12 +160,15 @@ impl Worker {
             tidying: Tidying::default(),
             bwlimit: None,
             look_at: Time::default(),
+            rolled_back: false,
+            ticket: None,
             exiting: false,
         }
     }
 
     /// The thread's whole life.
     pub(super) fn run(mut self: Box<Self>) {
+        self.notice_rollback();
         self.show.waiting(self.machine.next_sync(), self.machine.is_paused());
         self.show_ladder();
         self.announce_first_sync();
@@ -181,6 +189,7 @@ impl Worker {
             self.place.turn = None;
             self.give_up_destination();
         }
+        self.reply(Err(format!("{}: the job is stopping", self.job.name)));
         self.show.stopped(left_behind);
         self.pulse.finish();
         self.shared.main.ring();
@@ -260,7 +269,9 @@ impl Worker {
                     self.listen();
                     self.feed(Event::Allow);
                 }
-                Order::Pause(paused) => self.feed(Event::Pause(paused)),
+                Order::Pause(true) => self.feed(Event::Pause(true)),
+                Order::Pause(false) => self.resume(),
+                Order::Rollback(ticket) => self.roll_back(ticket),
                 Order::Stop => self.feed(Event::Stop),
                 Order::Reload(job) => self.reload(job),
             }

@@ -64,6 +64,7 @@ const JOB_KEYS: &[(&str, &str)] = &[
     ("stale_after", "`stale_after` in seconds"),
     ("failures", "syncs in a row without success"),
     ("runs", "finished syncs since irsync started"),
+    ("rolled_back", "`yes` after `irsync rollback`: no sync starts until `irsync resume`"),
     ("held", "deletions that wait for `irsync allow`"),
     ("stalls", "of them ended because of a limit"),
     ("kills", "SIGKILLs sent because SIGTERM was not enough"),
@@ -103,6 +104,7 @@ fn full_job() -> JobStatus {
         }),
         last_success: Some(at(1)),
         started: Some(at(1)),
+        rolled_back: true,
         stale_after: Some(Duration::ZERO),
         rsync_version: Some("3.2.7".into()),
         ..JobStatus::default()

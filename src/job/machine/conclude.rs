@@ -26,7 +26,7 @@ impl Job {
             None => outcome,
         };
         let cause = cause.filter(|_| !outcome.is_success());
-        if let Some(cause @ (Cause::Window | Cause::Slower)) = cause {
+        if let Some(cause) = cause.filter(Cause::is_no_failure) {
             return self.interrupt(cause, now);
         }
         let is_limit = matches!(cause, Some(Cause::TooLong(_) | Cause::NoSuccess(_)));
@@ -81,9 +81,13 @@ impl Job {
         }
     }
 
-    /// A border of the owner's hours has ended the sync, which is no failure. What it has moved lies in the partial
+    /// A border of the owner's hours, or his wish to see the set before, has ended the sync, which is no failure. What it has moved lies in the partial
     /// folder, from which the next one resumes.
-    fn interrupt(&mut self, cause: Cause, now: Time) -> Action {
+    pub(super) fn interrupt(&mut self, cause: Cause, now: Time) -> Action {
+        if std::mem::take(&mut self.untidy) {
+            self.tidying = (Outcome::Skipped, Some(cause));
+            return self.start(Step::Tidy);
+        }
         self.ladder.finished(Outcome::Skipped, now);
         self.next = now;
         self.todo = Todo { after: self.settings.after, ..Todo::default() };

@@ -27,10 +27,29 @@ impl Job {
         }
     }
 
+    pub(super) fn started(&mut self, step: Step, now: Time) -> Action {
+        self.spared &= step != Step::Rsync;
+        self.phase = Phase::Running { step, since: now, activity: now, sampled: now };
+        if step == Step::Rsync {
+            self.ladder.started(now);
+            self.let_go = false;
+        }
+        if self.stopping {
+            self.terminate(step, Cause::Stop, now)
+        } else if step == Step::Rsync && self.wants_rollback() {
+            self.terminate(step, Cause::Rollback, now)
+        } else {
+            Action::Wait
+        }
+    }
+
     /// A child other than rsync has ended, or could not be started.
     pub(super) fn after_step(&mut self, step: Step, ok: bool, now: Time) -> Action {
         if self.stopping {
             return self.finish();
+        }
+        if self.gives_way(step) {
+            return self.interrupt(Cause::Rollback, now);
         }
         match step {
             Step::Probe => self.first_step(),
@@ -40,6 +59,7 @@ impl Job {
             }
             Step::Before => self.conclude(Outcome::Skipped, None, false, now),
             Step::Recover => self.rest(),
+            Step::Rollback | Step::Resume => self.rolled(step, ok, now),
             Step::Flush if ok => {
                 self.unflushed = false;
                 self.show_set(now)
@@ -49,7 +69,10 @@ impl Job {
             // Publishing fails where the server has lost files since it was looked at.
             Step::BeforePublish | Step::Publish => self.conclude(Outcome::Skipped, None, true, now),
             Step::Flush => self.conclude(Outcome::Disk, None, true, now),
-            Step::Tidy => self.conclude(self.tidying.0, self.tidying.1, true, now),
+            Step::Tidy => match self.tidying {
+                (_, Some(cause)) if cause.is_no_failure() => self.interrupt(cause, now),
+                (outcome, cause) => self.conclude(outcome, cause, true, now),
+            },
             Step::Rsync | Step::OnChange | Step::OnFailure | Step::After => {
                 if step == Step::OnChange {
                     self.owed.ended(ok, &self.settings.limits);

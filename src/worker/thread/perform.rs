@@ -105,6 +105,11 @@ impl Worker {
                 return Event::Refused;
             }
         }
+        if self.notice_rollback() {
+            let name = &self.job.name;
+            self.report = SyncReport::of_refusal("rollback", format!("`irsync resume {name}` lets it sync again"));
+            return Event::Refused;
+        }
         match permission::take_turn(&self.job, &self.place, &self.shared) {
             Ok(turn) => {
                 self.place.turn = turn;
@@ -173,12 +178,16 @@ impl Worker {
     #[inline(never)]
     fn start(&mut self, step: Step) -> Event {
         debug_assert!(self.child.is_none(), "a second child beside the one that runs");
+        if let Err(refused) = self.take_turn_for(step) {
+            return refused;
+        }
         let pass = self.pass(step);
         let job = self.job_for(step);
         if step == Step::Rsync {
             self.bwlimit = hours::bwlimit(&job);
         }
-        let _spawning = self.shared.reaper.spawning();
+        let shared = Arc::clone(&self.shared);
+        let _spawning = shared.reaper.spawning();
         let judged = if step == Step::Rsync { self.judged.check(&job) } else { Ok(()) };
         match judged
             .and_then(|()| start::start(step, pass, &job, &self.shared, &self.place, &self.hook_facts, &self.tidying))
@@ -208,6 +217,7 @@ impl Worker {
                     }
                     // What is wrong with it will be said when rsync itself is started.
                     Step::Probe => {}
+                    Step::Rollback | Step::Resume => self.not_turned(step, &message),
                     _ => {
                         logging::say(&self.memory, log::Level::Error, &format!("{}: {message}", self.job.name));
                         match step {
@@ -246,6 +256,10 @@ impl Worker {
         let event = match child.step {
             Step::Rsync => self.rsync_exited(&mut child, exit),
             Step::Probe => self.probe_exited(&child),
+            Step::Rollback | Step::Resume => {
+                self.turned(child.step, &child.said, exit);
+                Event::Exited(exit == Exit::Code(0))
+            }
             hook => self.hook_exited(hook, exit),
         };
         if !matches!(child.step, Step::Rsync | Step::Probe) {

@@ -131,8 +131,11 @@ impl Rig {
     /// where the first argument is a subcommand and names no other.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = irsync();
-        if ["run", "check", "once", "now", "status", "history", "allow", "pause", "resume", "reload", "stop"]
-            .contains(arguments.first().unwrap_or(&""))
+        if [
+            "run", "check", "once", "now", "status", "history", "allow", "rollback", "pause", "resume", "reload",
+            "stop",
+        ]
+        .contains(arguments.first().unwrap_or(&""))
             && !arguments.contains(&"--config")
         {
             command.arg("--config").arg(self.path("irsync.ini"));

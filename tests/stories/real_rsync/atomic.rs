@@ -12,7 +12,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-fn atomic(rig: &Rig, source: &str, keys: &str) {
+pub(super) fn atomic(rig: &Rig, source: &str, keys: &str) {
     rig.ini(&format!(
         "rsync = rsync\n[media]\nsource = {source}\ndestination = DIR/card/media/\noptions = -rltp --delete\natomic = yes\n\
          interval = 50ms\n{keys}\n"
@@ -21,13 +21,13 @@ fn atomic(rig: &Rig, source: &str, keys: &str) {
 }
 
 /// Names in the folder beside the live set, without the live set.
-fn beside(rig: &Rig) -> BTreeSet<String> {
+pub(super) fn beside(rig: &Rig) -> BTreeSet<String> {
     let entries = fs::read_dir(rig.path("card")).unwrap();
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).filter(|name| name != "media").collect()
 }
 
 /// What a player that opens the folder once finds in its files: the different contents.
-fn contents(folder: &Path) -> Option<BTreeSet<String>> {
+pub(super) fn contents(folder: &Path) -> Option<BTreeSet<String>> {
     let opened = fs::File::open(folder).ok()?;
     let inside = PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd()));
     let names = fs::read_dir(&inside).unwrap().map(|entry| entry.unwrap().file_name());

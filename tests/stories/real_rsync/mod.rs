@@ -11,6 +11,7 @@ mod freeze;
 mod leftovers;
 mod online;
 mod report;
+mod rollback;
 mod server;
 mod transfers;
 mod verify;
