@@ -13,6 +13,7 @@ use crate::os::guard::GUARD;
 use crate::os::publish::{Places, PUBLISH, STAGE};
 use crate::os::rollback::{RESUME, ROLLBACK};
 use crate::os::tidy::TIDY;
+use crate::os::writing::WRITE;
 use crate::supervisor::Verb;
 use clap::{Arg, ArgAction, ArgMatches};
 use std::ffi::{OsStr, OsString};
@@ -131,6 +132,7 @@ pub(crate) fn main() -> ExitCode {
         Some(first) if first == WRITE_REPORT => return commands::report::run(&args[1..]),
         Some(first) if first == FLUSH => return commands::flush::run(&args[1..]),
         Some(first) if first == STAGE => return commands::atomic::stage(&args[1..]),
+        Some(first) if first == WRITE => return commands::writing::run(&args[1..]),
         Some(first) if first == PUBLISH => return commands::atomic::publish(&args[1..]),
         Some(first) if first == ROLLBACK => return commands::atomic::turn(&args[1..], Places::roll_back),
         Some(first) if first == RESUME => return commands::atomic::turn(&args[1..], Places::resume),

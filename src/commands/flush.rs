@@ -4,6 +4,7 @@ use super::{complain, EXIT_USAGE};
 use crate::os::fault;
 use crate::os::flush::flush;
 use crate::os::verified;
+use crate::os::writing::Mark;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
@@ -17,6 +18,10 @@ pub(crate) fn run(args: &[OsString]) -> ExitCode {
         if let Err(error) = flush(place) {
             complain(&format!("cannot bring {} to the disk: {error}\n", place.display()));
             return ExitCode::FAILURE;
+        }
+        if let Some(error) = Mark::of(place).and_then(|mark| mark.remove().err()) {
+            // It will be found after a power cut, and cost a comparison that was not needed.
+            complain(&format!("cannot remove the mark of what was written to {}: {error}\n", place.display()));
         }
     }
     if let Some(error) = rest.first().and_then(|file| verified::note(Path::new(file)).err()) {

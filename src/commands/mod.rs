@@ -20,6 +20,7 @@ mod seen;
 pub(crate) mod status;
 pub(crate) mod tidy;
 pub(crate) mod watch;
+pub(crate) mod writing;
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;

@@ -140,7 +140,7 @@ table! {
     backoff_max: Job, AtOnce, Derived("the larger of 5m and interval"), span(false), "longest wait after a failed sync, and the one after permanent errors; with neither of the two keys a server in trouble is asked every 1 to 1.5 intervals";
     max_shrink: Job, NextSync, Is("90%"), Percent, "deletions that would leave fewer than 100 % less this of the files there are, or were within a day, or none, are held until `irsync allow`; likewise those beyond the `--max-delete` of `options`";
     stale_after: Job, AtOnce, Derived("3 × interval + activity_timeout, and the longest time for which `window` is closed"), span(true), "age of the last success at which the job counts as unhealthy (without an `activity_timeout` 2h is added instead)";
-    durable: Job, NextSync, Is("yes"), Bool, "what a sync has changed is on the disk before it is called a success: syncfs(2) of a local destination, and rsync's `--fsync` where it knows that";
+    durable: Job, NextSync, Is("yes"), Bool, "what a sync has changed is on the disk before it is called a success: syncfs(2) of a local destination, and rsync's `--fsync`, or a mark for one that does not know that";
     verify_every: Job, NextSync, Is("off"), span(true), "so often a sync compares contents (`--checksum`), and not only sizes and times: cards rot; without `state_dir` only running time counts";
     atomic: Job, NextSync, Is("no"), Bool, "the set changes as a whole or not at all: it is built beside the destination, of hard links where nothing has changed, and exchanged with it in one step; `options` must delete";
     run_before_publish: Job, NextSync, Nothing, Command, "command that looks at the new set in `IRSYNC_STAGING` before it is shown (`atomic` only); if it fails, the old set stays";

@@ -1,5 +1,6 @@
 //! The operating system, wrapped: the only room with unsafe code, and that only in [`sys`].
 
+pub(crate) mod account;
 pub(crate) mod child;
 pub(crate) mod clock;
 pub(crate) mod fault;
@@ -30,3 +31,4 @@ pub(crate) mod tidy;
 pub(crate) mod verified;
 pub(crate) mod wake;
 pub mod watchdog;
+pub(crate) mod writing;

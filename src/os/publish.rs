@@ -112,21 +112,33 @@ impl Places {
     /// # Errors
     /// For people.
     pub(crate) fn prepare(&self) -> Result<(), String> {
-        if self.staging.is_dir() {
-            let mut shared = HashSet::new();
+        let mut shared = HashSet::new();
+        if has_entries(&self.staging) {
             for set in [&self.live, &self.previous] {
                 inodes(set, &mut shared).map_err(|e| format!("cannot read {}: {e}", set.display()))?;
             }
-            return unlink(&self.staging, &shared)
-                .map_err(|error| format!("cannot tidy {}: {error}", self.staging.display()));
+        }
+        unlink(&self.staging, &shared).map_err(|error| format!("cannot tidy {}: {error}", self.staging.display()))
+    }
+
+    /// Makes the folder for the new set unless an interrupted sync has left it: with the owner and the mode of the live one,
+    /// or where there is none, of `owner`, as whom rsync will write into it. Nobody but us need write to the parent.
+    ///
+    /// # Errors
+    /// For people.
+    pub(crate) fn make_staging(&self, owner: (Option<u32>, Option<u32>)) -> Result<(), String> {
+        if self.staging.is_dir() {
+            return Ok(());
         }
         self.try_out()?;
         let fail = |error: io::Error| format!("cannot make {}: {error}", self.staging.display());
-        let mode = fs::metadata(&self.live).map_or(0o755, |live| live.mode() & 0o7777);
+        let live = fs::metadata(&self.live).ok();
+        let mode = live.as_ref().map_or(0o755, |live| live.mode() & 0o7777);
         DirBuilder::new().mode(mode).create(&self.staging).map_err(fail)?;
-        if let Ok(live) = fs::metadata(&self.live) {
-            // Of another user only root can make it; rsync says so where options ask for it.
-            let _ = chown(&self.staging, Some(live.uid()), Some(live.gid()));
+        let (uid, gid) = live.as_ref().map_or(owner, |live| (Some(live.uid()), Some(live.gid())));
+        // Of another user only root can make it; rsync says so where options ask for it.
+        let _ = chown(&self.staging, uid, gid);
+        if let Some(live) = live {
             let _ = fs::set_permissions(&self.staging, live.permissions());
         }
         Ok(())
@@ -191,6 +203,10 @@ fn missing(one: &Path, other: &Path) -> io::Result<u64> {
         }
     }
     Ok(count)
+}
+
+fn has_entries(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
 }
 
 fn remove(folder: &Path) -> io::Result<()> {
@@ -259,6 +275,7 @@ mod tests {
         let (sets, places) = Sets::new("turns");
         fs::write(places.live.join("which"), "0").unwrap();
         for n in 1..4 {
+            places.make_staging((None, None)).unwrap();
             places.prepare().unwrap();
             fs::write(places.staging.join("which"), n.to_string()).unwrap();
             places.publish(0).unwrap();
@@ -272,6 +289,7 @@ mod tests {
     fn the_first_set_is_shown_where_there_was_none() {
         let (sets, places) = Sets::new("first");
         fs::remove_dir(&places.live).unwrap();
+        places.make_staging((None, None)).unwrap();
         places.prepare().unwrap();
         fs::write(places.staging.join("which"), "new").unwrap();
         places.publish(0).unwrap();
@@ -286,6 +304,7 @@ mod tests {
         for name in ["kept", "gone", "deep/gone", ".partial"] {
             fs::write(places.live.join(name), "old").unwrap();
         }
+        places.make_staging((None, None)).unwrap();
         places.prepare().unwrap();
         fs::write(places.staging.join("kept"), "new").unwrap();
         let refused = places.publish(2).unwrap_err();
@@ -299,12 +318,14 @@ mod tests {
     fn an_interrupted_set_keeps_what_was_fetched_and_shares_nothing_with_the_live_one() {
         let (sets, places) = Sets::new("continued");
         fs::write(places.live.join("same"), "same").unwrap();
+        places.make_staging((None, None)).unwrap();
         places.prepare().unwrap();
         fs::create_dir(places.staging.join("deep")).unwrap();
         fs::hard_link(places.live.join("same"), places.staging.join("same")).unwrap();
         fs::hard_link(places.live.join("same"), places.staging.join("deep/again")).unwrap();
         fs::write(places.staging.join("deep/fetched"), "fetched").unwrap();
         fs::hard_link(places.staging.join("deep/fetched"), places.staging.join("twin")).unwrap();
+        places.make_staging((None, None)).unwrap();
         places.prepare().unwrap();
         assert_eq!(sets.read("media/same").as_deref(), Some("same"));
         for (name, there) in [("same", false), ("deep/again", false), ("deep/fetched", true), ("twin", true)] {

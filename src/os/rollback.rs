@@ -85,6 +85,7 @@ mod tests {
         fs::write(places.live.join("which"), "old").unwrap();
         assert!(places.roll_back().unwrap_err().contains("there is no set before"));
         assert!(!places.is_rolled_back(), "refused: nothing is marked");
+        places.make_staging((None, None)).unwrap();
         places.prepare().unwrap();
         fs::write(places.staging.join("which"), "new").unwrap();
         places.publish(0).unwrap();
@@ -103,13 +104,16 @@ mod tests {
     #[test]
     fn what_a_sync_had_begun_shares_nothing_with_either_set_after_a_rollback() {
         let (root, places) = sets("shared");
+        places.make_staging((None, None)).unwrap();
         places.prepare().unwrap();
         fs::write(places.staging.join("file"), "new").unwrap();
         places.publish(0).unwrap();
+        places.make_staging((None, None)).unwrap();
         places.prepare().unwrap();
         fs::hard_link(places.live.join("file"), places.staging.join("file")).unwrap();
         fs::write(places.staging.join("fetched"), "fetched").unwrap();
         places.roll_back().unwrap();
+        places.make_staging((None, None)).unwrap();
         places.prepare().unwrap();
         assert!(!places.staging.join("file").exists(), "changing it would change the set that is kept");
         assert!(places.staging.join("fetched").exists());

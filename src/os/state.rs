@@ -170,7 +170,7 @@ pub(crate) fn is_volatile(folder: &Path) -> bool {
 }
 
 /// The kernel's id of this boot, or nothing where it cannot be read.
-fn boot_id() -> String {
+pub(crate) fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 

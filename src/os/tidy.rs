@@ -227,6 +227,11 @@ fn is_plain(folder: &OwnedFd) -> bool {
     fstatfs(folder.as_fd()).is_ok_and(|fs| PLAIN.contains(&(fs.filesystem_type().0 as u32)))
 }
 
+/// Whether the file system of a folder does not keep when an inode was changed.
+pub(crate) fn keeps_no_times(folder: &Path) -> bool {
+    File::open(folder).is_ok_and(|folder| is_plain(&OwnedFd::from(folder)))
+}
+
 /// Whether some process has the file open, as far as /proc shows it: then it is nobody's leftover.
 #[allow(clippy::unnecessary_cast)]
 fn is_open(stat: &FileStat) -> bool {

@@ -97,6 +97,15 @@ impl Arguments {
         matches!(self, Arguments::Ini { .. })
     }
 
+    /// Sources on this machine, but for those of a command line.
+    pub(crate) fn local_sources(&self) -> impl Iterator<Item = &String> {
+        let sources = match self {
+            Arguments::Ini { source, .. } => source.as_slice(),
+            Arguments::DropIn(_) => &[],
+        };
+        sources.iter().filter(|source| !is_remote(source))
+    }
+
     /// Whether another machine takes part.
     pub fn is_remote(&self) -> bool {
         self.operands().iter().any(|operand| is_remote(operand))

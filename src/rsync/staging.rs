@@ -13,6 +13,9 @@ pub(crate) const DELETION: &[u8] = b"@*deleting";
 /// deletions that brings.
 const STAGED: &str = "@staged ";
 
+/// What irsync itself says on stdout before it turns into an rsync that may write.
+pub(crate) const WRITING: &str = "@writing";
+
 /// See [`STAGED`].
 pub(crate) fn say_staged(deletions: u64) -> String {
     format!("{STAGED}{deletions}\n")
@@ -57,26 +60,37 @@ pub(crate) fn obstacle(options: &[String], destination: &str) -> Option<String> 
 /// The first option that is not for a set that is built anew.
 pub(crate) fn misfit(words: &[OsString]) -> Option<&'static str> {
     let given = analyse(words);
-    MISFITS.iter().find(|option| given.has(option) || given.value(option).is_some()).copied()
+    let misfit = MISFITS.iter().find(|option| given.has(option) || given.value(option).is_some()).copied();
+    // What would change has to come on standard output.
+    misfit.or_else(|| (!given.talks()).then_some("--stderr=all"))
+}
+
+/// Puts options of ours behind all others, so that ours decide, but before the operands and a `--`.
+pub(crate) fn insert(args: &mut Vec<OsString>, more: impl IntoIterator<Item = OsString>) {
+    let given = analyse(args);
+    let first = given.operands.first().copied().unwrap_or(args.len());
+    let at = match first.checked_sub(1) {
+        Some(before) if given.ended && args[before] == "--" => before,
+        _ => first,
+    };
+    args.splice(at..at, more);
+}
+
+/// Whether an rsync with these arguments can be asked what would change.
+pub(crate) fn can_look(args: &[OsString]) -> bool {
+    analyse(args).talks()
+}
+
+/// rsync's arguments for a run that only says what would change.
+pub(crate) fn look(args: &[OsString]) -> Vec<OsString> {
+    let mut look = args.to_vec();
+    insert(&mut look, ["--dry-run".into(), "--out-format=@%i %n%L".into()]);
+    look
 }
 
 /// Of rsync's arguments for the live set: those that say what would change in it, and those that build the new one.
 /// `live` is None where there is no set yet.
 pub(crate) fn passes(args: &[OsString], live: Option<&OsStr>, staging: &OsStr) -> (Vec<OsString>, Vec<OsString>) {
-    let given = analyse(args);
-    let first = given.operands.first().copied().unwrap_or(args.len());
-    // Behind all options, so that ours decide, but before a `--`.
-    let at = match first.checked_sub(1) {
-        Some(before) if given.ended && args[before] == "--" => before,
-        _ => first,
-    };
-    let with = |more: Vec<OsString>| {
-        let mut words = args[..at].to_vec();
-        words.extend(more);
-        words.extend_from_slice(&args[at..]);
-        words
-    };
-    let look = with(vec!["--dry-run".into(), "--out-format=@%i %n%L".into()]);
     // Deletions were counted when the live set was looked at; here they only tidy up what an interrupted sync has left.
     let mut more = vec![OsString::from("--max-delete=2147483647")];
     more.extend(live.map(|live| {
@@ -88,12 +102,13 @@ pub(crate) fn passes(args: &[OsString], live: Option<&OsStr>, staging: &OsStr) -
     if Printed::by(args).items {
         more.push("--out-format=%n".into());
     }
-    let mut build = with(more);
+    let mut build = args.to_vec();
+    insert(&mut build, more);
     if let Some(destination) = build.last_mut() {
         *destination = staging.to_owned();
         destination.push("/");
     }
-    (look, build)
+    (look(args), build)
 }
 
 #[cfg(test)]
@@ -138,7 +153,7 @@ mod tests {
         assert_eq!(obstacle("-rlt --delete --inplace --partial-dir=.p", "/srv/media/"), None);
         assert!(obstacle("-rlt", "/srv/media/").is_some_and(|why| why.contains("--delete")));
         assert!(obstacle("-rlt --delete", "rsync://h/m/").is_some_and(|why| why.contains("another machine")));
-        for option in ["-u", "-q", "--link-dest=/x", "--existing", "-n"] {
+        for option in ["-u", "-q", "--stderr=all", "--link-dest=/x", "--existing", "-n"] {
             let given = format!("-rlt --delete {option}");
             assert!(obstacle(&given, "/srv/media/").is_some_and(|why| why.contains("built anew")), "{option}");
         }

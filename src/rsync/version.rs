@@ -47,6 +47,11 @@ impl Version {
         self.number >= Some((3, 2, 4))
     }
 
+    /// Writes without `--fsync`, and says what it would change when it is asked (see [`Version::knows_items`]).
+    pub(crate) fn needs_mark(&self) -> bool {
+        self.knows_items() && !self.knows_fsync()
+    }
+
     /// `--max-delete=0` deletes nothing and tells how much it left out: since 3.0.0, before which 0 was no limit (NEWS of
     /// 3.0.0).
     pub(crate) fn counts_deletions(&self) -> bool {

@@ -9,7 +9,7 @@ use crate::rsync::complaint::Kinds;
 use crate::rsync::left_out::LeftOut;
 use crate::rsync::outcome::{Evidence, Proof};
 use crate::rsync::progress::{parse_progress, Progress};
-use crate::rsync::staging::hear_staged;
+use crate::rsync::staging::{hear_staged, WRITING};
 use crate::rsync::stats::{Counts, Stats};
 
 /// As much of the answer to `rsync --version` as is kept.
@@ -47,6 +47,8 @@ pub(super) struct Said {
     pub repaired: u64,
     /// So many files and folders of the live set are not in the new one.
     pub lacks: u64,
+    /// It may write, and a mark says so until all is on the disk.
+    pub writes: bool,
     /// The beginning of what the probe printed.
     pub answer: Vec<u8>,
 }
@@ -74,6 +76,10 @@ impl Said {
                 }
                 if let (Some(lacks), Some(_)) = (hear_staged(line), self.staged) {
                     (self.staged, self.lacks) = (Some(true), lacks);
+                    return false;
+                }
+                if line == WRITING.as_bytes() {
+                    self.writes = true;
                     return false;
                 }
                 if let Some(name) = repaired(line) {
@@ -126,7 +132,7 @@ impl Said {
 
     /// Whether rsync may have written something: it did, or it did not say that it did not.
     pub(super) fn may_have_written(&self) -> bool {
-        self.counted_changes() != Some(false) || self.began_something()
+        self.writes || self.counted_changes() != Some(false) || self.began_something()
     }
 
     /// Whether rsync began to change something: by what it named and counted, else by the files that its progress records saw

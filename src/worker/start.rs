@@ -12,6 +12,7 @@ use crate::config::keys::Id;
 use crate::config::{Job, RunAs};
 use crate::job::deletions::Pass;
 use crate::job::{Outcome, Step};
+use crate::os::account::Account;
 use crate::os::child::{Child, Spec};
 use crate::os::flush::FLUSH;
 use crate::os::mark;
@@ -19,8 +20,10 @@ use crate::os::publish::{Places, PUBLISH, STAGE};
 use crate::os::rollback::{RESUME, ROLLBACK};
 use crate::os::sys::execute::SELF;
 use crate::os::sys::Setup;
+use crate::os::writing::{INSIDE, WRITE};
 use crate::report::logging::ChildLog;
 use crate::rsync::argv::{self, Additions, Printed};
+use crate::rsync::version::Version;
 use nix::sys::signal::Signal;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -87,7 +90,7 @@ pub(super) fn start(
         check_preconditions(job)?;
     }
     let mut printed = Printed::default();
-    let (program, arguments) = words(step, pass, job, shared, facts, tidying, &mut printed);
+    let (program, mut arguments) = words(step, pass, job, shared, facts, tidying, &mut printed);
     let secret = if step == Step::Rsync { secret::of(job)? } else { None };
     let mut environment = Vec::new();
     let run = is_rsync.then(|| shared.next_run());
@@ -110,6 +113,9 @@ pub(super) fn start(
     if as_rsync {
         let home = run_as::apply(&job.run_as, &mut setup);
         environment.extend(home.map_err(|message| Refusal::Failed(message, Outcome::Permanent))?);
+        if step == Step::Rsync && program == SELF {
+            arguments[2] = Account::take_from(&mut setup).to_word();
+        }
     }
     let spec = Spec {
         program: OsStr::new(&program),
@@ -191,9 +197,17 @@ fn words(
             additions.bwlimit = hours::bwlimit(job);
             let mut args;
             (args, *printed) = argv::composed(&job.arguments, &additions, pass);
-            let destination = job.arguments.local_destination().filter(|_| job.atomic);
-            let Some(live) = destination else { return (job.rsync.clone(), args) };
-            args.splice(0..0, [STAGE.into(), live.into(), OsString::from(&job.rsync)]);
+            // That of another job which writes to the folder that this one sends.
+            if job.arguments.local_sources().any(|source| Path::new(source).join(INSIDE).exists()) {
+                args.insert(0, format!("--filter=H {INSIDE}").into());
+            }
+            let needs_mark = job.durable && version.as_ref().is_some_and(Version::needs_mark);
+            let (true, Some(destination)) = (job.atomic || needs_mark, job.arguments.local_destination()) else {
+                return (job.rsync.clone(), args);
+            };
+            let word = if job.atomic { STAGE } else { WRITE };
+            // Who it runs as is filled in when that is looked up.
+            args.splice(0..0, [word.into(), destination.into(), OsString::new(), OsString::from(&job.rsync)]);
             return (SELF.into(), args);
         }
         Step::Flush => {

@@ -178,8 +178,8 @@ impl Worker {
     #[inline(never)]
     fn start(&mut self, step: Step) -> Event {
         debug_assert!(self.child.is_none(), "a second child beside the one that runs");
-        if let Err(refused) = self.take_turn_for(step) {
-            return refused;
+        if !self.takes_turn_for(step) {
+            return Event::NotStarted(Outcome::Skipped);
         }
         let pass = self.pass(step);
         let job = self.job_for(step);

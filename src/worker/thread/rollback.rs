@@ -39,21 +39,19 @@ impl Worker {
         self.feed(if self.rolled_back { Event::Resume } else { Event::Pause(false) });
     }
 
-    /// Nobody else may write to the destination meanwhile.
-    pub(super) fn take_turn_for(&mut self, step: Step) -> Result<(), Event> {
+    /// Nobody else may write to the destination meanwhile. False: somebody does.
+    pub(super) fn takes_turn_for(&mut self, step: Step) -> bool {
         if !matches!(step, Step::Rollback | Step::Resume) {
-            return Ok(());
+            return true;
         }
         match permission::take_turn(&self.job, &self.place, &self.shared) {
-            Ok(turn) => {
-                self.place.turn = turn;
-                Ok(())
-            }
+            Ok(turn) => self.place.turn = turn,
             Err(why) => {
                 self.not_turned(step, &why);
-                Err(Event::NotStarted(Outcome::Skipped))
+                return false;
             }
         }
+        true
     }
 
     /// It could not be done.

@@ -161,6 +161,30 @@ fn an_interrupted_set_is_continued_and_never_shown() {
 }
 
 #[test]
+fn rsync_as_another_user_needs_no_right_to_the_parent_folder() {
+    if !is_root("rsync_as_another_user_needs_no_right_to_the_parent_folder") {
+        return;
+    }
+    let Some(rig) = real("atomic-user") else { return };
+    let daemon = rig.daemon("read only = yes");
+    rig.write("served/same", "same");
+    rig.write("served/which", "old");
+    atomic(&rig, &daemon.url(), "user = 65534");
+    for text in ["old", "newer", "newest"] {
+        rig.write("served/which", text);
+        let once = rig.run(&["once"]);
+        assert!(once.status.success(), "{}", String::from_utf8_lossy(&once.stderr));
+        assert_eq!(rig.read("card/media/which"), text);
+        for name in ["", "which", "same"] {
+            assert_eq!(fs::metadata(rig.path("card/media").join(name)).unwrap().uid(), 65534, "{name}");
+        }
+    }
+    assert_eq!(fs::metadata(rig.path("card")).unwrap().uid(), 0);
+    assert!(fs::metadata(rig.path("card/media/same")).unwrap().nlink() > 1, "shared with the set before");
+    assert_eq!(beside(&rig), BTreeSet::from([".media.irsync-previous".to_owned()]));
+}
+
+#[test]
 fn a_destination_that_cannot_be_exchanged_is_refused_by_check_and_by_the_sync() {
     if !is_root("a_destination_that_cannot_be_exchanged_is_refused_by_check_and_by_the_sync") {
         return;

@@ -9,6 +9,7 @@ mod durable;
 mod ends;
 mod freeze;
 mod leftovers;
+mod mark;
 mod online;
 mod report;
 mod rollback;
