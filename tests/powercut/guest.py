@@ -6,6 +6,7 @@ import os
 import random
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import disk
@@ -57,6 +58,9 @@ def main():
     for recording in recordings:
         recording.end()
     os.environ["IRSYNC_FAULT"] = ""
+    # What follows is another boot for irsync.
+    (RUN / "boot_id").write_text(f"{uuid.uuid4()}\n")
+    sh(f"mount --bind {RUN}/boot_id /proc/sys/kernel/random/boot_id")
     if any(CASES[name].fs == "btrfs" for name in cases):
         sh("btrfs device scan --forget")  # disks of the same id
     image = disk.Image(0, SIZE, RUN / "image")
