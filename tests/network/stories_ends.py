@@ -6,7 +6,7 @@ import time
 
 from servers import NAME, wait
 from story import story
-from stories_links import MB, partial
+from stories_links import MB, arrives, partial
 
 
 def ended_pulls(lab, times, keys):
@@ -29,6 +29,19 @@ def ended_pulls(lab, times, keys):
             file.unlink(missing_ok=True)
     assert not lost, f"{len(lost)} of {times} lost their partial or left a stray: {lost}"
     return f"{times} of {times} kept, the slowest stop took {slowest:.1f} s"
+
+
+@story(short=True)
+def a_pull_that_is_killed_each_time_goes_on_all_the_same(lab):
+    """rsync has no time to put its half file aside: irsync does it."""
+    lab.daemon()
+    lab.file("film", 6 * MB)
+    lab.link.shape(rate=250_000, delay=0.02)
+    lab.link.flow_life = 8
+    irsync = lab.irsync(activity_timeout="4s", stop_timeout="10ms", backoff_initial="1s", backoff_max="1s")
+    said = arrives(lab, 150, 1.25, 6 * MB)
+    assert irsync.lines("SIGKILL") and irsync.lines("put aside", "the next one goes on from it"), irsync.log()
+    return said
 
 
 @story(short=True)
