@@ -1,6 +1,6 @@
 //! `irsync rollback`: the set before is shown again, and no sync undoes that before the owner says so.
 
-use super::atomic::{atomic, contents};
+use super::atomic::{atomic, contents, exchanges};
 use super::{big_file, real, wait_mid_file};
 use crate::common::{wait_until, Irsync, Rig};
 use nix::sys::signal::Signal;
@@ -197,7 +197,7 @@ fn a_reader_sees_one_set_or_the_other_while_they_change_places() {
             }
             (seen, looks)
         });
-        for _ in 0..6 {
+        for _ in 0..exchanges(6) {
             let back = rig.run(&["rollback", "media"]);
             assert_eq!(back.status.code(), Some(0), "{}", said(&back));
         }
