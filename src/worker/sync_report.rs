@@ -38,6 +38,17 @@ pub(super) struct SyncReport {
     pub stalled: Option<String>,
     /// Files and folders deleted, where rsync said.
     pub deleted: Option<u64>,
+    /// How the pass before ended, if that failed.
+    pub failed: Option<Failed>,
+}
+
+/// How a pass of rsync has failed that others came after.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Failed {
+    code: Option<i32>,
+    reason: String,
+    note: Option<String>,
+    telling: Option<String>,
 }
 
 impl SyncReport {
@@ -76,7 +87,19 @@ impl SyncReport {
         self.repaired += before.repaired;
         self.fetched = sum(self.fetched, before.fetched);
         self.resumed = self.resumed.or(before.resumed);
+        self.failed = match before.code {
+            Some(0) => before.failed,
+            code => Some(Failed { code, reason: before.reason, note: before.note, telling: before.telling }),
+        };
         self
+    }
+
+    /// The last pass only counted, and ended well: what is to be told is how the one before it failed.
+    pub(super) fn tell_of_failed(&mut self) {
+        if let (Some(0), Some(failed)) = (self.code, self.failed.take()) {
+            (self.code, self.reason, self.note, self.telling) =
+                (failed.code, failed.reason, failed.note, failed.telling);
+        }
     }
 
     /// What rsync has brought is not on the disk: so it is not there yet.

@@ -365,7 +365,10 @@ impl Worker {
     fn conclude(&mut self, conclusion: Conclusion) {
         debug_assert!(self.child.is_none(), "the sync is over, but a child of it runs");
         self.place.turn = None;
-        let report = std::mem::take(&mut self.report);
+        let mut report = std::mem::take(&mut self.report);
+        if conclusion.outcome == Outcome::Disk {
+            report.tell_of_failed();
+        }
         self.verifying.end(conclusion.outcome.is_success(), clock::now());
         self.hook_facts.outcome = Some(conclusion.outcome);
         self.hook_facts.failures = conclusion.failures;

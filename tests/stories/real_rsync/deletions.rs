@@ -230,6 +230,14 @@ fn a_full_card_deletes_first() {
     let mut names: Vec<_> = fs::read_dir(rig.path("card/set")).unwrap().flatten().map(|e| e.file_name()).collect();
     names.sort();
     assert_eq!(names, ["new-0", "new-1", "new-2"]);
+
+    // Where nothing is there to delete, what is told is that the card is full, not that counting went well.
+    rig.write("served/new-3", vec![3u8; 2 << 20]);
+    sync_again(&mut irsync, &rig, "disk");
+    let told = (rig.status("media", "last_code"), rig.status("media", "last_why").unwrap_or_default());
+    assert!(told.0.as_deref() == Some("11") && told.1.contains("No space left on device"), "{told:?}");
+    let line = irsync.line("sync disk").unwrap();
+    assert!(line.contains("code 11") && line.contains("no space left on the destination"), "{line}");
     irsync.stop();
 }
 
