@@ -1,9 +1,10 @@
 //! Arbitrary files for what reads them back, and arbitrary lines for the log.
 
-use super::board::Stamp;
+use super::board::{LastRun, Stamp};
 use super::log_bounds::{Memory, Said};
 use super::log_queue::{Queue, CAPACITY, STAMP};
 use super::snapshot::Snapshot;
+use super::status::VALUE_LIMIT;
 use super::{bars, history as past, json, metrics, status as file, table};
 use crate::job::Time;
 use crate::text::{self, LineSplitter};
@@ -48,7 +49,10 @@ pub(crate) fn status(data: &[u8]) {
 pub(crate) fn history(data: &[u8]) {
     match past::read(&String::from_utf8_lossy(data)) {
         Ok(jobs) => {
-            for run in jobs.iter().flat_map(|job| &job.runs) {
+            // Longer texts than irsync writes are cut, and would be cut once more.
+            let as_written =
+                |run: &&LastRun| run.reason.len().max(run.why.as_ref().map_or(0, String::len)) <= VALUE_LIMIT;
+            for run in jobs.iter().flat_map(|job| &job.runs).filter(as_written) {
                 let line = past::encode(run);
                 is_plain(&line.replace('\t', ""));
                 let again = past::decode(&line).unwrap_or_else(|| panic!("{line:?}"));

@@ -5,7 +5,9 @@ use super::Answer;
 
 /// A request that is understood is the one that was sent; an answer does nothing to a terminal.
 pub(crate) fn control(data: &[u8]) {
-    if let Some((verb, jobs)) = understand(data) {
+    // A line loses one carriage return at its end each time it is read; no name of a job has one.
+    let names = understand(data).filter(|(_, jobs)| !jobs.iter().any(|job| job.ends_with('\r')));
+    if let Some((verb, jobs)) = names {
         let sent = request(verb, &jobs);
         // An empty line at the end is no line.
         let again = understand(sent.as_bytes()).unwrap_or_else(|| panic!("{sent:?}"));
