@@ -120,7 +120,8 @@ impl World {
                 assert!(matches!(record.stop, boot_record::Stop::Reboot(_)), "{record:?}: {path:?}");
                 let budget = budget.unwrap_or_else(|| panic!("a reboot without a budget: {path:?}"));
                 assert!(budget.allows(self.limit, self.now), "a reboot beyond the budget: {path:?}");
-                assert_eq!(record.reboots.len(), budget.spent(self.now) + 1, "not counted: {path:?}");
+                // Since it was written others may have grown too old to count.
+                assert!(record.reboots.len() > budget.spent(self.now), "not counted: {path:?}");
                 assert!(self.feeding.device.as_ref().is_some_and(|device| device.real), "of a plain file: {path:?}");
                 assert!(!self.stopping, "a reboot in a stop: {path:?}");
                 self.starving = true;
