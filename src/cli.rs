@@ -328,6 +328,30 @@ fn seconds(name: &str, value: Option<&str>, key: Id) -> Result<Option<Duration>,
 }
 
 fn own(args: Vec<OsString>) -> Result<Command, Stop> {
+    match plain_run(&args) {
+        Some(config) => Ok(Command::Run { config }),
+        None => by_grammar(args),
+    }
+}
+
+/// The configuration of `irsync [--config FILE] [run]`, as init scripts start it. clap would understand it as well, but what its
+/// grammar takes of the memory is never given back to the kernel, and irsync runs for years.
+fn plain_run(args: &[OsString]) -> Option<PathBuf> {
+    let words = match args {
+        [first, rest @ ..] if first == "run" => rest,
+        [rest @ .., last] if last == "run" => rest,
+        all => all,
+    };
+    let file = match words {
+        [] => return Some(DEFAULT_CONFIG.into()),
+        [option, file] if option == "--config" => file.as_bytes(),
+        [both] => both.as_bytes().strip_prefix(b"--config=")?,
+        _ => return None,
+    };
+    (!file.is_empty() && !file.starts_with(b"-")).then(|| OsStr::from_bytes(file).into())
+}
+
+fn by_grammar(args: Vec<OsString>) -> Result<Command, Stop> {
     // Not by clap: it would make copies of all the texts, whose memory a daemon does not get rid of.
     if args.iter().any(|word| word == "--help" || word == "-h") {
         let of = args.iter().find_map(|word| words::help(word.to_str()?));
@@ -443,6 +467,36 @@ mod tests {
         match given(words) {
             Err(Stop::Usage(text)) => text,
             other => panic!("{words:?}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_plain_run_is_what_the_grammar_makes_of_it() {
+        let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
+        for plain in [
+            &[][..],
+            &["run"],
+            &["--config", "x.ini"],
+            &["--config=x.ini"],
+            &["--config", "x.ini", "run"],
+            &["run", "--config", "x.ini"],
+            &["run", "--config=x.ini"],
+        ] {
+            let config = plain_run(&words(plain)).expect("it is plain");
+            assert_eq!(by_grammar(words(plain)), Ok(Command::Run { config }), "{plain:?}");
+        }
+        for other in [
+            &["run", "run"][..],
+            &["--config", "run"],
+            &["--config"],
+            &["--config="],
+            &["--config", ""],
+            &["--config", "--run"],
+            &["check"],
+            &["run", "a"],
+            &["run", "--help"],
+        ] {
+            assert_eq!(plain_run(&words(other)), None, "{other:?}");
         }
     }
 
