@@ -269,9 +269,6 @@ fn option_hints(job: &Job, hints: &mut Vec<String>) {
         let word = &options[analysis.operands[0]];
         hints.push(format!("options: {:?} is no option, rsync takes it for a source", masked(word)));
     }
-    if let Some(option) = &analysis.value_missing {
-        hints.push(format!("options: {option} needs a value, and takes the next argument for it"));
-    }
     shell_hint(job, hints);
 }
 

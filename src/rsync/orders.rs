@@ -166,6 +166,11 @@ pub(crate) fn judge(
         let text = format!("rsync would take {word:?} for a source: a comment stands on a line of its own");
         findings.refuse("options", text);
     }
+    if let Some(option) = &given.value_missing {
+        // What comes next is `--max-delete=0` where deletions are counted first: without it they would all be made.
+        let text = format!("{option} needs a value, and rsync would take irsync's own next argument for it");
+        findings.refuse("options", text);
+    }
     for (option, why) in COPIES_NOTHING.iter().filter(|(option, _)| given.has(option)) {
         findings.refuse("options", format!("{option}: {why}"));
     }

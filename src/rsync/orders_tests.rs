@@ -138,6 +138,15 @@ fn orders_that_copy_nothing_are_refused() {
 }
 
 #[test]
+fn an_option_that_would_swallow_the_limit_on_deletions_is_refused() {
+    for options in ["-rlt --delete --exclude", "-a --temp-dir", "-ave", "-rlt --max-delete"] {
+        let refused = refusal(options, "h::media", "/srv/media");
+        assert!(refused.as_ref().is_some_and(|text| text.contains("needs a value")), "{options}: {refused:?}");
+    }
+    assert_eq!(refusal("-rlt --delete --exclude a -e ssh", "h::media", "/srv/media"), None);
+}
+
+#[test]
 fn addresses_of_other_kinds_are_refused_with_the_right_form() {
     for (source, part) in [
         ("https://h/m/", "rsync://"),

@@ -184,7 +184,6 @@ fn check_warns_of_what_hurts_in_the_field() {
         (job(&format!("{there}\noptions = -aq")), "--quiet:"),
         (job(&format!("{there}\noptions = -a --delete-after")), "--delete without --max-delete"),
         (job(&format!("{there}\noptions = -a /etc")), "\"/etc\" is no option"),
-        (job(&format!("{there}\noptions = -a --exclude")), "--exclude needs a value"),
         (job(&format!("{there}\nrsync = no-such-rsync")), "cannot find no-such-rsync"),
         (job(&format!("{there}\nrun_before = /no/such/hook -x")), "run_before: cannot find /no/such/hook"),
         (job(&format!("{there}\nuser = nobodyy")), "there is no user \"nobodyy\""),
