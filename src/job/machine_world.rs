@@ -368,8 +368,10 @@ pub(crate) fn fuzz(bytes: &[u8]) {
     let mut bytes = bytes.iter().copied();
     let mut next = || bytes.next().unwrap_or(0);
     let (mut first, mut other) = (settings(&mut next), settings(&mut next));
-    // A job that runs once does so for its whole life.
+    // A job that runs once does so for its whole life. What a sync has begun with, this world does not remember: whether its set
+    // is built beside the live one, and has to be on the disk.
     other.repeat = first.repeat;
+    (other.durable, other.atomic, other.before_publish) = (first.durable, first.atomic, first.before_publish);
     first.limits.spread = Duration::from_secs(u64::from(next()));
     let start = Time(Duration::from_secs(1_000_000));
     let mut world = World::new(Job::new(first, start, next().into(), u64::from(next()) << 56), other, start);

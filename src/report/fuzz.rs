@@ -27,7 +27,8 @@ pub(crate) fn status(data: &[u8]) {
             is_plain(&text);
             let (daemon, jobs) = file::read(&text).unwrap_or_else(|why| panic!("{why}: {text}"));
             let again = Snapshot::new(daemon, jobs, now());
-            assert_eq!(file::render(&again), text, "it is not what was written");
+            // Longer texts than irsync writes are cut, and would be cut once more.
+            assert!(text.contains("…[+") || file::render(&again) == text, "it is not what was written: {text}");
             let shown = json::render(&snapshot);
             assert!(shown.ends_with('\n') && shown.matches('\n').count() == 1, "{shown:?}");
             for line in table::table(&snapshot, false).iter().chain(&table::reasons(&snapshot)) {
