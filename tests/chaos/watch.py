@@ -85,7 +85,7 @@ class Watch(threading.Thread):
             late = sum(most - waited.get(thread, 0) for thread, most in waited_for_processor(self.irsync.pid).items())
             hunger = now - fed - late
             self.longest_hunger = max(self.longest_hunger, hunger)
-            if self.feeds and hunger > DOG_TIMEOUT + 0.5:
+            if self.feeds and hunger > DOG_TIMEOUT + self.world.slowness:
                 self.complain(f"the watchdog was not fed for {hunger:.1f} s of {DOG_TIMEOUT}")
                 fed, waited = now, waited_for_processor(self.irsync.pid)
             self._secrets()

@@ -28,7 +28,7 @@ interval = {interval}
 jitter = 0
 spread = 0
 activity_timeout = {activity}ms
-stop_timeout = 500ms
+stop_timeout = {stop}ms
 hook_timeout = {hook}ms
 backoff_initial = 1s
 backoff_max = 2s
@@ -166,7 +166,7 @@ class World:
         kinds = random.sample(kinds, random.randint(1, min(6, len(kinds))))
         self.jobs = [Job(self, number, kind) for number, kind in enumerate(kinds)]
         values = {"home": home, "dog": DOG_TIMEOUT, "interval": random.choice(("300ms", "500ms", "1s")),
-                  "activity": int(2500 * self.slowness), "hook": int(3000 * self.slowness),
+                  "activity": int(2500 * self.slowness), "hook": int(3000 * self.slowness), "stop": int(500 * self.slowness),
                   **random.choice(({"level": "info", "log_size": "64K"}, {"level": "debug", "log_size": "16M"}))}
         self.good = GLOBAL.format(**values) + "".join(job.section() for job in self.jobs)
         self.daemon = self.impostor = None
