@@ -42,7 +42,7 @@ class Disk:
             os._exit(0)
         os.close(fd)
         kernels.close()
-        end = time.monotonic() + 20
+        end = time.monotonic() + 600
         while int(Path(f"/sys/block/nbd{number}/size").read_text()) * 512 != size:
             if time.monotonic() > end:
                 raise RuntimeError(f"{self.device} does not come up")

@@ -16,7 +16,7 @@ from recording import RUN, Recording, mount, sh, umount
 STARVES = "not feeding the watchdog any more"
 SPENT = "the budget of reboots is spent"
 DAMAGED = "the boot record is damaged"
-LIMIT = 60  # seconds that irsync gets for anything, on the slowest machine
+LIMIT = 600  # seconds that irsync gets for anything, on the slowest machine
 REPLACED = ("state/boot-record", "state/verified-alive")
 
 
