@@ -1,6 +1,7 @@
 //! A job's thread. It sleeps in `poll()` on its child's pipes and its waker, hands what happened to the state machine, and
 //! performs what that asks for.
 
+mod asking;
 mod perform;
 mod rollback;
 
@@ -68,6 +69,8 @@ pub(super) struct Worker {
     judged: Judged,
     /// What rsync was when this sync began.
     rsync_file: Option<Identity>,
+    /// It was asked for its version in this sync.
+    probed: bool,
     verifying: Verifying,
     report: SyncReport,
     hook_facts: HookFacts,
@@ -149,6 +152,7 @@ impl Worker {
             place: Place::default(),
             judged: Judged::default(),
             rsync_file: None,
+            probed: false,
             verifying: Verifying::new(terms.phase, !terms.repeat),
             report: SyncReport::default(),
             hook_facts: HookFacts::default(),

@@ -11,15 +11,12 @@ use super::super::variables::expanded;
 use super::Worker;
 use crate::config;
 use crate::config::keys::Id;
-use crate::job::deletions::Pass;
 use crate::job::Conclusion;
 use crate::job::{Action, Cause, Event, Outcome, Pace, Step};
 use crate::os::clock;
-use crate::os::program::Identity;
 use crate::report::human::Span;
 use crate::report::logging;
 use crate::rsync::outcome::{classify, Exit};
-use crate::rsync::version::Version;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -124,24 +121,6 @@ impl Worker {
         }
     }
 
-    /// Whether rsync has to be asked for its version before it is used. It is not where nothing is added to its arguments.
-    fn must_probe(&mut self) -> bool {
-        if !self.job.arguments.may_be_added_to() {
-            return false;
-        }
-        self.rsync_file = Identity::of(&self.job.rsync);
-        let probe = self.shared.versions.must_ask(&self.job.rsync, self.rsync_file);
-        if !probe {
-            self.show_version();
-        }
-        probe
-    }
-
-    fn show_version(&mut self) {
-        let version = self.shared.versions.get(&self.job.rsync);
-        self.show.version(version.as_ref().map(|version| version.text()));
-    }
-
     /// The job as the source that is to be asked makes it.
     fn job_for(&mut self, step: Step) -> Arc<config::Job> {
         let source = self.machine.source();
@@ -158,23 +137,6 @@ impl Worker {
         Arc::new(job)
     }
 
-    /// How rsync is to be run: as the machine says, unless this rsync cannot count deletions before it makes them.
-    fn pass(&mut self, step: Step) -> Pass {
-        let pass = self.machine.pass();
-        if step != Step::Rsync || pass == Pass::Plain {
-            return Pass::Plain;
-        }
-        let version = self.shared.versions.get(&self.job.rsync);
-        if version.as_ref().is_some_and(Version::counts_deletions) {
-            return pass;
-        }
-        if !std::mem::replace(&mut self.told_of_no_guard, true) {
-            let name = self.job.name.as_str();
-            log::warn!("{name}: this rsync cannot count deletions before it makes them: max_shrink is without effect");
-        }
-        Pass::Plain
-    }
-
     #[inline(never)]
     fn start(&mut self, step: Step) -> Event {
         debug_assert!(self.child.is_none(), "a second child beside the one that runs");
@@ -188,7 +150,10 @@ impl Worker {
         }
         let shared = Arc::clone(&self.shared);
         let _spawning = shared.reaper.spawning();
-        let judged = if step == Step::Rsync { self.judged.check(&job) } else { Ok(()) };
+        let judged = match step {
+            Step::Rsync => self.is_as_asked().and_then(|()| self.judged.check(&job)),
+            _ => Ok(()),
+        };
         match judged
             .and_then(|()| start::start(step, pass, &job, &self.shared, &self.place, &self.hook_facts, &self.tidying))
         {
@@ -329,16 +294,6 @@ impl Worker {
             let action = self.machine.handle(Event::Untidy, clock::now());
             debug_assert_eq!(action, Action::Wait, "the sync is not over yet");
         }
-    }
-
-    fn probe_exited(&mut self, child: &Running) -> Event {
-        let answer = Version::parse(&String::from_utf8_lossy(&child.said.answer));
-        if let Some(version) = &answer {
-            log::info!("{}: using {}, version {}", self.job.name, self.job.rsync, version.text());
-        }
-        self.shared.versions.learn(&self.job.rsync, self.rsync_file, answer);
-        self.show_version();
-        Event::Exited(true)
     }
 
     fn hook_exited(&mut self, hook: Step, exit: Exit) -> Event {

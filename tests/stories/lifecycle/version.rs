@@ -53,6 +53,18 @@ fn rsync_that_is_installed_later_is_asked_for_its_version_then() {
     irsync.stop();
 }
 
+/// Between the question and the sync: run_before stands for the update.
+#[test]
+fn rsync_that_comes_after_it_was_asked_for_is_not_used_before_it_was_asked() {
+    let rig = Rig::new("version-between");
+    rig.ini(&format!("rsync = DIR/rsync\n{JOB}run_before = ln -sf {} DIR/rsync\n", fake::PROGRAM));
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("has changed since it was asked for its version");
+    irsync.wait_log("sync success");
+    assert_added(&rig, 1, true);
+    irsync.stop();
+}
+
 #[test]
 fn replaced_rsync_is_asked_before_it_is_given_anything() {
     let rig = Rig::new("version-replaced");
