@@ -1,7 +1,7 @@
 //! Public reports, each by its name on GitHub, with the smallest input that shows what it is about. Each stands for its
 //! kind. What the lines on stderr say was seen with rsync 3.5.0.
 
-use crate::common::{daemon, is_root, skipped, wait_until, Rig};
+use crate::common::{daemon, is_root, remove_folder, skipped, wait_until, Rig};
 use nix::sys::signal::Signal;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -342,7 +342,7 @@ fn a_run_folder_that_was_removed_comes_back() {
     let mut irsync = rig.start(&["run"]);
     irsync.wait_log("sync success");
     wait_until("the status", || rig.run(&["status"]).status.code() == Some(0));
-    fs::remove_dir_all(rig.path("run")).unwrap();
+    remove_folder(&rig.path("run"));
     wait_until("the status to be back", || rig.run(&["status"]).status.code() == Some(0));
     wait_until("the socket to be back", || rig.run(&["now"]).status.success());
     irsync.wait_count("sync success", 2);

@@ -2,7 +2,7 @@
 //! gives before them (`tests/house/commands.rs` holds that each has a mark).
 
 use crate::common::daemon::{free_port, has_rsync};
-use crate::common::{binary, Rig};
+use crate::common::{binary, is_emulated, Rig};
 use std::fs;
 use std::os::unix::fs::{symlink, PermissionsExt};
 use std::path::Path;
@@ -53,7 +53,7 @@ set -x
 
 #[test]
 fn what_the_pages_say_to_type_does_what_they_say() {
-    if !has_rsync("documents") || std::env::var_os("IRSYNC_RUNNER").is_some() {
+    if !has_rsync("documents") || is_emulated("documents") {
         return;
     }
     let mut executed = 0;

@@ -1,7 +1,7 @@
 //! What a broken device does to a running irsync: nothing of it may end it.
 
 use crate::common::mount::Tmpfs;
-use crate::common::{comes_true, is_root, process, wait_until, Irsync, Rig};
+use crate::common::{comes_true, is_root, process, remove_folder, wait_until, Irsync, Rig};
 use nix::sys::signal::Signal;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -54,7 +54,7 @@ fn log_file_whose_folder_goes_and_comes_back() {
     rig.ini(&format!("log = DIR/logs/irsync.log\n{MEDIA}"));
     let mut irsync = rig.start(&["run"]);
     wait_until("the log", || rig.read("logs/irsync.log").contains("sync success"));
-    fs::remove_dir_all(rig.path("logs")).unwrap();
+    remove_folder(&rig.path("logs"));
     syncs_again(&rig, &mut irsync);
     fs::create_dir(rig.path("logs")).unwrap();
     wait_until("the log to come back", || {
@@ -139,7 +139,7 @@ fn status_folder_that_goes_and_comes_back() {
     let mut irsync = rig.start(&["run"]);
     irsync.wait_log("sync success");
     wait_until("the status", || rig.read("state/status").contains("[job:media]"));
-    fs::remove_dir_all(rig.path("state")).unwrap();
+    remove_folder(&rig.path("state"));
     syncs_again(&rig, &mut irsync);
     // A file where the folder should be: it cannot be made again.
     wait_until("a file in the folder's place", || {

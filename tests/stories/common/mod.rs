@@ -308,9 +308,24 @@ pub fn comes_true(mut condition: impl FnMut() -> bool) -> bool {
     }
 }
 
+/// Removes a folder in which irsync may be writing: one that is no longer empty by then is removed once more.
+#[track_caller]
+pub fn remove_folder(path: &Path) {
+    wait_until("a folder to be gone", || fs::remove_dir_all(path).is_ok());
+}
+
 /// Says that a story is left out, past the capture of a passing test's output: that must not happen in silence.
 pub fn skipped(story: &str, why: &str) {
     let _ = writeln!(std::io::stderr(), "SKIPPED {story}: {why}");
+}
+
+/// Whether the binary is run by an emulator (`IRSYNC_RUNNER`): then /proc tells of that.
+pub fn is_emulated(story: &str) -> bool {
+    let emulated = std::env::var_os("IRSYNC_RUNNER").is_some();
+    if emulated {
+        skipped(story, "the processor is emulated");
+    }
+    emulated
 }
 
 /// Whether the tests may mount file systems.

@@ -2,7 +2,7 @@
 
 use crate::common::daemon::{free_port, has_rsync};
 use crate::common::json::Json;
-use crate::common::{binary, is_executable, skipped, Rig};
+use crate::common::{binary, is_emulated, is_executable, skipped, Rig};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,7 +17,7 @@ fn read(name: &str) -> String {
 
 #[test]
 fn every_line_of_the_walk_does_what_it_says() {
-    if !has_rsync("fleet-walk") || std::env::var_os("IRSYNC_RUNNER").is_some() {
+    if !has_rsync("fleet-walk") || is_emulated("fleet-walk") {
         return;
     }
     let rig = Rig::new("fleet-walk");

@@ -1,10 +1,11 @@
 //! A whole fleet: a real daemon, real irsyncs that each have a name of their own, and their owner's view.
 
 use crate::common::daemon::has_rsync;
-use crate::common::{is_root, wait_until, Irsync, Rig};
+use crate::common::{comes_true, is_emulated, is_root, wait_until, Irsync, Rig};
 use nix::sys::signal::Signal;
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
 /// Devices that are well; `IRSYNC_FLEET` says how many there are to be.
 fn well() -> usize {
@@ -14,8 +15,8 @@ fn well() -> usize {
 /// Starts a device that is called so: in a UTS namespace of its own.
 fn device(rig: &Rig, name: &str, report_to: &str, job: &str) -> Irsync {
     let ini = format!(
-        "rsync = rsync\nstatus_file = DIR/{name}/status\nreport_to = {report_to}\nreport_every = 3s\ninterval = 2s\n\
-         backoff_initial = 2s\nbackoff_max = 4s\n[media]\ndestination = DIR/{name}/media\n{job}\n"
+        "rsync = rsync\nstatus_file = DIR/{name}/status\nreport_to = {report_to}\nreport_every = 4s\ninterval = 5s\n\
+         backoff_initial = 5s\nbackoff_max = 5s\n[media]\ndestination = DIR/{name}/media\n{job}\n"
     );
     let ini = rig.ini_named(&format!("{name}.ini"), &ini);
     let inner = rig.command(&["run", "--config", ini.to_str().unwrap()]);
@@ -33,7 +34,7 @@ fn device(rig: &Rig, name: &str, report_to: &str, job: &str) -> Irsync {
 
 #[test]
 fn the_owner_sees_who_is_well_failing_stale_held_and_gone() {
-    if !has_rsync("fleet-stack") || !is_root("fleet-stack") || std::env::var_os("IRSYNC_RUNNER").is_some() {
+    if !has_rsync("fleet-stack") || !is_root("fleet-stack") || is_emulated("fleet-stack") {
         return;
     }
     let rig = Rig::new("fleet-stack");
@@ -56,7 +57,10 @@ fn the_owner_sees_who_is_well_failing_stale_held_and_gone() {
     devices.push(device(&rig, "holds", &reports, &format!("source = {server}shrinks/\noptions = -rlt --delete")));
     let lost = device(&rig, "lost", &reports, &good);
 
-    let view = |stale: &str| {
+    // A device is gone when it has missed six reports; two processors may be late with some.
+    let stale = "25s";
+    let view = || {
+        std::thread::sleep(Duration::from_millis(200));
         let output = rig.run(&["fleet", "reports", "--stale", stale]);
         (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
     };
@@ -72,17 +76,19 @@ fn the_owner_sees_who_is_well_failing_stale_held_and_gone() {
     }
     lost.signal(Signal::SIGKILL);
     let mut seen = String::new();
-    wait_until("each of them to be seen", || {
-        let (code, text) = view("20s");
+    let mut all_seen = || {
+        let (code, text) = view();
         seen = text;
         let expected = [("fails", "failing"), ("late", "stale"), ("holds", "held"), ("lost", "gone"), ("pi-0", "ok")];
         code == Some(1) && expected.iter().all(|(name, mark)| health(&seen, name) == *mark)
-    });
+    };
+    let came = (0..3).any(|_| comes_true(&mut all_seen));
+    assert!(came, "not each of them is seen as it is: {seen}");
     assert!(seen.contains("Unknown module 'absent'") || seen.contains("Unknown module \"…\""), "the reason: {seen}");
     assert!(seen.lines().nth(2).is_some_and(|line| line.starts_with("lost")), "who hurts most comes first: {seen}");
-    let json = rig.run(&["fleet", "reports", "--stale", "20s", "--json"]);
+    let json = rig.run(&["fleet", "reports", "--stale", stale, "--json"]);
     let free = String::from_utf8_lossy(&json.stdout).matches("\"free\":").count();
     assert!(free >= 2 * (well() + 3), "each device tells its free space, and each job: {free}");
     assert!(rig.path("holds/media/19").exists(), "what is held is not deleted");
-    wait_until("the others to be well", || (0..well()).all(|n| health(&view("20s").1, &format!("pi-{n}")) == "ok"));
+    wait_until("the others to be well", || (0..well()).all(|n| health(&view().1, &format!("pi-{n}")) == "ok"));
 }
