@@ -42,7 +42,8 @@ Example: irsync check --online && irsync reload
 irsync once [--config FILE] [JOB...]
 
 Runs each job one time, or those named, and ends. The exit code is 0 only if
-all of them succeeded. Beside a running irsync use irsync now.
+all of them succeeded. The log goes to stderr, whatever FILE says. Beside a
+running irsync use irsync now.
 
   --config FILE  default /etc/irsync.ini
 

@@ -129,7 +129,7 @@ impl Seen {
                 lines.extend(arguments.clone());
                 lines.push(String::new());
                 lines.extend(table::table(snapshot, paint));
-                for block in [table::reasons(snapshot), bars::bars(snapshot, width)] {
+                for block in [table::reasons(snapshot, arguments.is_some()), bars::bars(snapshot, width)] {
                     if !block.is_empty() {
                         lines.push(String::new());
                         lines.extend(block);

@@ -24,6 +24,19 @@ impl fmt::Display for Span {
     }
 }
 
+/// How long until something, as `in 4.2s`, or `at once`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct In(pub Duration);
+
+impl fmt::Display for In {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_millis() {
+            0 => f.write_str("at once"),
+            _ => write!(f, "in {}", Span(self.0)),
+        }
+    }
+}
+
 /// Bytes as `999 B`, `1.5 KiB`, `3.2 GiB`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bytes(pub u64);
@@ -59,6 +72,12 @@ mod tests {
         ] {
             assert_eq!(Bytes(bytes).to_string(), text);
         }
+    }
+
+    #[test]
+    fn no_wait_is_told_as_such() {
+        let told = |micros| In(Duration::from_micros(micros)).to_string();
+        assert_eq!((told(0), told(999), told(1000)), ("at once".into(), "at once".into(), "in 1ms".into()));
     }
 
     #[test]

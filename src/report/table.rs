@@ -1,8 +1,9 @@
 //! What each job is doing, for people: the table of `irsync status`.
 
-use super::board::{JobStatus, State};
+use super::board::{JobStatus, LastRun, State};
 use super::human::{Bytes, Span};
 use super::snapshot::{Judged, Snapshot};
+use crate::config::report::REPORT;
 use crate::job::health::Health;
 use crate::job::{Outcome, Time};
 use crate::text::columns;
@@ -37,6 +38,9 @@ const CYAN: &str = "\x1b[36m";
 const DIM: &str = "\x1b[2m";
 const RESET: &str = "\x1b[0m";
 
+/// The health of a job that has had no success yet, and is neither failing nor stale.
+const NEW: &str = "new";
+
 /// Text and its colour.
 pub(super) type Cell = (String, &'static str);
 
@@ -59,17 +63,44 @@ pub(super) fn lay_out(rows: &[Vec<Cell>], paint: bool) -> Vec<String> {
     rows.iter().map(|row| join(row, &widths, paint)).collect()
 }
 
-/// A line for each job whose last sync was no success, with the reason in rsync's own words.
-pub(crate) fn reasons(snapshot: &Snapshot) -> Vec<String> {
+/// A line for each job whose last sync was no success: the reason in rsync's own words, how often, and what to do. `drop_in`:
+/// see [`advice`].
+pub(crate) fn reasons(snapshot: &Snapshot, drop_in: bool) -> Vec<String> {
     let why = |Judged { job, .. }: &Judged| {
-        let last = job.last.as_ref()?;
-        let what = match last.outcome {
-            Outcome::Held => format!("; irsync allow {} makes them", job.name),
-            _ => String::new(),
-        };
-        Some(format!("{}: {}{what}", job.name, last.why.as_ref()?))
+        let last = job.last.as_ref().filter(|last| !last.outcome.is_success())?;
+        let mut line = format!("{}: {}", job.name, last.why.clone().unwrap_or_else(|| name_of(last)));
+        if job.failures > 1 {
+            let _ = write!(line, "; {} failures in a row", job.failures);
+        }
+        if let Some(advice) = advice(last.outcome, &job.name, drop_in) {
+            let _ = write!(line, "; {advice}");
+        }
+        Some(line)
     };
     snapshot.jobs.iter().filter_map(why).collect()
+}
+
+/// What somebody who reads of such a sync can do. `drop_in`: there is no configuration that could be checked.
+pub(crate) fn advice(outcome: Outcome, job: &str, drop_in: bool) -> Option<String> {
+    match outcome {
+        _ if job == REPORT => None,
+        Outcome::Held => Some(format!(
+            "when the server is in order again, this passes by itself; only if the deletions are meant: irsync allow {job}"
+        )),
+        Outcome::Permanent => {
+            let ask = if drop_in { "" } else { " (irsync check --online asks the server what is wrong)" };
+            Some(format!("after mending it: irsync now {job}{ask}"))
+        }
+        _ => None,
+    }
+}
+
+/// The code with its name, or what refused or killed it: for somebody who looks it up.
+pub(super) fn name_of(last: &LastRun) -> String {
+    match last.code {
+        Some(code) => format!("code {code} ({})", last.reason),
+        None => last.reason.clone(),
+    }
 }
 
 fn join(row: &[Cell], widths: &[usize], paint: bool) -> String {
@@ -106,9 +137,10 @@ fn row(judged: &Judged, now: Time) -> [Cell; 8] {
     [
         (job.name.clone(), PLAIN),
         match health {
+            // For machines it is ok: nobody has to look after it yet.
+            Health::Ok if job.last_success.is_none() => (NEW.to_owned(), PLAIN),
             Health::Ok => (health.name().to_owned(), GREEN),
             Health::Off => (health.name().to_owned(), DIM),
-            _ if job.failures > 1 => (format!("{} ({})", health.name(), job.failures), RED),
             _ => (health.name().to_owned(), RED),
         },
         (state, if busy { CYAN } else { PLAIN }),
@@ -126,7 +158,7 @@ fn last_sync(job: &JobStatus) -> Cell {
     if !last.outcome.is_success() {
         match last.code {
             Some(code) => {
-                let _ = write!(text, ", {code} {}", last.reason);
+                let _ = write!(text, ", code {code}");
             }
             None => {
                 let _ = write!(text, ", {}", last.reason);
@@ -180,9 +212,9 @@ mod tests {
         assert_eq!(
             plain,
             [
-                "JOB          HEALTH     STATE    FOR    NEXT    LAST SYNC                            ENDED   LAST SUCCESS",
-                "media        stale (2)  syncing  1m40s  in 30s  transient, 10 RERR_SOCKETIO          2m ago  5m ago",
-                "a-long-name  ok         waiting  1m40s  in 30s  success, 1 file, 2.0 KiB, took 1.2s  2m ago  50s ago",
+                "JOB          HEALTH  STATE    FOR    NEXT    LAST SYNC                            ENDED   LAST SUCCESS",
+                "media        stale   syncing  1m40s  in 30s  transient, code 10                   2m ago  5m ago",
+                "a-long-name  ok      waiting  1m40s  in 30s  success, 1 file, 2.0 KiB, took 1.2s  2m ago  50s ago",
             ]
         );
         for (painted, plain) in table(&seen(&jobs, 1000), true).iter().zip(&plain) {
@@ -200,14 +232,43 @@ mod tests {
     }
 
     #[test]
-    fn every_failure_has_its_reason() {
+    fn every_failure_has_its_reason_how_often_and_what_to_do() {
         let (mut quiet, mut well) = (with(Outcome::Partial), with(Outcome::Success));
         for job in [&mut quiet, &mut well] {
             job.last.as_mut().unwrap().why = None;
         }
         let new = JobStatus { last: None, ..full() };
-        let expected = ["media: rsync: failed to connect to server: Connection refused (111)"];
-        assert_eq!(reasons(&seen(&[quiet, full(), new, well], 1000)), expected);
+        const WHY: &str = "media: rsync: failed to connect to server: Connection refused (111)";
+        let often = format!("{WHY}; 2 failures in a row");
+        quiet.failures = 1;
+        let shown = reasons(&seen(&[quiet, full(), new, well], 1000), false);
+        assert_eq!(shown, ["media: code 10 (RERR_SOCKETIO)", &often]);
+        let told = |outcome, drop_in| reasons(&seen(&[with(outcome)], 1000), drop_in).join("\n");
+        assert_eq!(
+            told(Outcome::Held, false),
+            format!("{often}; when the server is in order again, this passes by itself; only if the deletions are meant: irsync allow media")
+        );
+        assert_eq!(
+            told(Outcome::Permanent, false),
+            format!(
+                "{often}; after mending it: irsync now media (irsync check --online asks the server what is wrong)"
+            )
+        );
+        assert_eq!(told(Outcome::Permanent, true), format!("{often}; after mending it: irsync now media"));
+        assert_eq!(advice(Outcome::Permanent, REPORT, false), None, "irsync's own job");
+    }
+
+    #[test]
+    fn a_job_without_a_success_is_new_to_people_only() {
+        let job = JobStatus { last: None, last_success: None, failures: 0, ..full() };
+        let told = |job: &JobStatus, now| {
+            let snapshot = seen(std::slice::from_ref(job), now);
+            (table(&snapshot, false)[1].split_whitespace().nth(1).unwrap().to_owned(), snapshot.jobs[0].health.name())
+        };
+        assert_eq!(told(&job, 150), ("new".into(), "ok"));
+        assert_eq!(told(&job, 1000), ("stale".into(), "stale"));
+        assert_eq!(told(&JobStatus { last_success: Some(at(120)), ..job.clone() }, 150), ("ok".into(), "ok"));
+        assert_eq!(told(&JobStatus { last: full().last, ..job }, 150), ("failing".into(), "failing"));
     }
 
     #[test]

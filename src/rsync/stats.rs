@@ -221,6 +221,19 @@ mod tests {
     }
 
     #[test]
+    fn any_later_label_may_be_the_next_one() {
+        let end = "sent 1 bytes  received 2 bytes  3 bytes/sec\ntotal size is 1  speedup is 1\n";
+        for (at, label) in LABELS.iter().enumerate() {
+            let block = format!("Number of files: 6\n{label}: 7\n{end}");
+            // The first label again begins a block anew.
+            let listed = if at == 0 { 7 } else { 6 };
+            assert_eq!(read(&block).and_then(|counts| counts.listed), Some(listed), "{label}");
+            let again = format!("Number of files: 6\n{label}: 7\nNumber of files: 8\n{end}");
+            assert_eq!(read(&again).and_then(|counts| counts.listed), Some(8), "{label}");
+        }
+    }
+
+    #[test]
     fn numbers_of_a_message_or_of_a_name_are_nobodys() {
         let motd = STATS_3_5.replace("transferred: 4", "transferred: 77");
         assert_eq!(read(&format!("{motd}{STATS_3_5}")).unwrap().files, Some(4), "the last block counts");

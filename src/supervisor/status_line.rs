@@ -2,7 +2,7 @@
 
 use crate::job::Time;
 use crate::report::board::{JobStatus, Stamp, State};
-use crate::report::human::Span;
+use crate::report::human::{In, Span};
 use std::fmt::Write;
 
 /// One line of what a job is doing, for SIGUSR2.
@@ -22,7 +22,7 @@ pub(super) fn status_line(status: &JobStatus, now: Time) -> String {
         let _ = write!(text, ", pid {pid}");
     }
     if let Some(next) = &status.next_run {
-        let _ = write!(text, ", next in {}", Span(next.mono.since(now)));
+        let _ = write!(text, ", next {}", In(next.mono.since(now)));
     }
     match (&status.last, &status.last_success) {
         (None, _) => text.push_str(", no sync finished yet"),
@@ -36,6 +36,6 @@ pub(super) fn status_line(status: &JobStatus, now: Time) -> String {
             }
         }
     }
-    let _ = write!(text, ", {} syncs, {} in a row without success", status.runs, status.failures);
+    let _ = write!(text, ", {} syncs, {} failures in a row", status.runs, status.failures);
     text
 }

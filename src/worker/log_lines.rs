@@ -5,14 +5,15 @@ use super::sync_report::SyncReport;
 use crate::config::keys::Id;
 use crate::config::mask::masked;
 use crate::config::report::REPORT;
-use crate::config::Arguments;
+use crate::config::{Arguments, Job};
 use crate::job::deletions::{Held, Why};
 use crate::job::narrator::{Counts, Narrator, Telling};
 use crate::job::Conclusion;
 use crate::job::{Cause, Outcome, Step, Time};
-use crate::report::human::Span;
+use crate::report::human::{In, Span};
 use crate::report::log_bounds::Memory;
 use crate::report::logging;
+use crate::report::table::advice;
 use crate::rsync::changes::News;
 use crate::rsync::outcome::Exit;
 use crate::text;
@@ -99,7 +100,7 @@ pub(super) fn log_fallback(memory: &Mutex<Memory>, job: &str, report: &SyncRepor
 /// The one line of a sync, and now and then that of many. `told`: the same deletions were held before, and their owner has
 /// read it. Gives whether it was told aloud.
 pub(super) fn log_conclusion(
-    job: &str,
+    job: &Job,
     report: &SyncReport,
     conclusion: &Conclusion,
     told: bool,
@@ -113,7 +114,7 @@ pub(super) fn log_conclusion(
         (Outcome::Held, _) => log::Level::Warn,
         (_, Telling::Quiet) => log::Level::Debug,
         // Each report is one: nobody wants to read that four times an hour.
-        (Outcome::Success | Outcome::Warning, _) if job == REPORT => log::Level::Debug,
+        (Outcome::Success | Outcome::Warning, _) if job.name == REPORT => log::Level::Debug,
         (Outcome::Success | Outcome::Warning, _) => log::Level::Info,
         (Outcome::Permanent, _) => log::Level::Error,
         _ => log::Level::Warn,
@@ -122,9 +123,14 @@ pub(super) fn log_conclusion(
         Telling::Aloud(untold) if untold > 0 => format!(" ({untold} more like it were not logged)"),
         _ => String::new(),
     };
-    log::log!(level, "{job}: {}{untold}", sentence(job, report, conclusion));
+    log::log!(
+        level,
+        "{}: {}{untold}",
+        job.name,
+        sentence(&job.name, report, conclusion, !job.arguments.may_be_added_to())
+    );
     if let Some((span, counts)) = narrator.summary(now) {
-        log::info!("{job}: {}", summary(span, counts));
+        log::info!("{}: {}", job.name, summary(span, counts));
     }
     level < log::Level::Debug
 }
@@ -164,7 +170,7 @@ fn listed(news: &News) -> String {
     text
 }
 
-fn sentence(job: &str, report: &SyncReport, conclusion: &Conclusion) -> String {
+fn sentence(job: &str, report: &SyncReport, conclusion: &Conclusion, drop_in: bool) -> String {
     let mut text = format!("sync {}: ", conclusion.outcome);
     if let Some(why) = conclusion.cause {
         let _ = write!(text, "{}, ended by irsync; ", cause(why, Step::Rsync, report.stalled.as_deref()));
@@ -177,7 +183,7 @@ fn sentence(job: &str, report: &SyncReport, conclusion: &Conclusion) -> String {
         (None, name) => text.push_str(name),
     }
     if let Some(held) = &conclusion.held {
-        let _ = write!(text, ", {}: `irsync allow {job}` makes them", self::held(held));
+        let _ = write!(text, ", {}", self::held(held));
     }
     // How rsync exits tells nothing new where irsync has made it exit.
     if let (Some(note), None, None) = (&report.note, conclusion.cause, conclusion.held) {
@@ -202,14 +208,19 @@ fn sentence(job: &str, report: &SyncReport, conclusion: &Conclusion) -> String {
         let _ = write!(text, ", {} repaired", report.repaired);
     }
     if conclusion.failures > 1 {
-        let _ = write!(text, ", {} in a row without success", conclusion.failures);
+        let _ = write!(text, ", {} failures in a row", conclusion.failures);
     }
     if let Some(next) = conclusion.next.filter(|_| conclusion.cause != Some(Cause::Rollback)) {
-        let _ = write!(text, "; next in {}", Span(next));
+        let _ = write!(text, "; next {}", In(next));
     }
     let failed = !conclusion.outcome.is_success() && conclusion.cause.is_none();
     if let Some(telling) = report.telling.as_ref().filter(|_| failed) {
         let _ = write!(text, "; it said: {telling}");
+    }
+    // Where each job runs one time there is no irsync that could be asked.
+    let advised = conclusion.next.is_some() || conclusion.outcome == Outcome::Held;
+    if let Some(advice) = advice(conclusion.outcome, job, drop_in).filter(|_| advised) {
+        let _ = write!(text, "; {advice}");
     }
     text
 }
@@ -268,7 +279,7 @@ mod tests {
             ..SyncReport::default()
         };
         assert_eq!(
-            sentence("media", &ok, &conclusion(Outcome::Success, None, Some(31_200), 0)),
+            sentence("media", &ok, &conclusion(Outcome::Success, None, Some(31_200), 0), false),
             "sync success: code 0 (RERR_OK), took 400ms, 3 files, 10240 bytes; next in 31.2s"
         );
         let stalled = SyncReport {
@@ -279,29 +290,29 @@ mod tests {
         };
         let why = Some(Cause::NoProgress(Duration::from_secs(5)));
         assert_eq!(
-            sentence("media", &stalled, &conclusion(Outcome::Stalled, why, Some(2000), 2)),
-            "sync stalled: no progress for 5s, ended by irsync; code 20 (RERR_SIGNAL), took 7s, 2 in a row without success; next in 2s"
+            sentence("media", &stalled, &conclusion(Outcome::Stalled, why, Some(2000), 2), false),
+            "sync stalled: no progress for 5s, ended by irsync; code 20 (RERR_SIGNAL), took 7s, 2 failures in a row; next in 2s"
         );
         let while_connecting = SyncReport { stalled: Some("while connecting".into()), ..stalled };
         assert_eq!(
-            sentence("media", &while_connecting, &conclusion(Outcome::Stalled, why, None, 1)),
+            sentence("media", &while_connecting, &conclusion(Outcome::Stalled, why, None, 1), false),
             "sync stalled: no progress for 5s while connecting, ended by irsync; code 20 (RERR_SIGNAL), took 7s"
         );
         let resumed = SyncReport { fetched: Some(10), resumed: Some(4096), ..ok };
         assert_eq!(
-            sentence("media", &resumed, &conclusion(Outcome::Success, None, None, 0)),
+            sentence("media", &resumed, &conclusion(Outcome::Success, None, None, 0), false),
             "sync success: code 0 (RERR_OK), took 400ms, 3 files, 10240 bytes, resumed from 4096 bytes"
         );
         let killed =
             SyncReport { reason: "SIGKILL".into(), note: Some("out of memory?".into()), ..SyncReport::default() };
         assert_eq!(
-            sentence("media", &killed, &conclusion(Outcome::Stalled, why, None, 1)),
+            sentence("media", &killed, &conclusion(Outcome::Stalled, why, None, 1), false),
             "sync stalled: no progress for 5s, ended by irsync; SIGKILL"
         );
         let skipped =
             SyncReport { reason: "lock".into(), note: Some("irsync 7 has it".into()), ..SyncReport::default() };
         assert_eq!(
-            sentence("media", &skipped, &conclusion(Outcome::Skipped, None, Some(1000), 1)),
+            sentence("media", &skipped, &conclusion(Outcome::Skipped, None, Some(1000), 1), false),
             "sync skipped: lock, irsync 7 has it; next in 1s"
         );
         let failed = SyncReport {
@@ -310,8 +321,39 @@ mod tests {
             ..SyncReport::default()
         };
         assert_eq!(
-            sentence("media", &failed, &conclusion(Outcome::Transient, None, None, 1)),
+            sentence("media", &failed, &conclusion(Outcome::Transient, None, None, 1), false),
             "sync transient: cannot start rsync \"x\""
+        );
+    }
+
+    #[test]
+    fn what_the_owner_has_to_do_stands_at_the_end() {
+        let refused = SyncReport {
+            code: Some(5),
+            reason: "RERR_STARTCLIENT".into(),
+            telling: Some("@ERROR: auth failed on module media".into()),
+            ..SyncReport::default()
+        };
+        let told = |next, drop_in| sentence("media", &refused, &conclusion(Outcome::Permanent, None, next, 1), drop_in);
+        const SAID: &str = "sync permanent: code 5 (RERR_STARTCLIENT)";
+        assert_eq!(
+            told(Some(0), false),
+            format!(
+                "{SAID}; next at once; it said: @ERROR: auth failed on module media; after mending it: irsync now media \
+                 (irsync check --online asks the server what is wrong)"
+            )
+        );
+        assert!(told(Some(0), true).ends_with("; after mending it: irsync now media"));
+        assert_eq!(told(None, false), format!("{SAID}; it said: @ERROR: auth failed on module media"), "irsync once");
+        let held = Conclusion {
+            held: Some(Held { count: 50, why: Why::Empties }),
+            ..conclusion(Outcome::Held, None, Some(30_000), 1)
+        };
+        assert_eq!(
+            sentence("media", &SyncReport { code: Some(0), reason: "RERR_OK".into(), ..refused }, &held, false),
+            "sync held: code 0 (RERR_OK), 50 deletions are held (no file would be left); next in 30s; it said: @ERROR: auth \
+             failed on module media; when the server is in order again, this passes by itself; only if the deletions are \
+             meant: irsync allow media"
         );
     }
 

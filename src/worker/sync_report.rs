@@ -49,6 +49,9 @@ pub(super) struct Failed {
     reason: String,
     note: Option<String>,
     telling: Option<String>,
+    files: Option<u64>,
+    bytes: Option<u64>,
+    fetched: Option<u64>,
 }
 
 impl SyncReport {
@@ -75,6 +78,7 @@ impl SyncReport {
 
     /// This is the last of several passes of rsync: what the ones before it did is part of the sync.
     pub(super) fn after(mut self, before: SyncReport) -> SyncReport {
+        let (files, bytes, fetched) = (before.files, before.bytes, before.fetched);
         let sum = |a: Option<u64>, b: Option<u64>| match (a, b) {
             (Some(a), Some(b)) => Some(a.saturating_add(b)),
             (a, b) => a.or(b),
@@ -89,16 +93,21 @@ impl SyncReport {
         self.resumed = self.resumed.or(before.resumed);
         self.failed = match before.code {
             Some(0) => before.failed,
-            code => Some(Failed { code, reason: before.reason, note: before.note, telling: before.telling }),
+            code => {
+                let SyncReport { reason, note, telling, .. } = before;
+                Some(Failed { code, reason, note, telling, files, bytes, fetched })
+            }
         };
         self
     }
 
-    /// The last pass only counted, and ended well: what is to be told is how the one before it failed.
+    /// The last pass only counted, and ended well: what is to be told is how the one before it failed. What that one transferred
+    /// is not known where rsync did not say, and the last pass knows nothing of it.
     pub(super) fn tell_of_failed(&mut self) {
         if let (Some(0), Some(failed)) = (self.code, self.failed.take()) {
             (self.code, self.reason, self.note, self.telling) =
                 (failed.code, failed.reason, failed.note, failed.telling);
+            (self.files, self.bytes, self.fetched) = (failed.files, failed.bytes, failed.fetched);
         }
     }
 
@@ -112,5 +121,26 @@ impl SyncReport {
     /// rsync was not started.
     pub(super) fn of_refusal(reason: &str, note: String) -> SyncReport {
         SyncReport { reason: reason.to_owned(), note: Some(note), ..SyncReport::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_failed_pass_did_not_count_is_not_known() {
+        let counted =
+            SyncReport { code: Some(0), files: Some(0), bytes: Some(194), fetched: Some(0), ..SyncReport::default() };
+        let full =
+            SyncReport { code: Some(11), telling: Some("No space left on device".into()), ..SyncReport::default() };
+        let told = |before: SyncReport| {
+            let mut report = counted.clone().after(before);
+            report.tell_of_failed();
+            (report.code, report.files, report.bytes, report.fetched)
+        };
+        assert_eq!(told(full.clone()), (Some(11), None, None, None));
+        assert_eq!(told(SyncReport { files: Some(3), ..full }), (Some(11), Some(3), None, None));
+        assert_eq!(told(counted.clone()), (Some(0), Some(0), Some(388), Some(0)), "no pass has failed");
     }
 }

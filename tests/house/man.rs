@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// When what the pages say was last changed.
-const DATE: &str = "2026-11-25";
+const DATE: &str = "2026-11-30";
 
 /// Keys of the status file's first section.
 const OWN_KEYS: &[(&str, &str)] = &[
@@ -33,7 +33,7 @@ const OWN_KEYS: &[(&str, &str)] = &[
 
 /// Keys of a job's section.
 const JOB_KEYS: &[(&str, &str)] = &[
-    ("state", "`disabled`, `waiting`, `syncing`, `hook`, `stopping`, `unkillable` (it hangs in the kernel) or `stopped`"),
+    ("state", "`disabled`, `waiting`, `paused`, `syncing`, `hook`, `stopping`, `unkillable` (it hangs in the kernel) or `stopped`"),
     ("step", "what runs while the state is `hook`: the hook's key"),
     ("since, since_mono", "when that state began"),
     ("next_run, next_run_mono", "when the next sync starts"),
@@ -49,7 +49,7 @@ const JOB_KEYS: &[(&str, &str)] = &[
     ("progress_known", "files known so far"),
     ("progress_list_growing", "`yes` while rsync still finds more"),
     ("current_file", "the file that rsync named last"),
-    ("last_outcome", "how the last sync ended: `success`, `warning`, `partial`, `busy`, `transient`, `permanent`, `disk`, `stalled` or `skipped`"),
+    ("last_outcome", "how the last sync ended: `success`, `warning`, `partial`, `held`, `busy`, `transient`, `permanent`, `disk`, `stalled` or `skipped`"),
     ("last_code", "rsync's exit code"),
     ("last_reason", "the code's name, the signal, or the key that refused the sync"),
     ("last_kind", "what a sync was partial for: `times`, `links`, `owners`, `names`, `unreadable`, `busy`, `too_large` or `other`"),
@@ -69,7 +69,7 @@ const JOB_KEYS: &[(&str, &str)] = &[
     ("stalls", "of them ended because of a limit"),
     ("kills", "SIGKILLs sent because SIGTERM was not enough"),
     ("files_total, bytes_total", "files and bytes transferred by all of them"),
-    ("repaired_total", "files whose content was wrong here, although size and time were right; see \\fBverify_every\\fR"),
+    ("repaired_total", "files whose content was wrong here, although size and time were right; see `verify_every`"),
     ("runs_success, runs_warning, runs_partial, runs_held, runs_busy, runs_transient, runs_permanent, runs_disk, runs_stalled, runs_skipped", "finished syncs by outcome"),
     ("rsync_version", "the version of rsync in use"),
 ];
@@ -149,6 +149,28 @@ fn every_key_of_the_status_file_is_documented_and_no_other() {
         for key in written {
             assert!(json.contains(&format!("\"{key}\":")), "{key} is not in {json}");
         }
+    }
+}
+
+#[test]
+fn every_word_that_a_key_may_hold_is_documented() {
+    let outcomes = Outcome::ALL.map(Outcome::name);
+    let (states, kinds) = (State::ALL.map(State::name), Kind::ALL.map(Kind::name));
+    for (key, words) in [("state", &states[..]), ("last_outcome", &outcomes), ("last_kind", &kinds)] {
+        let (_, text) = JOB_KEYS.iter().find(|(name, _)| *name == key).unwrap();
+        let mut told: Vec<&str> = text.split('`').skip(1).step_by(2).collect();
+        let mut words = words.to_vec();
+        told.sort_unstable();
+        words.sort_unstable();
+        assert_eq!(told, words, "{key}");
+    }
+}
+
+#[test]
+fn no_escape_of_the_pages_is_shown_as_it_is() {
+    for page in [irsync_8(), ini_5()] {
+        let shown: Vec<&str> = page.lines().filter(|line| line.contains("\\ef")).collect();
+        assert!(shown.is_empty(), "{shown:?}");
     }
 }
 

@@ -335,11 +335,11 @@ impl Worker {
             // What stands in for rsync on a command line says all that it did.
             self.narrator.listen();
         }
-        let (name, narrator) = (&self.job.name, &mut self.narrator);
-        let aloud = log_lines::log_conclusion(name, &report, &conclusion, told, narrator, clock::now());
+        let (job, narrator) = (&self.job, &mut self.narrator);
+        let aloud = log_lines::log_conclusion(job, &report, &conclusion, told, narrator, clock::now());
         // What a sync began with that came to nothing is no change yet.
         if conclusion.outcome.pace() == Pace::Interval {
-            log_lines::log_news(name, &report.news, aloud);
+            log_lines::log_news(&job.name, &report.news, aloud);
         }
         self.show.concluded(report, &conclusion);
     }

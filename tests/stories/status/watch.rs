@@ -27,7 +27,7 @@ fn watch_redraws_in_place_and_gives_the_terminal_back() {
         let lines: Vec<&str> = screen.lines().collect();
         assert!(lines[0].starts_with("irsync "), "{screen}");
         assert!(lines[2].starts_with("JOB    HEALTH  STATE    "), "{screen}");
-        assert!(lines[3].starts_with("media  ok      syncing  "), "{screen}");
+        assert!(lines[3].starts_with("media  new     syncing  "), "{screen}");
         assert!(lines[4].starts_with("logs   ok      waiting  "), "{screen}");
         assert!(
             lines[6].starts_with("media  [############------------]    50%  1.0 MiB  1.0 MiB/s  9s left"),
@@ -75,7 +75,7 @@ fn narrow_terminal_gets_lines_that_fit() {
     wait_until("a frame", || pty.text().contains("\x1b[J"));
     let screen = pty.screen();
     assert!(screen.lines().all(|line| line.chars().count() <= 30), "{screen}");
-    assert!(screen.contains("\nmedia  ok"), "{screen}");
+    assert!(screen.contains("\nmedia  new"), "{screen}");
     watch.signal(Signal::SIGINT);
     watch.wait();
     irsync.stop();
