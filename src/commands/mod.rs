@@ -14,6 +14,7 @@ pub(crate) mod guard;
 pub(crate) mod history;
 pub(crate) mod once;
 mod places;
+mod refused;
 pub(crate) mod report;
 pub(crate) mod run;
 mod seen;

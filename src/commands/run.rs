@@ -1,6 +1,6 @@
 //! `irsync run` and drop-in mode.
 
-use super::{complain, EXIT_CONFIG};
+use super::{complain, refused, EXIT_CONFIG};
 use crate::config::{trust, Config, Global, Loaded, Loader, Warning};
 use crate::os::own;
 use crate::os::terminal;
@@ -11,13 +11,18 @@ use std::process::ExitCode;
 /// Supervises every job of the file until stopped.
 pub(crate) fn run(path: &Path) -> ExitCode {
     let mut loader = Loader::new(path);
-    match read(&mut loader) {
+    match load(&mut loader) {
         Ok(Loaded { config, warnings, left_out, .. }) => {
+            refused::forget(&config.global);
             show_warnings(&warnings);
             let manner = Manner { spread: !terminal::was_typed(), ..Manner::RUN };
             exit_code(supervise(config, manner, &left_out, Some(reload(loader))))
         }
-        Err(code) => code,
+        Err(Refused { global, why }) => {
+            complain(&why);
+            refused::tell(&global, &why);
+            ExitCode::from(EXIT_CONFIG)
+        }
     }
 }
 
@@ -25,21 +30,41 @@ pub(crate) fn run(path: &Path) -> ExitCode {
 pub(crate) fn drop_in(config: Config) -> ExitCode {
     match check_folders(&config.global) {
         Ok(()) => exit_code(supervise(config, Manner::DROP_IN, &[], None)),
-        Err(code) => code,
+        Err(why) => {
+            complain(&why);
+            ExitCode::from(EXIT_CONFIG)
+        }
     }
 }
 
 /// Reads the file, or says what is wrong with it.
 pub(super) fn read(loader: &mut Loader) -> Result<Loaded, ExitCode> {
-    let loaded = loader.load().map_err(|errors| {
-        complain(&format!("{errors}\n"));
+    load(loader).map_err(|Refused { why, .. }| {
+        complain(&why);
         ExitCode::from(EXIT_CONFIG)
-    })?;
-    check_folders(&loaded.config.global).map(|()| loaded.held())
+    })
 }
 
-/// Refuses to keep irsync's files where others could put theirs.
-fn check_folders(global: &Global) -> Result<(), ExitCode> {
+/// A configuration with which irsync does not start.
+struct Refused {
+    /// Its global keys, as far as they can be read.
+    global: Box<Global>,
+    /// Lines.
+    why: String,
+}
+
+fn load(loader: &mut Loader) -> Result<Loaded, Refused> {
+    match loader.load() {
+        Ok(loaded) => match check_folders(&loaded.config.global) {
+            Ok(()) => Ok(loaded.held()),
+            Err(why) => Err(Refused { global: Box::new(loaded.config.global), why }),
+        },
+        Err(errors) => Err(Refused { global: Box::new(loader.global_in_error()), why: format!("{errors}\n") }),
+    }
+}
+
+/// Refuses to keep irsync's files where others could put theirs; why, as a line.
+fn check_folders(global: &Global) -> Result<(), String> {
     for (key, folder) in trust::folders(global) {
         if own::narrow(&folder) {
             complain(&format!(
@@ -48,8 +73,7 @@ fn check_folders(global: &Global) -> Result<(), ExitCode> {
             ));
         }
         if let Some(fault) = trust::folder_fault(&folder) {
-            complain(&format!("irsync: {key}: {fault}\n"));
-            return Err(ExitCode::from(EXIT_CONFIG));
+            return Err(format!("irsync: {key}: {fault}\n"));
         }
     }
     Ok(())

@@ -14,7 +14,8 @@ use super::read;
 use super::sheet::{Page, Sheet};
 use super::trust;
 use super::values::Value;
-use super::Config;
+use super::view::View;
+use super::{Config, Global};
 use std::cmp::Ordering;
 use std::fs;
 use std::io;
@@ -109,6 +110,22 @@ impl Loader {
         let mut untrusted = None;
         let includes = self.includes(&main, &mut warnings, &mut untrusted);
         self.take(&main, includes, warnings, untrusted)
+    }
+
+    /// The global keys of a file that is in error, as far as they can be read; for one that cannot, or is in doubt, its default.
+    pub fn global_in_error(&self) -> Global {
+        let main = Page::read(&self.path, false);
+        let includes = self.includes(&main, &mut Vec::new(), &mut None);
+        let in_order =
+            includes.iter().filter_map(|include| include.page.as_ref()).filter(|page| page.errors.is_empty());
+        let mut sheet = Sheet::lay(std::iter::once(&main).chain(in_order));
+        sheet.global.entries.retain(|entry| {
+            let name = Some(entry.key.name);
+            let doubts =
+                |error: &Error| error.section.is_none() && (error.key.as_deref() == name || error.nearest == name);
+            entry.value != Value::Refused && !main.errors.iter().any(doubts)
+        });
+        Global::read(&View::global(&sheet))
     }
 
     /// What was read, judged as a whole.

@@ -59,6 +59,33 @@ pub(crate) fn complain_if_unheard(global: &Global) {
     }
 }
 
+/// Brings what ends irsync before its log is started into that log, in at most `limit`. It was said on stderr already: where nobody
+/// hears that, and the log does not take it, it is told by another way.
+pub(crate) fn tell_unstarted(global: &Global, lines: &[&str], limit: Duration) {
+    if !write_unstarted(global, lines, limit) && log_resort::nobody_hears_stderr() {
+        let failed = if global.log == LogTarget::Syslog { Way::Syslog } else { Way::Stderr };
+        lines.iter().for_each(|line| log_resort::tell(Some(failed), line));
+    }
+}
+
+fn write_unstarted(global: &Global, lines: &[&str], limit: Duration) -> bool {
+    let Some(mut sink) = Sink::new(global).ok().filter(|_| global.log != LogTarget::Stderr) else { return false };
+    let mut records = Vec::new();
+    for line in lines {
+        records.extend(utc::rfc3339(utc::seconds(SystemTime::now())));
+        records.extend(b" [ERROR] ");
+        text::escape_into(&mut records, line.as_bytes(), LINE_LIMIT);
+        records.push(b'\n');
+    }
+    // A thread, because a FIFO that nobody reads and a dead disk make it wait for ever.
+    let writer = std::thread::Builder::new().spawn(move || sink.write(&records).is_ok());
+    let (Ok(writer), started) = (writer, Instant::now()) else { return false };
+    while !writer.is_finished() && started.elapsed() < limit {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    writer.is_finished() && writer.join().unwrap_or(false)
+}
+
 /// Waits until everything is written, at most `limit`; false if something is left.
 pub(crate) fn flush(limit: Duration) -> bool {
     LOG.get().map_or(true, |shared| shared.flush(limit))

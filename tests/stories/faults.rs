@@ -132,6 +132,23 @@ fn log_that_nobody_can_read_is_told_on_the_console_once_and_by_check() {
 }
 
 #[test]
+fn a_file_in_error_is_told_on_the_console_where_nobody_hears_stderr() {
+    if !is_root("a_file_in_error_is_told_on_the_console_where_nobody_hears_stderr") {
+        return;
+    }
+    // A console, a syslogd that is not there, a folder that is missing, a key in doubt.
+    for log in ["stderr", "syslog", "DIR/none/irsync.log", "tty"] {
+        let rig = Rig::new("refused-unheard");
+        rig.ini(&format!("log = {log}\n{MEDIA}intervall = 5m\n"));
+        assert_eq!(with_console(&rig, "/dev/null").wait().code(), Some(78));
+        let heard = rig.read("console");
+        for line in ["[media] intervall: unknown key", "irsync is not started: mend this"] {
+            assert!(heard.contains(line), "{log}: {heard}");
+        }
+    }
+}
+
+#[test]
 fn status_folder_that_goes_and_comes_back() {
     let rig = Rig::new("status-folder");
     rig.ini(&format!("status_file = DIR/state/status\n{MEDIA}"));

@@ -5,6 +5,7 @@ mod idle;
 mod lock;
 mod output;
 mod quiet;
+mod refused;
 mod reload;
 mod signals;
 mod soak;
