@@ -1,5 +1,6 @@
 //! `irsync check`: what a configuration comes to, and what in it will hurt in the field.
 
+use super::check_online::Look;
 use super::once::unknown_jobs;
 use super::{check_job, check_online, check_watchdog, complain, say, EXIT_CONFIG, EXIT_USAGE};
 use crate::config::expand::Variables;
@@ -109,24 +110,29 @@ pub(crate) fn check(path: &Path, names: &[String], all: bool, online: bool) -> E
     for line in warnings.iter().chain(&refused) {
         complain(&format!("{line}\n"));
     }
-    let served = match online {
+    let look = match online {
         true => {
             let asked = |job: &&Job| (job.enabled || !names.is_empty()) && !unfit.contains(&job.name);
             check_online::ask(path, &config.jobs.iter().filter(asked).collect::<Vec<_>>())
         }
-        false => true,
+        false => Look::default(),
     };
-    match (refused.is_empty(), served) {
-        (true, true) => say(&verdict(path, &config, warnings.len())).err().unwrap_or(ExitCode::SUCCESS),
-        (true, false) => ExitCode::FAILURE,
+    match (refused.is_empty(), look.failed) {
+        (true, false) => say(&verdict(path, &config, warnings.len(), &look)).err().unwrap_or(ExitCode::SUCCESS),
+        (true, true) => ExitCode::FAILURE,
         (false, _) => ExitCode::from(EXIT_CONFIG),
     }
 }
 
-fn verdict(path: &Path, config: &Config, warnings: usize) -> String {
+fn verdict(path: &Path, config: &Config, warnings: usize, look: &Look) -> String {
+    let warnings = warnings + look.warnings;
     let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     let warned = if warnings > 0 { format!(", {}", count(warnings, "warning")) } else { String::new() };
-    format!("{}: OK, {}{warned}\n", path.display(), count(config.jobs.len(), "job"))
+    let held = match look.held.is_empty() {
+        true => String::new(),
+        false => format!("; a sync of {} would be held", look.held.join(", ")),
+    };
+    format!("{}: OK, {}{warned}{held}\n", path.display(), count(config.jobs.len(), "job"))
 }
 
 /// What differs from the defaults, and the commands.

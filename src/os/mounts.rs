@@ -1,6 +1,7 @@
 //! Mount points and free space: what the preconditions look at before rsync may write.
 #![forbid(unsafe_code)]
 
+use nix::sys::statvfs::FsFlags;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -58,8 +59,12 @@ pub(super) fn unescape(field: &[u8]) -> Vec<u8> {
 pub(crate) struct Free {
     /// Bytes an ordinary user may still write.
     pub bytes: u64,
+    /// Bytes that it has in all; 0: it does not say, and the free ones mean nothing.
+    pub size: u64,
     /// Files that may still be made; None where the file system has no such limit.
     pub inodes: Option<u64>,
+    /// Nobody may write there now.
+    pub read_only: bool,
 }
 
 /// Free space at `path`, or at the nearest parent that exists.
@@ -75,13 +80,19 @@ pub(crate) fn free(path: &Path) -> io::Result<Free> {
     let stat = nix::sys::statvfs::statvfs(&existing)?;
     // The fields' width differs between architectures.
     #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
-    let (blocks, size, files, left) = (
+    let (all, blocks, size, files, left) = (
+        stat.blocks() as u64,
         stat.blocks_available() as u64,
         stat.fragment_size() as u64,
         stat.files() as u64,
         stat.files_available() as u64,
     );
-    Ok(Free { bytes: blocks.saturating_mul(size), inodes: (files > 0).then_some(left) })
+    Ok(Free {
+        bytes: blocks.saturating_mul(size),
+        size: all.saturating_mul(size),
+        inodes: (files > 0).then_some(left),
+        read_only: stat.flags().contains(FsFlags::ST_RDONLY),
+    })
 }
 
 #[cfg(test)]

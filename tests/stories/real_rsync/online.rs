@@ -2,6 +2,8 @@
 
 use super::{big_file, media, real, wait_mid_file};
 use crate::common::daemon::{free_port, AUTH, PASSWORD};
+use crate::common::is_root;
+use crate::common::mount::Tmpfs;
 use std::net::TcpListener;
 use std::process::Output;
 
@@ -119,4 +121,57 @@ fn a_server_that_says_nothing_is_not_waited_for() {
     assert!(out.contains("connection: ok; greeting: FAILED"), "{out}");
     assert!(err.contains("says nothing more") && err.contains("after 1s"), "{err}");
     rig.assert_nothing_left();
+}
+
+#[test]
+fn a_full_or_small_or_read_only_destination_is_warned_of() {
+    if !is_root("a_full_or_small_or_read_only_destination_is_warned_of") {
+        return;
+    }
+    let Some(rig) = real("online-room") else { return };
+    big_file(&rig, "served/big.bin", 300);
+    let daemon = rig.daemon("read only = yes");
+    let card = Tmpfs::new(&rig.path("card"), "200k");
+    media(&rig, &daemon.url(), "DIR/card/media/", "");
+    let warned = || {
+        let output = rig.run(&["check", "--online"]);
+        let (out, err) = words(&output);
+        assert_eq!(output.status.code(), Some(0), "{out}{err}");
+        (out.lines().last().unwrap_or_default().to_owned(), err)
+    };
+    let (verdict, err) = warned();
+    assert!(verdict.ends_with("OK, 1 job, 1 warning"), "{verdict}");
+    let small = "[media] destination: ";
+    assert!(err.contains(small) && err.contains("free, and files of 300.0 KiB are to come: make room"), "{err}");
+    card.remount("size=1m");
+    let (verdict, err) = warned();
+    assert!(verdict.ends_with("OK, 1 job") && err.is_empty(), "{verdict}{err}");
+    card.remount("ro");
+    let (_, err) = warned();
+    assert!(err.contains("is read-only: mount it for writing"), "{err}");
+    card.remount("rw");
+    card.fill();
+    std::fs::remove_file(rig.path("served/big.bin")).unwrap();
+    let (verdict, err) = warned();
+    assert!(verdict.ends_with("OK, 1 job, 1 warning") && err.contains("is full: make room"), "{verdict}{err}");
+}
+
+#[test]
+fn deletions_that_would_be_held_are_part_of_the_verdict() {
+    let Some(rig) = real("online-held") else { return };
+    rig.write("served/keep/me", "");
+    let daemon = rig.daemon("read only = yes");
+    let dest = |name: &str| (0..4).for_each(|n| drop(rig.write(&format!("{name}/file-{n}"), "")));
+    dest("one");
+    dest("two");
+    let job = |name: &str, keys: &str| {
+        format!("[{name}]\nsource = {}keep/\ndestination = DIR/{name}/\noptions = -rlt --delete {keys}\n", daemon.url())
+    };
+    rig.ini(&format!("rsync = rsync\n{}{}", job("one", "--max-delete=2"), job("two", "--max-delete=9")));
+    let output = rig.run(&["check", "--online"]);
+    let (out, err) = words(&output);
+    assert_eq!(output.status.code(), Some(0), "{out}{err}");
+    assert!(out.lines().last().unwrap().ends_with("OK, 2 jobs, 1 warning; a sync of one would be held"), "{out}");
+    assert!(err.contains("[one] source: ") && err.contains("irsync allow one"), "{err}");
+    assert_eq!(err.lines().count(), 1, "{err}");
 }
