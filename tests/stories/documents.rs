@@ -31,7 +31,7 @@ fn parts(page: &str) -> Vec<Part> {
     parts
 }
 
-/// Before the commands: those that ask a running irsync wait until it runs.
+/// Before the commands: those that ask a running irsync wait until it runs, and a daemon is this story's.
 const PRELUDE: &str = "
 set -eu
 irsync() {
@@ -46,6 +46,10 @@ irsync() {
     run) exec irsync \"$@\" ;;
     *) command irsync \"$@\" ;;
     esac
+}
+rsync() {
+    command rsync \"$@\" --no-detach --config=SERVER &
+    until (: </dev/tcp/127.0.0.1/PORT) 2>/dev/null; do sleep 0.1; done
 }
 trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT
 set -x
@@ -80,37 +84,34 @@ fn execute(page: &str, parts: &[Part]) -> usize {
     // The page's places are below the story's folder, and the page's server is here. Nothing of this machine is touched.
     let here = |text: &str| {
         let mut text = text.replace("server.example.com", &format!("127.0.0.1:{port}"));
-        for place in ["/etc/", "/srv/", "/dev/", "/run/"] {
+        for place in ["/etc/", "/srv/", "/dev/", "/run/", "/var/"] {
             text = text.replace(&format!(" {place}"), &format!(" {root}{place}"));
         }
         text
     };
-    for folder in ["etc", "srv/media", "server", "dev", "run", "bin"] {
+    for folder in ["etc", "srv/media", "srv/outgoing", "var/log", "dev", "run", "bin"] {
         fs::create_dir_all(rig.path(folder)).unwrap();
     }
-    rig.write("server/film", "film\n");
+    rig.write("srv/outgoing/film", "film\n");
     rig.write("dev/watchdog", "");
     symlink(binary(), rig.path("bin/irsync")).unwrap();
     // What a hook of the page would do to this machine.
     let systemctl = rig.write("bin/systemctl", format!("#!/bin/sh\necho \"$@\" >>{root}/systemctl.log\n"));
     fs::set_permissions(systemctl, fs::Permissions::from_mode(0o755)).unwrap();
     let uid = nix::unistd::getuid();
-    let mut script = String::from(PRELUDE);
+    let server = format!("{root}/etc/rsyncd.conf");
+    let mut script = PRELUDE.replace("SERVER", &server).replace("PORT", &port.to_string());
     let mut blocks = 0;
     for part in parts {
         match part {
             Part::File(path, text) if path.ends_with("rsyncd.conf") => {
-                // On the server; its folder is another than the device's.
-                let text = text.replace("/srv/media", &format!("{root}/server"));
-                rig.write(
-                    &path[1..],
-                    format!("use chroot = no\nuid = {uid}\naddress = 127.0.0.1\nport = {port}\n{text}"),
-                );
-                script += &format!("rsync --daemon --no-detach --config={root}{path} &\n");
-                script += &format!("until (: </dev/tcp/127.0.0.1/{port}) 2>/dev/null; do sleep 0.1; done\n");
+                let whole = format!("use chroot = no\nuid = {uid}\naddress = 127.0.0.1\nport = {port}\n{}", here(text));
+                rig.write(&path[1..], whole);
             }
             Part::File(path, text) => {
-                let file = rig.write(&path[1..], format!("status_file = {root}/run/irsync/status\n{}", here(text)));
+                // What a reader may leave off is in order as well.
+                let text = here(text).replace("\n; ", "\n");
+                let file = rig.write(&path[1..], format!("status_file = {root}/run/irsync/status\n{text}"));
                 fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
             }
             Part::Commands(text) => {
