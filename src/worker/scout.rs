@@ -2,6 +2,7 @@
 //! beside a running irsync, and it ends in time.
 
 use super::log_lines;
+use super::masters::Masters;
 use super::place::Place;
 use super::running::Running;
 use super::shared::{Folders, Shared};
@@ -12,7 +13,7 @@ use crate::job::deletions::{Deletions, Held, Next, Pass, Rules};
 use crate::job::{Outcome, Step, Time};
 use crate::os::program::Identity;
 use crate::os::wake::Waker;
-use crate::os::{clock, mark, procfs, reaper};
+use crate::os::{clock, procfs, reaper};
 use crate::report::human::Span;
 use crate::rsync::asked::{self, Stage, Way};
 use crate::rsync::operand;
@@ -213,7 +214,9 @@ impl Scout {
         }
         // A master that ssh has left behind would go on for as long as its ControlPersist says.
         if let Some(run) = running.run_with_master() {
-            mark::kill_run(run);
+            let mut masters = Masters::default();
+            masters.keep(run);
+            masters.end_at_once();
         }
         Ok(Ended { running, late })
     }
