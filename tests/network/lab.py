@@ -11,7 +11,7 @@ from pathlib import Path
 import link as emulator
 import servers
 import space
-from servers import wait
+from servers import PATIENCE, wait
 
 DEVICE, OTHER, SERVER = "10.77.0.2", "10.77.0.3", "10.77.1.1"
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,8 +73,11 @@ class Lab:
 
     def arrived(self, name="film"):
         """Whether the device has the file as the server has it."""
-        ours, theirs = self.copy / name, self.files / name
-        return ours.exists() and ours.stat().st_size == theirs.stat().st_size and ours.read_bytes() == theirs.read_bytes()
+        return same(self.copy / name, self.files / name)
+
+    def sent(self, name="film"):
+        """Whether the server has the file as the device has it, after a push to `outside`."""
+        return same(self.inbox / self.home.name / name, self.copy / name)
 
     def irsync(self, globals_="", program=None, **keys):
         """Starts an irsync with one job `j`; keys that are not given pull everything from the daemon, fast."""
@@ -83,10 +86,15 @@ class Lab:
         return instance
 
     def pull(self):
-        """The keys of a pull from the daemon with limits for a laboratory."""
+        """The keys of a pull from the daemon. A story that is not about a stall keeps the activity limit, which no slow machine meets."""
         return {"source": f"rsync://{servers.NAME}/files/", "destination": f"{self.copy}/",
                 "options": "-rlt --partial-dir=.part", "interval": "2s", "spread": None, "jitter": "0s",
-                "activity_timeout": "10s", "stop_timeout": "5s", "backoff_initial": "1s", "backoff_max": "5s"}
+                "activity_timeout": "60s", "stop_timeout": "5s", "backoff_initial": "1s", "backoff_max": "5s"}
+
+    def loop(self, rsync, pause):
+        """Starts a loop in irsync's place: this rsync, until it has ended well."""
+        return self.device.start("sh", "-c", f"until {rsync}; do sleep {pause}; done", stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def over_ssh(self, extra="", host=servers.NAME, folder="files"):
         """The keys of the same pull over ssh."""
@@ -137,19 +145,19 @@ class Instance:
             return {}
         return dict(line.split(" = ", 1) for line in text.splitlines() if " = " in line)
 
-    def wait_line(self, limit, *words, count=1):
+    def wait_line(self, *words, count=1):
         """Waits for `count` lines of the log with all of `words`; gives the last."""
-        return wait(f"a line with {words}", limit, lambda: len(self.lines(*words)) >= count and self.lines(*words)[count - 1])
+        return wait(f"a line with {words}", lambda: len(self.lines(*words)) >= count and self.lines(*words)[count - 1])
 
     def rsyncs(self):
         """What it has started that is still there: rsync and remote shells on the device."""
         return self.lab.device.processes("rsync ", "ssh", "dbclient")
 
-    def stop(self, how=signal.SIGTERM, limit=20):
+    def stop(self, how=signal.SIGTERM):
         """Signals it and waits for its end; seconds that took."""
         began = time.monotonic()
         self.process.send_signal(how)
-        self.process.wait(limit)
+        self.process.wait(PATIENCE)
         return time.monotonic() - began
 
     def kill(self):
@@ -157,6 +165,11 @@ class Instance:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+
+
+def same(copy, original):
+    """Whether it is a copy of it."""
+    return copy.exists() and copy.stat().st_size == original.stat().st_size and copy.read_bytes() == original.read_bytes()
 
 
 def binary():

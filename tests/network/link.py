@@ -19,7 +19,23 @@ class Way:
         self.queue = 64 * 1024
         self.largest = None  # larger packets vanish: a hole in path MTU discovery
         self.passed = 0  # bytes of packets that came out of it
+        self.last, self.longest = time.monotonic(), 0.0  # when one did, and the longest time without any since `watch`
         self.free_at = 0.0
+
+    def watch(self):
+        """Begins to measure how long nothing comes out of it: a slow machine may do what the link was not asked for."""
+        self.last, self.longest = time.monotonic(), 0.0
+
+    def silence(self):
+        """The longest time since `watch` in which nothing came out of it."""
+        return max(self.longest, time.monotonic() - self.last)
+
+    def came_out(self, size):
+        """A packet has."""
+        now = time.monotonic()
+        self.longest = max(self.longest, now - self.last)
+        self.last = now
+        self.passed += size
 
 
 class Flow:
@@ -27,6 +43,7 @@ class Flow:
 
     def __init__(self, now):
         self.born = self.last = now
+        self.bytes = 0
         self.dead = False
 
 
@@ -39,6 +56,7 @@ class Link:
         self.silent = False  # nothing passes
         self.flap = None  # (seconds up, seconds down, whether a gap kills the flows)
         self.flow_life = None  # a flow dies silently so long after its first packet
+        self.flow_bytes = None  # or after so many bytes, both ways together
         self.nat_idle = None  # a flow that was idle for so long is forgotten
         self.flows = {}
         self.began = time.monotonic()
@@ -80,7 +98,7 @@ class Link:
                 _, _, way, out, packet = heapq.heappop(self._heap)
                 try:
                     os.write(out, packet)
-                    way.passed += len(packet)
+                    way.came_out(len(packet))
                 except OSError:
                     pass  # the interface is down
             wait = None if not self._heap else max(0, self._heap[0][0] - now) * 1000
@@ -128,6 +146,9 @@ class Link:
             del self.flows[ends]
             return False
         flow.last = now
+        flow.bytes += len(packet)
+        if self.flow_bytes and flow.bytes > self.flow_bytes:
+            flow.dead = True
         if self.flow_life and now - flow.born > self.flow_life:
             flow.dead = True
         if self.flap and self.flap[2] and (flow.born - self.began) // (self.flap[0] + self.flap[1]) != gap:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 
 from servers import NAME, wait
 from story import story
@@ -17,7 +16,7 @@ def ended_pulls(lab, times, keys):
     for n in range(times):
         irsync = lab.irsync(**keys)
         # Not always at the same moment.
-        wait("it runs", 30, lambda: partial(lab) > lab.random.randint(0, MB))
+        wait("it runs", lambda: partial(lab) > lab.random.randint(0, MB))
         slowest = max(slowest, irsync.stop())
         kept = lab.copy / ".part/film"
         strays = list(lab.copy.glob(".film.*"))
@@ -37,9 +36,9 @@ def a_pull_that_is_killed_each_time_goes_on_all_the_same(lab):
     lab.daemon()
     lab.file("film", 6 * MB)
     lab.link.shape(rate=250_000, delay=0.02)
-    lab.link.flow_life = 8
+    lab.link.flow_bytes = 2 * MB
     irsync = lab.irsync(activity_timeout="4s", stop_timeout="10ms", backoff_initial="1s", backoff_max="1s")
-    said = arrives(lab, 150, 1.25, 6 * MB)
+    said = arrives(lab, 6 * MB)
     assert irsync.lines("SIGKILL") and irsync.lines("put aside", "the next one goes on from it"), irsync.log()
     return said
 
@@ -74,16 +73,13 @@ def a_pull_over_ssh_into_a_black_hole_is_resumed(lab):
     lab.file("film", 4 * MB)
     lab.link.shape(rate=400_000, delay=0.02)
     irsync = lab.irsync(activity_timeout="4s", **lab.over_ssh())
-    wait("half of it", 30, lambda: partial(lab) > 2 * MB)
+    wait("half of it", lambda: partial(lab) > 2 * MB)
     lab.link.silent = True
-    irsync.wait_line(15, "sync stalled")
+    irsync.wait_line("sync stalled")
     assert partial(lab) > 1.8 * MB and not list(lab.copy.glob(".film.*")), "the partial was lost"
     lab.link.silent = False
-    began, before = time.monotonic(), lab.link.down.passed
-    wait("it arrives", 40, lab.arrived)
-    again = lab.link.down.passed - before
-    assert again < 2.6 * MB, f"{again} bytes came down once more"
-    return f"after {time.monotonic() - began:.0f} s more"
+    # ssh's handshakes are more than the few bytes of a daemon's.
+    return arrives(lab, 4 * MB, times=1.15)
 
 
 def with_master(lab, control="control"):
@@ -102,12 +98,12 @@ def a_stop_or_a_kill_leaves_no_ssh_master(lab):
     lab.file("film", 1000)
     for how in (signal.SIGTERM, signal.SIGKILL):
         irsync = lab.irsync(**with_master(lab))
-        irsync.wait_line(20, "sync success")
-        first = wait("a master", 5, lambda: masters(lab))
-        irsync.wait_line(20, "sync success", count=2)
+        irsync.wait_line("sync success")
+        first = wait("a master", lambda: masters(lab))
+        irsync.wait_line("sync success", count=2)
         assert masters(lab) == first, "the master must live between good syncs"
         irsync.stop(how)
-        wait(f"nothing is left after {how.name}", 10, lambda: not lab.device.processes("ssh"))
+        wait(f"nothing is left after {how.name}", lambda: not lab.device.processes("ssh"))
 
 
 @story(short=True)
@@ -117,13 +113,13 @@ def a_dead_master_costs_one_failed_sync(lab):
     keys = with_master(lab)
     # Without a keepalive only irsync can notice that it is dead.
     keys["options"] = keys["options"].replace("ServerAliveInterval=15", "ServerAliveInterval=0")
-    irsync = lab.irsync(activity_timeout="4s", **keys)
-    irsync.wait_line(20, "sync success")
-    wait("a master", 5, lambda: masters(lab))
+    irsync = lab.irsync(activity_timeout="10s", **keys)
+    irsync.wait_line("sync success")
+    wait("a master", lambda: masters(lab))
     lab.link.kill_flows()
     lab.file("second", 1000)
-    irsync.wait_line(20, "sync stalled")
-    wait("it arrives", 20, lambda: lab.arrived("second"))
+    irsync.wait_line("sync stalled")
+    wait("it arrives", lambda: lab.arrived("second"))
     assert len(irsync.lines("sync stalled")) == 1, irsync.lines("sync stalled")
 
 
@@ -134,11 +130,11 @@ def a_foreign_master_is_left_alone(lab):
     path = lab.home / "control"
     lab.device.run("ssh", "-o", "BatchMode=yes", "-o", "ControlMaster=yes", "-o", f"ControlPath={path}",
                    "-o", "ControlPersist=yes", "-N", "-f", NAME, stdin=-3)
-    ours = wait("a master", 5, lambda: lab.device.processes("ControlMaster=yes"))
+    ours = wait("a master", lambda: lab.device.processes("ControlMaster=yes"))
     irsync = lab.irsync(activity_timeout="4s", **with_master(lab))
-    irsync.wait_line(20, "sync success")
+    irsync.wait_line("sync success")
     lab.link.silent = True
-    irsync.wait_line(20, "sync stalled")
+    irsync.wait_line("sync stalled")
     irsync.stop()
     assert lab.device.processes("ControlMaster=yes") == ours, "somebody else's master was ended"
     for pid in ours:
