@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+from pathlib import Path
 
 from servers import NAME, wait
 from story import story
@@ -53,6 +55,32 @@ def pulls_over_rsync_that_are_stopped_keep_their_partial(lab):
 def pulls_over_ssh_that_are_stopped_keep_their_partial(lab):
     lab.sshd()
     return ended_pulls(lab, 8, lab.over_ssh())
+
+
+def parent(pid):
+    """The parent of a process."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[1])
+
+
+@story(short=True)
+def a_receiver_over_ssh_gets_the_time_to_put_its_partial_aside(lab):
+    """It is made to need a second for each step, and rsync's leader has long gone."""
+    lab.sshd()
+    lab.file("film", 60 * MB)
+    lab.link.shape(rate=4 * MB, delay=0.005)
+    irsync = lab.irsync(stop_timeout="60s", **lab.over_ssh())
+    wait("it runs", lambda: partial(lab) > MB)
+    rsyncs = [pid for pid, line in lab.device.processes("rsync ").items() if line.startswith("rsync ")]
+    receiver, = (pid for pid in rsyncs if parent(pid) in rsyncs)
+    calls = "mkdir,mkdirat,rename,renameat,renameat2"
+    tracer = subprocess.Popen(["strace", "-qq", "-o", "/dev/null", "-p", str(receiver), "-e", f"inject={calls}:delay_enter=1000000"])
+    lab.closers.append(tracer.kill)
+    wait("it is slow", lambda: "TracerPid:\t0" not in Path(f"/proc/{receiver}/status").read_text())
+    took = irsync.stop()
+    assert took > 1, "nothing was slow"
+    assert (lab.copy / ".part/film").stat().st_size > MB and not list(lab.copy.glob(".film.*")), "the partial was lost"
+    assert not irsync.rsyncs(), irsync.rsyncs()
+    return f"the stop took {took:.1f} s"
 
 
 @story(short=False)
