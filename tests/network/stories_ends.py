@@ -5,7 +5,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from servers import NAME, wait
+from servers import NAME, PATIENCE, wait
 from story import story
 from stories_links import MB, arrives, partial
 
@@ -156,14 +156,16 @@ def a_foreign_master_is_left_alone(lab):
     lab.sshd()
     lab.file("film", 1000)
     path = lab.home / "control"
-    lab.device.run("ssh", "-o", "BatchMode=yes", "-o", "ControlMaster=yes", "-o", f"ControlPath={path}",
-                   "-o", "ControlPersist=yes", "-N", "-f", NAME, stdin=-3)
-    ours = wait("a master", lambda: lab.device.processes("ControlMaster=yes"))
+    # The same command as irsync's rsync would start, so that it looks the same.
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    lab.device.start("ssh", "-o", "BatchMode=yes", "-o", "ControlMaster=auto", "-o", f"ControlPath={path}",
+                     "-o", "ControlPersist=yes", NAME, "true", **quiet).wait(PATIENCE)
+    ours = wait("a master", lambda: masters(lab))
     irsync = lab.irsync(activity_timeout="4s", **with_master(lab))
     irsync.wait_line("sync success")
     lab.link.silent = True
     irsync.wait_line("sync stalled")
     irsync.stop()
-    assert lab.device.processes("ControlMaster=yes") == ours, "somebody else's master was ended"
+    assert masters(lab) == ours, "somebody else's master was ended"
     for pid in ours:
         os.kill(pid, signal.SIGKILL)
