@@ -126,7 +126,7 @@ table! {
     destination: Job, NextSync, Required, Word, "where to, as rsync takes it; a local path must be absolute";
     options: Job, NextSync, Is("-rlt"), Words, "rsync options, quoted as a shell would";
     window: Job, AtOnce, Is("always"), Window, "when syncs may run, in local time; one that meets the end is ended and resumed when the next begins; a clock that was never set does not count";
-    bwlimit: Job, NextSync, Is("off"), Rates, "rsync's `--bwlimit` in bytes per second, by hours in local time; a sync that runs is started again where the limit falls";
+    bwlimit: Job, NextSync, Is("off"), Rates, "rsync's `--bwlimit` in bytes per second, by hours in local time; the first span that fits counts; a sync that runs is started again where the limit falls";
     rsync: Job, NextSync, Is("rsync"), Program, "the rsync program, looked up in `PATH`";
     enabled: Job, AtOnce, Is("yes"), Bool, "whether the job runs at all";
     interval: Job, AtOnce, Is("30s"), Interval { min: MIN, max: MAX }, "wait from the end of one sync to the start of the next";

@@ -10,6 +10,8 @@ const DAY: u16 = 24 * 60;
 const WEEK: u16 = 7 * DAY;
 /// Whoever waits for a border looks at the clock this often: it may be set in the meantime.
 const LOOK_AGAIN: u16 = 15;
+/// A clock that was never set may be set at any moment: a board that boots asks the network for the time.
+const LOOK_FOR_CLOCK: u16 = 1;
 /// 2026-01-01: a clock that says less was never set, and does not count.
 const NEVER_SET: u64 = 1_767_225_600;
 
@@ -69,6 +71,13 @@ impl<T: Copy + PartialEq> Calendar<T> {
         self.0.iter().find(|(span, _)| span.holds(local)).map(|(_, value)| *value)
     }
 
+    /// One that never counts, because in each of its minutes an earlier one does.
+    pub fn hidden(&self) -> Option<(Span, T)> {
+        let counts =
+            |n: usize| (0..WEEK).map(Local).any(|at| self.0.iter().position(|(span, _)| span.holds(at)) == Some(n));
+        (0..self.0.len()).find(|n| !counts(*n)).map(|n| self.0[n])
+    }
+
     /// Minutes until something else holds; None: it never does.
     fn changes_in(&self, local: Local) -> Option<u16> {
         let now = self.at(local);
@@ -99,7 +108,7 @@ impl Gate {
     /// may run.
     pub fn new(window: &Calendar<()>, local: Option<Local>, now: Time) -> Gate {
         let minutes = |minutes: u16| now + Duration::from_secs(u64::from(minutes) * 60);
-        let Some(local) = local else { return Gate { open: true, opens: now, again: minutes(LOOK_AGAIN) } };
+        let Some(local) = local else { return Gate { open: true, opens: now, again: minutes(LOOK_FOR_CLOCK) } };
         let open = window.at(local).is_some();
         let change = window.changes_in(local).unwrap_or(WEEK);
         Gate { open, opens: if open { now } else { minutes(change) }, again: minutes(change.min(LOOK_AGAIN)) }
@@ -192,7 +201,7 @@ mod tests {
         let open = Gate::new(&night, Some(at(0, 5, 58)), now);
         assert_eq!((open.open, open.again), (true, later(2)));
         let unset = Gate::new(&night, None, now);
-        assert!(unset.open, "a clock that was never set does not count");
+        assert_eq!((unset.open, unset.again), (true, later(1)), "a clock that was never set does not count");
     }
 
     #[test]
@@ -203,6 +212,9 @@ mod tests {
         for (local, limit) in hours {
             assert_eq!(limits.at(local), limit, "{local:?}");
         }
+        assert_eq!(limits.hidden(), None);
+        let hidden = Calendar(vec![(Span::ALWAYS, 1u64), (span(1, (8, 0), (9, 0)), 2)]);
+        assert_eq!(hidden.hidden(), Some(hidden.0[1]));
         assert_eq!(limits.at(at(5, 12, 0)), None);
         assert_eq!(limits.at(at(5, 18, 0)), Some(900));
     }

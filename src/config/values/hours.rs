@@ -5,26 +5,44 @@ use crate::job::calendar::{Calendar, Span, DAYS};
 
 /// `window`: spans separated by commas.
 pub(super) fn window(text: &str) -> Result<Calendar<()>, String> {
-    let spans =
-        text.split(',').map(|item| span(&item.split_ascii_whitespace().collect::<Vec<_>>()).map(|span| (span, ())));
+    let spans = items(text).map(|item| span(&item.split_ascii_whitespace().collect::<Vec<_>>()).map(|span| (span, ())));
     spans.collect::<Result<_, _>>().map(Calendar)
 }
 
 /// `bwlimit`: spans with a rate each, or one rate.
 pub(super) fn rates(text: &str) -> Result<Calendar<u64>, String> {
-    let item = |item: &str| {
+    let item = |item: String| {
         let words: Vec<&str> = item.split_ascii_whitespace().collect();
-        let (rate, hours) = words.split_last().ok_or("is empty")?;
-        let rate = within(size(rate).map_err(|error| format!("{rate:?} {error}"))?, 1024, 1 << 40)?;
+        let (word, hours) = words.split_last().ok_or("is empty")?;
+        if word.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(format!("{word:?} has no unit: what rsync calls --bwlimit={word} is {word}K"));
+        }
+        let rate = within(size(word).map_err(|error| format!("{word:?} {error}"))?, 1024, 1 << 40)?;
         let span = if hours.is_empty() { Span::ALWAYS } else { span(hours)? };
         Ok((span, rate))
     };
-    text.split(',').map(item).collect::<Result<_, String>>().map(Calendar)
+    let rates = items(text).map(item).collect::<Result<_, String>>().map(Calendar)?;
+    match rates.hidden() {
+        Some((span, rate)) => Err(format!(
+            "{} {} never counts, because the first span that fits does: write it before the others",
+            show(span, true),
+            bytes(rate)
+        )),
+        None => Ok(rates),
+    }
+}
+
+/// What stands between commas, without blanks around a `-`.
+fn items(text: &str) -> impl Iterator<Item = String> + '_ {
+    text.split(',').map(|item| item.split('-').map(str::trim).collect::<Vec<_>>().join("-"))
 }
 
 fn span(words: &[&str]) -> Result<Span, String> {
     let (days, hours) = match words {
         [one] if one.contains(':') => (0x7f, Some(*one)),
+        [one] if one.starts_with(|c: char| c.is_ascii_digit()) => {
+            return Err(format!("{one:?} has no time of day such as 06:30"))
+        }
         [one] => (days(one)?, None),
         [first, second] => (days(first)?, Some(*second)),
         [] => return Err("is empty".into()),
@@ -76,18 +94,29 @@ fn days(text: &str) -> Result<u8, String> {
 }
 
 pub(super) fn show_window(window: &Calendar<()>) -> String {
-    window.0.iter().map(|(span, ())| show(*span)).collect::<Vec<_>>().join(", ")
+    let hours = has_hours(window);
+    window.0.iter().map(|(span, ())| show(*span, hours)).collect::<Vec<_>>().join(", ")
 }
 
 pub(super) fn show_rates(rates: &Calendar<u64>) -> String {
+    let hours = has_hours(rates);
     let item = |(span, rate): &(Span, u64)| match *span {
         Span::ALWAYS => bytes(*rate),
-        span => format!("{} {}", show(span), bytes(*rate)),
+        span => format!("{} {}", show(span, hours), bytes(*rate)),
     };
     rates.0.iter().map(item).collect::<Vec<_>>().join(", ")
 }
 
-fn show(span: Span) -> String {
+/// Beside one with hours, a span of whole days shows its own: who writes `Mon, Tue 01:00-05:00` may not mean all Monday.
+fn has_hours<T>(calendar: &Calendar<T>) -> bool {
+    calendar.0.iter().any(|(span, _)| !is_whole(*span))
+}
+
+fn is_whole(span: Span) -> bool {
+    (span.from, span.to) == (0, 24 * 60)
+}
+
+fn show(span: Span, hours: bool) -> String {
     let time = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
     let on = |day: usize| span.days >> (day % 7) & 1 == 1;
     let first = (0..7).find(|day| on(*day) && !on(day + 6)).unwrap_or(0);
@@ -97,11 +126,7 @@ fn show(span: Span) -> String {
         1 => DAYS[first].into(),
         _ => format!("{}-{}", DAYS[first], DAYS[(first + count - 1) % 7]),
     };
-    let hours = if (span.from, span.to) == (0, 24 * 60) {
-        String::new()
-    } else {
-        format!("{}-{}", time(span.from), time(span.to))
-    };
+    let hours = if is_whole(span) && !hours { String::new() } else { format!("{}-{}", time(span.from), time(span.to)) };
     let text = format!("{days} {hours}");
     match text.trim() {
         "" => "Mon-Sun".into(),
@@ -123,9 +148,13 @@ mod tests {
             ("Wed", "Wed"),
             ("Mon-Sun", "Mon-Sun"),
             ("00:00-24:00", "Mon-Sun"),
-            ("Sat-Sun,  22:00-06:00 ", "Sat-Sun, 22:00-06:00"),
+            ("Sat-Sun,  22:00-06:00 ", "Sat-Sun 00:00-24:00, 22:00-06:00"),
+            ("Mon, Tue 01:00-05:00", "Mon 00:00-24:00, Tue 01:00-05:00"),
+            ("Mon, Wed", "Mon, Wed"),
+            ("Mon - Fri 22:00 - 06:00", "Mon-Fri 22:00-06:00"),
         ] {
             assert_eq!(window(text).map(|window| show_window(&window)).as_deref(), Ok(back), "{text}");
+            assert_eq!(window(back), window(text), "{back} means the same");
         }
         for (text, part) in [
             ("", "is empty"),
@@ -137,6 +166,8 @@ mod tests {
             ("08:00-08:00", "no time at all"),
             ("24:00-06:00", "no time at all"),
             ("Mo-Fr", "is no day"),
+            ("22-06", "no time of day"),
+            ("10pm-6am", "no time of day"),
             ("Mon-Fri 01:00-05:00 06:00-07:00", "a comma"),
             ("Sat,", "is empty"),
         ] {
@@ -151,6 +182,7 @@ mod tests {
             ("200K", "200K"),
             ("08:00-20:00 200K", "08:00-20:00 200K"),
             ("Mon-Fri 08:00-20:00 200K, 1M", "Mon-Fri 08:00-20:00 200K, 1M"),
+            ("Mon 1M, 12:00-13:00 200K", "Mon 00:00-24:00 1M, 12:00-13:00 200K"),
         ] {
             assert_eq!(rates(text).map(|rates| show_rates(&rates)).as_deref(), Ok(back), "{text}");
         }
@@ -158,7 +190,10 @@ mod tests {
             ("", "is empty"),
             ("08:00-20:00", "unknown unit"),
             ("fast", "digit"),
-            ("100", "range"),
+            ("1K, Mon 0K", "range"),
+            ("2000", "2000K"),
+            ("200K, 08:00-20:00 100K", "08:00-20:00 100K never counts"),
+            ("Sat-Sun 1M, 00:00-12:00 2M, 12:00-24:00 3M, Mon-Sun 4M", "00:00-24:00 4M never counts"),
             ("Mon 200K 3M", "has no end"),
         ] {
             let error = rates(text).unwrap_err();

@@ -242,7 +242,7 @@ fn plain(kind: &Kind, text: &str) -> Result<Value, String> {
         },
         Kind::Window if is_off || text.is_empty() || text.eq_ignore_ascii_case("always") => Ok(Value::Off),
         Kind::Window => hours::window(text).map(Value::Window),
-        Kind::Rates if is_off || text.is_empty() => Ok(Value::Off),
+        Kind::Rates if is_off || text.is_empty() || text == "0" => Ok(Value::Off),
         Kind::Rates => hours::rates(text).map(Value::Rates),
         Kind::Level => LEVELS
             .into_iter()
