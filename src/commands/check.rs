@@ -275,7 +275,26 @@ fn option_hints(job: &Job, hints: &mut Vec<String>) {
         let word = &options[analysis.operands[0]];
         hints.push(format!("options: {:?} is no option, rsync takes it for a source", masked(word)));
     }
+    fallback_hints(job, &analysis, hints);
     shell_hint(job, hints);
+}
+
+/// A fallback whose files would lie elsewhere.
+fn fallback_hints(job: &Job, analysis: &options::Analysis, hints: &mut Vec<String>) {
+    let Arguments::Ini { source, .. } = &job.arguments else { return };
+    let laid =
+        |words: &[String]| words.iter().map(|word| operand::laid_as(word).map(str::to_owned)).collect::<Vec<_>>();
+    // Those lay whole paths.
+    if analysis.has("--relative") || analysis.mentions("--files-from") {
+        return;
+    }
+    for words in job.fallback.iter().filter(|words| laid(words) != laid(source)) {
+        let words = masked(&words.join(" "));
+        hints.push(format!(
+            "fallback: {words} ends otherwise than source (with or without a slash, or in another name): rsync would lay its files \
+             elsewhere in the destination"
+        ));
+    }
 }
 
 /// What the remote shell's line lacks.

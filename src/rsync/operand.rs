@@ -97,6 +97,17 @@ pub(crate) fn is_module_root(operand: &str) -> bool {
     module(operand).is_some_and(|module| !module.is_empty() && !module.trim_end_matches('/').contains('/'))
 }
 
+/// The name under which rsync lays a source into the destination; None: it lays what is in the source there.
+pub(crate) fn laid_as(operand: &str) -> Option<&str> {
+    let path = match (url_rest(operand), remote(operand)) {
+        (Some(rest), _) => rest.split_once('/')?.1.split_once('/')?.1,
+        (None, Some(remote)) if remote.daemon => operand.get(remote.host.len() + 2..)?.split_once('/')?.1,
+        (None, Some(remote)) => operand.get(remote.host.len() + 1..)?,
+        (None, None) => operand,
+    };
+    path.rsplit('/').next().filter(|name| !["", ".", ".."].contains(name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,6 +139,31 @@ mod tests {
                 (is_remote_, is_daemon_, host_),
                 "{operand}"
             );
+        }
+    }
+
+    #[test]
+    fn a_source_has_a_name_in_the_destination_unless_it_ends_in_a_slash() {
+        for (operand, name) in [
+            ("rsync://h/m", None),
+            ("rsync://h/m/", None),
+            ("rsync://h/m/.", None),
+            ("rsync://h/m/a", Some("a")),
+            ("rsync://u@h:8730/m/a/b", Some("b")),
+            ("rsync://h/m/a/", None),
+            ("rsync://h", None),
+            ("h::m", None),
+            ("h::m/a", Some("a")),
+            ("h:a", Some("a")),
+            ("h:/a/b", Some("b")),
+            ("h:", None),
+            ("[::1]:/a/b/", None),
+            ("/a/b", Some("b")),
+            ("/a/b/", None),
+            ("a", Some("a")),
+            (".", None),
+        ] {
+            assert_eq!(laid_as(operand), name, "{operand}");
         }
     }
 

@@ -198,6 +198,10 @@ fn check_warns_of_what_hurts_in_the_field() {
         (job(&format!("{there}\nrun_after = /bin/true # told")), "run_after: \"#\" is handed to"),
         (job(&format!("{there}\npassword = x ; the server's")), "password: it has a blank and a comment's mark"),
         (job("source = h:m\ndestination = DIR/d"), "BatchMode"),
+        (
+            job(&format!("{there}\nfallback = i::m j::m/a/")).replace("h::m", "h::m/a"),
+            "fallback: i::m ends otherwise than source",
+        ),
         (format!("{}[b]\n{there}/e\n", job(there)), "overlaps that of [a]"),
         (job(&format!("{there}\nenabled = no")), "no job is enabled"),
     ] {
