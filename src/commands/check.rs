@@ -147,7 +147,7 @@ fn report(config: &Config) -> String {
     for job in &config.jobs {
         text += &format!("[{}]\n", job.name);
         table(&mut text, given(show::job(job)), "  ");
-        text += &format!("  command: {}\n\n", command(job));
+        text += &format!("  command: {}\n{}\n", command(job), first_pass(job));
     }
     text
 }
@@ -163,7 +163,7 @@ fn report_all(path: &Path, config: &Config) -> String {
     for job in &config.jobs {
         text += &format!("\n[{}]\n", job.name);
         table(&mut text, show::job(job), "* ");
-        text += &format!("  command: {}\n", command(job));
+        text += &format!("  command: {}\n{}", command(job), first_pass(job));
     }
     text
 }
@@ -197,6 +197,16 @@ fn command(job: &Job) -> String {
     );
     let quoted = words.iter().map(|word| values::quote(&word.to_string_lossy()));
     masked(&std::iter::once(values::quote(&job.rsync)).chain(quoted).collect::<Vec<_>>().join(" "))
+}
+
+/// What irsync's own limit in the command is for.
+fn first_pass(job: &Job) -> &'static str {
+    match job.arguments.deletes() {
+        Some(_) => {
+            "  --max-delete=0 only counts deletions; those that are allowed are made by a second run without it\n"
+        }
+        None => "",
+    }
 }
 
 /// Whether the destination can change as a whole, found out by trying. A parent that is not there yet may come with a card.

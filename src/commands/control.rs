@@ -1,10 +1,10 @@
 //! The commands that ask something of a running irsync: now, allow, rollback, pause, resume, reload, stop.
 
 use super::places::Places;
-use super::seen::NOT_RUNNING;
+use super::seen::{not_running, NOT_RUNNING};
 use super::{complain, say};
 use crate::os::procfs;
-use crate::supervisor::{ask, control_path, Answer, Verb};
+use crate::supervisor::{ask, control_path, runs, Answer, Verb};
 use std::io::ErrorKind;
 use std::path::Path;
 use std::process::ExitCode;
@@ -24,18 +24,25 @@ const STEP: Duration = Duration::from_millis(20);
 pub(crate) fn ask_for(verb: Verb, config: &Path, jobs: &[String]) -> ExitCode {
     // The irsync that runs reads the file itself, and says what is wrong with it.
     let places = Places::quietly(config, verb == Verb::Reload);
-    let codes = places.asked().into_iter().map(|file| ask_at(&control_path(&file), verb, jobs));
+    let codes = places.asked().into_iter().map(|file| ask_at(&file, verb, jobs));
     ExitCode::from(codes.max().unwrap_or_default())
 }
 
-fn ask_at(socket: &Path, verb: Verb, jobs: &[String]) -> u8 {
+fn ask_at(status_file: &Path, verb: Verb, jobs: &[String]) -> u8 {
+    let socket = &control_path(status_file);
     let limit = if verb == Verb::Rollback { PATIENT } else { LIMIT };
     match ask(socket, verb, jobs, limit) {
         Ok(answer) if verb == Verb::Stop && answer.code == 0 => return wait_for_end(&answer.text),
         Ok(answer) => return show(&answer),
         Err(error) => match error.kind() {
             ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
-                complain(&format!("irsync: not running: nobody listens at {}\n", socket.display()));
+                complain(&match runs(status_file) {
+                    Some(false) => not_running(status_file) + "\n",
+                    _ => format!(
+                        "irsync: not running, or just starting or stopping: nobody listens at {}\n",
+                        socket.display()
+                    ),
+                });
                 return NOT_RUNNING;
             }
             ErrorKind::WouldBlock => {
@@ -84,5 +91,5 @@ fn wait_for_end(text: &str) -> u8 {
         sleep(STEP);
         waited += STEP;
     }
-    0
+    say(&format!("irsync has stopped (process {pid})\n")).map_or(FAILURE, |()| 0)
 }

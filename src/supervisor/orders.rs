@@ -216,7 +216,7 @@ impl Supervisor {
             }
         }
         log::info!("irsync {}: {whom}", verb.name());
-        Answer::done(String::new())
+        Answer::done(done(verb, jobs))
     }
 
     pub(super) fn log_status(&self) {
@@ -224,5 +224,19 @@ impl Supervisor {
         for handle in &self.handles {
             log::info!("{}", status_line(&handle.status(), now));
         }
+    }
+}
+
+/// What somebody at a terminal is told of what was done.
+fn done(verb: Verb, jobs: &[String]) -> String {
+    let whom = if jobs.is_empty() { "all jobs".to_owned() } else { jobs.join(", ") };
+    match verb {
+        Verb::Now if jobs.is_empty() => "syncing at once: all jobs that are not paused".into(),
+        Verb::Now => format!("syncing at once: {whom}"),
+        Verb::Allow => format!("syncing at once, with the deletions that are held: {whom}"),
+        Verb::Pause => format!("paused until irsync resume: {whom}; a sync that runs goes on"),
+        Verb::Resume => format!("no longer paused: {whom}"),
+        // These answer for themselves.
+        Verb::Rollback | Verb::Reload | Verb::Stop => String::new(),
     }
 }

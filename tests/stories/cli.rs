@@ -126,6 +126,10 @@ fn check_is_short_says_ok_and_masks_secrets() {
         "{err}"
     );
     assert_eq!(out.lines().filter(|line| line.starts_with("  command: rsync --stats ")).count(), 2, "{out}");
+    // Whoever has a limit of his own asks himself whose this one is.
+    let deletes = text(&dir.check(&ini.replace("/mnt", "/mnt\noptions = -r --delete --max-delete=9")).stdout);
+    assert!(deletes.contains(" --max-delete=9 --max-delete=0 -- ") && !out.contains("--max-delete"), "{deletes}");
+    assert!(deletes.contains("\n  --max-delete=0 only counts deletions; those that are allowed"), "{deletes}");
     let other = text(&dir.check_with(ini, &["other"]).stdout);
     assert!(other.contains("[other]") && !other.contains("[media]") && other.contains("OK, 1 job\n"), "{other}");
     let warned = text(&dir.check_with(&ini.replace("nice = 0", "rsync = no-such-rsync"), &[]).stdout);

@@ -18,7 +18,9 @@ fn a_paused_job_is_out_of_turn_until_it_is_resumed_and_a_reload_does_not_change_
     rig.ini(&ini(""));
     let mut irsync = rig.start(&["run"]);
     rig.fake("dest").wait_ends(1);
-    assert_eq!(rig.run(&["pause", "media"]).status.code(), Some(0));
+    let paused = rig.run(&["pause", "media"]);
+    assert_eq!(paused.status.code(), Some(0));
+    assert_eq!(text(&paused.stdout), "paused until irsync resume: media; a sync that runs goes on\n");
     wait_until("the job to be paused", || rig.status("media", "state").as_deref() == Some("paused"));
     let runs = rig.fake("dest").ends().len();
     let others = rig.fake("other").ends().len();
@@ -28,14 +30,16 @@ fn a_paused_job_is_out_of_turn_until_it_is_resumed_and_a_reload_does_not_change_
     rig.ini(&ini("2"));
     assert_eq!(rig.run(&["reload"]).status.code(), Some(0));
     rig.fake("other2").wait_ends(5);
-    assert_eq!(rig.run(&["now"]).status.code(), Some(0), "all that are not paused");
+    let now = rig.run(&["now"]);
+    assert_eq!(now.status.code(), Some(0), "all that are not paused");
+    assert_eq!(text(&now.stdout), "syncing at once: all jobs that are not paused\n");
     let others = rig.fake("other2").ends().len();
     rig.fake("other2").wait_ends(others + 5);
     assert_eq!(rig.fake("dest").ends().len(), runs, "it has synced although it was paused");
 
     assert_eq!(rig.run(&["now", "media"]).status.code(), Some(0), "by name it syncs once");
     rig.fake("dest").wait_ends(runs + 1);
-    assert_eq!(rig.run(&["resume", "media"]).status.code(), Some(0));
+    assert_eq!(text(&rig.run(&["resume", "media"]).stdout), "no longer paused: media\n");
     rig.fake("dest").wait_ends(runs + 4);
     irsync.stop();
 }
@@ -67,7 +71,9 @@ fn stop_returns_when_irsync_has_stopped() {
     rig.ini("[media]\nsource = /ignore-term\ndestination = DIR/dest\nstop_timeout = 200ms\n");
     let mut irsync = rig.start(&["run"]);
     rig.fake("dest").wait_runs(1);
-    assert_eq!(rig.run(&["stop"]).status.code(), Some(0));
+    let stop = rig.run(&["stop"]);
+    assert_eq!(stop.status.code(), Some(0));
+    assert_eq!(text(&stop.stdout), format!("irsync has stopped (process {})\n", irsync.pid()));
     assert!(!crate::common::process::alive(irsync.pid()), "it says that it has stopped, and has not");
     irsync.wait();
     rig.assert_nothing_left();

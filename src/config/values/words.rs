@@ -77,6 +77,11 @@ fn split(text: &str) -> Result<Vec<String>, String> {
 
 /// A word as a shell would need it.
 pub(crate) fn quote(word: &str) -> String {
+    // To shlex every `=` is one of an assignment.
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_=./:,@%+".contains(&byte);
+    if word.starts_with('-') && word.bytes().all(plain) {
+        return word.to_owned();
+    }
     match shlex::try_quote(word) {
         Ok(quoted) => quoted.into_owned(),
         // Only a NUL byte, which no argument can hold.
@@ -86,8 +91,26 @@ pub(crate) fn quote(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::quote;
     use crate::config::values::tests::shown;
     use crate::config::values::{parse, Kind, Value};
+
+    #[test]
+    fn only_what_a_shell_would_take_apart_is_quoted() {
+        for word in ["--max-delete=0", "--info=progress2", "--partial-dir=.irsync-partial", "-rlt", "rsync://me@h/m/"] {
+            assert_eq!(quote(word), word);
+        }
+        for (word, quoted) in [
+            ("--out-format=%i %n%L", "'--out-format=%i %n%L'"),
+            ("A=b", "'A=b'"),
+            ("--exclude=*.tmp", "'--exclude=*.tmp'"),
+            ("-a;b", "'-a;b'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quote(word), quoted);
+            assert_eq!(shlex::split(quoted).unwrap(), [word]);
+        }
+    }
 
     #[test]
     fn quotes_around_a_value_mean_the_same_for_every_key() {
