@@ -71,10 +71,12 @@ Example: irsync status --watch
     (
         "history",
         "\
-irsync history [--config FILE] [JOB...] [--json]
+irsync history [--config FILE] [JOB...] [--all] [--json]
 
 Shows the last 50 syncs of each job, or of those named, since irsync started.
+Successes one after the other that brought nothing new are one line.
 
+  --all          show each sync
   --json         for scripts
   --config FILE  default /etc/irsync.ini
 

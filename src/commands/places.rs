@@ -65,12 +65,26 @@ fn status_file(config: &Path, quiet: bool) -> PathBuf {
         Err(errors) => {
             let file = written_down(config).unwrap_or_else(preset);
             if !quiet && fs::metadata(config).map_or_else(|error| error.kind() != ErrorKind::NotFound, |_| true) {
-                let first = errors.to_string();
-                let first = first.lines().next().unwrap_or_default();
-                complain(&format!("{first}\nirsync: looking at {} instead\n", file.display()));
+                complain(&format!("{errors}\nirsync: {}\n", in_error(config, &file)));
             }
             file
         }
+    }
+}
+
+/// What it means that the configuration is in error, whatever was asked, and what to do.
+fn in_error(config: &Path, status_file: &Path) -> String {
+    let (name, status) = (config.display(), status_file.display());
+    let option = if config == Path::new(DEFAULT_CONFIG) { String::new() } else { format!(" --config {name}") };
+    match runs(status_file) {
+        Some(false) => format!(
+            "no irsync runs (status file {status}), and none can start while {name} is in error: mend it; irsync \
+             check{option} says whether it is right"
+        ),
+        _ => format!(
+            "{name} is not in use while it is in error: the irsync that runs (status file {status}) goes on with the \
+             configuration that it read last, and this is about that one. Mend the file, then: irsync reload{option}"
+        ),
     }
 }
 

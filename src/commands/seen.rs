@@ -7,7 +7,7 @@ use crate::report::board::Stamp;
 use crate::report::human::Span;
 use crate::report::snapshot::{Snapshot, Watchdog};
 use crate::report::{bars, json, status, table};
-use crate::supervisor::{is_drop_in, lock_path, runs};
+use crate::supervisor::{is_drop_in, lock_path, runs, Remains};
 use crate::text;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -122,7 +122,7 @@ impl Seen {
     /// For people, `width` columns wide where it matters.
     fn lines(&self, width: usize, paint: bool) -> Vec<String> {
         match self {
-            Seen::NotRunning(file) => vec![not_running(file)],
+            Seen::NotRunning(file) => not_running(file).lines().map(str::to_owned).collect(),
             Seen::Blind(why) => vec![why.clone()],
             Seen::Running(snapshot, arguments) => {
                 let mut lines = head(snapshot);
@@ -150,9 +150,15 @@ fn arguments(pid: u32) -> Option<String> {
     Some(String::from_utf8_lossy(&shown).into_owned())
 }
 
-/// For people: no irsync has this status file.
+/// For people: no irsync has this status file, and what to do about that.
 pub(super) fn not_running(file: &Path) -> String {
-    format!("irsync is not running (nobody holds {})", lock_path(file).display())
+    match Remains::of(file, clock::now()) {
+        Some(left) => format!(
+            "irsync is not running: it {left}\nStart it again; the end of its log, and dmesg, may say why it ended; \
+             irsync history shows its last syncs."
+        ),
+        None => format!("irsync is not running (its status would be in {})", file.display()),
+    }
 }
 
 /// The file of a running irsync, or what is wrong with it.

@@ -48,6 +48,7 @@ pub(crate) fn daemon(daemon: &Daemon, put: &mut Put<'_>) {
         put("watchdog_fed", Value::Flag(watchdog.fed));
     }
     maybe(put, "boot_cause", daemon.boot_cause.as_deref().map(Value::Text));
+    maybe(put, "boot_id", daemon.boot_id.as_deref().map(Value::Text));
 }
 
 /// A job, but for its name and health.

@@ -1,13 +1,13 @@
 //! The last syncs of each job: kept in memory, written beside the status file in one file, and read back.
 //!
-//! A sync is one line, `sync = ` and its values between tabs: a device that runs for years keeps no more than
-//! [`KEPT`] short texts for each job. What is not known is empty.
+//! A sync is one line, `sync = ` and its values between tabs, or `quiet = ` if it succeeded and brought nothing new: a device that
+//! runs for years keeps no more than [`KEPT`] short texts for each job. What is not known is empty.
 
 use super::board::{Kind, LastRun, Stamp};
 use super::human::{Bytes, Span};
 use super::snapshot::Snapshot;
 use super::status::{parse_seconds, safe, seconds, sections, wall, VALUE_LIMIT};
-use super::table::{lay_out, past, Cell, BOLD, PLAIN, RED};
+use super::table::{lay_out, name_of, past, Cell, BOLD, PLAIN, RED};
 use super::utc;
 use crate::job::{Outcome, Time};
 use std::collections::VecDeque;
@@ -20,6 +20,10 @@ use std::time::UNIX_EPOCH;
 pub(crate) const KEPT: usize = 50;
 /// What the name of the status file gets.
 const SUFFIX: &str = ".history";
+/// The key of a sync that changed something or failed.
+const SYNC: &str = "sync";
+/// The key of one that succeeded and brought nothing new.
+const QUIET: &str = "quiet";
 
 /// Where the history of the irsync with this status file is.
 pub(crate) fn path(status_file: &Path) -> PathBuf {
@@ -34,8 +38,15 @@ pub(crate) struct History(Mutex<Kept>);
 
 #[derive(Debug, Default)]
 struct Kept {
-    jobs: Vec<(String, VecDeque<Box<str>>)>,
+    jobs: Vec<(String, VecDeque<Line>)>,
     unwritten: Unwritten,
+}
+
+/// A sync as it stands in the file.
+#[derive(Debug)]
+struct Line {
+    quiet: bool,
+    values: Box<str>,
 }
 
 /// What is not in the file yet.
@@ -66,7 +77,7 @@ impl History {
         if runs.len() == KEPT {
             runs.pop_front();
         }
-        runs.push_back(encode(run).into());
+        runs.push_back(Line { quiet: !notable && run.outcome == Outcome::Success, values: encode(run).into() });
     }
 
     /// The file's new text if it has to be written: at once if there is something notable, with everything else only if
@@ -89,7 +100,9 @@ impl History {
         for (name, runs) in &kept.jobs {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "\n[job:{name}]");
-            runs.iter().for_each(|run| text.extend(["sync = ", run, "\n"]));
+            for Line { quiet, values } in runs {
+                text.extend([if *quiet { QUIET } else { SYNC }, " = ", values, "\n"]);
+            }
         }
         Some(text)
     }
@@ -150,7 +163,16 @@ pub(crate) struct Past {
     /// The job's name.
     pub job: String,
     /// At most [`KEPT`].
-    pub runs: Vec<LastRun>,
+    pub runs: Vec<Sync>,
+}
+
+/// A sync that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sync {
+    /// How it ended.
+    pub run: LastRun,
+    /// It succeeded and brought nothing new.
+    pub quiet: bool,
 }
 
 /// Reads the file back.
@@ -161,25 +183,62 @@ pub(crate) fn read(text: &str) -> Result<Vec<Past>, String> {
     let mut jobs = Vec::new();
     for section in sections(text) {
         let Some(name) = section.name.strip_prefix("job:") else { continue };
-        let lines = section.pairs.iter().filter(|(key, _)| *key == "sync").map(|(_, value)| *value);
-        let run = |line: &str| decode(line).ok_or_else(|| safe(line, VALUE_LIMIT));
-        jobs.push(Past { job: name.to_owned(), runs: lines.map(run).collect::<Result<_, _>>()? });
+        let lines = section.pairs.iter().filter(|(key, _)| [SYNC, QUIET].contains(key));
+        let sync = |&(key, line): &(&str, &str)| {
+            let run = decode(line).ok_or_else(|| safe(line, VALUE_LIMIT))?;
+            Ok(Sync { run, quiet: key == QUIET })
+        };
+        jobs.push(Past { job: name.to_owned(), runs: lines.map(sync).collect::<Result<_, String>>()? });
     }
     Ok(jobs)
 }
 
-/// A line for each sync under a line of titles. `local` gives the local time for seconds since 1970, if the clock is right.
-pub(crate) fn table(jobs: &[Past], now: Stamp, local: impl Fn(u64) -> Option<String>, paint: bool) -> Vec<String> {
+/// A line for each sync under a line of titles; those one after the other that brought nothing new are one line, unless `all` are
+/// to be seen. `local` gives the local time for seconds since 1970, if the clock is right.
+pub(crate) fn table(
+    jobs: &[Past],
+    now: Stamp,
+    local: impl Fn(u64) -> Option<String>,
+    all: bool,
+    paint: bool,
+) -> Vec<String> {
     let titles = ["JOB", "ENDED", "AT", "OUTCOME", "TOOK", "WHAT"];
     let mut rows: Vec<Vec<Cell>> = vec![titles.map(|title| (title.to_owned(), BOLD)).into()];
-    for past in jobs {
-        rows.extend(past.runs.iter().map(|run| row(&past.job, run, now, &local)));
+    let local = |run: &LastRun| local(utc::seconds(wall(run.ended.mono, now)));
+    for Past { job, runs } in jobs {
+        let mut rest = &runs[..];
+        while let [first, ..] = rest {
+            let alike = rest.iter().take_while(|sync| sync.quiet && !all).count();
+            let (these, more) = rest.split_at(alike.max(1));
+            rest = more;
+            rows.push(match these {
+                [first, .., last] => folded(job, (&first.run, &last.run), these.len(), now, &local),
+                _ => row(job, &first.run, now, &local),
+            });
+        }
     }
     lay_out(&rows, paint)
 }
 
-fn row(job: &str, run: &LastRun, now: Stamp, local: &impl Fn(u64) -> Option<String>) -> Vec<Cell> {
-    let at = local(utc::seconds(wall(run.ended.mono, now))).unwrap_or_else(|| "-".into());
+/// The line of `count` syncs that brought nothing new, from the first to the last.
+fn folded(
+    job: &str,
+    (first, last): (&LastRun, &LastRun),
+    count: usize,
+    now: Stamp,
+    local: &impl Fn(&LastRun) -> Option<String>,
+) -> Vec<Cell> {
+    let age = |run: &LastRun| past(run.ended.mono, now.mono);
+    let (from, to) = local(first).zip(local(last)).unwrap_or_else(|| (age(first), age(last)));
+    let mut cells = row(job, last, now, local);
+    cells[3].0 = format!("{count} × {}", last.outcome.name());
+    cells[4].0 = "-".into();
+    cells[5].0 = format!("nothing new, from {from} to {to}");
+    cells
+}
+
+fn row(job: &str, run: &LastRun, now: Stamp, local: &impl Fn(&LastRun) -> Option<String>) -> Vec<Cell> {
+    let at = local(run).unwrap_or_else(|| "-".into());
     let colour = if run.outcome.is_success() { PLAIN } else { RED };
     vec![
         (job.to_owned(), PLAIN),
@@ -199,9 +258,11 @@ fn what(run: &LastRun) -> String {
         parts.extend(run.bytes.map(|bytes| Bytes(bytes).to_string()));
         return parts.join(", ");
     }
-    let code = run.code.map(|code| format!("{code} ")).unwrap_or_default();
-    let why = run.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-    format!("{code}{}{why}", run.reason)
+    match (&run.why, run.code) {
+        (Some(why), Some(code)) => format!("{why}; code {code} ({})", run.reason),
+        (Some(why), None) => format!("{}: {why}", run.reason),
+        (None, _) => name_of(run),
+    }
 }
 
 #[cfg(test)]
@@ -218,6 +279,10 @@ mod tests {
             true => LastRun { ended: at(ended), outcome, code: Some(0), why: None, reason: "RERR_OK".into(), ..last },
             false => LastRun { ended: at(ended), outcome, ..last },
         }
+    }
+
+    fn notable(run: &LastRun) -> Sync {
+        Sync { run: run.clone(), quiet: false }
     }
 
     /// A snapshot of jobs with these names.
@@ -242,7 +307,7 @@ mod tests {
         history.add("gone", &run(2, Outcome::Success), true);
         let text = history.to_write(false, &named(&["a", "b"])).unwrap();
         let escaped = LastRun { why: Some("a\\x09b\\x0a[job:x]".into()), ..odd };
-        let past = |job: &str, runs: &[LastRun]| Past { job: job.into(), runs: runs.to_vec() };
+        let past = |job: &str, runs: &[LastRun]| Past { job: job.into(), runs: runs.iter().map(notable).collect() };
         let expected = [past("a", &[escaped]), past("b", &[run(1, Outcome::Success), run(2, Outcome::Transient)])];
         assert_eq!(read(&text).unwrap(), expected, "{text}");
     }
@@ -255,7 +320,7 @@ mod tests {
         }
         let text = history.to_write(false, &named(&["a"])).unwrap();
         let runs = read(&text).unwrap().remove(0).runs;
-        let ended: Vec<Time> = runs.iter().map(|run| run.ended.mono).collect();
+        let ended: Vec<Time> = runs.iter().map(|sync| sync.run.ended.mono).collect();
         assert_eq!(ended, (950..1000).map(|ended| at(ended).mono).collect::<Vec<_>>());
         assert!(text.len() < KEPT * 700, "{}", text.len());
     }
@@ -291,17 +356,69 @@ mod tests {
 
     #[test]
     fn the_table_tells_age_local_time_and_reason() {
-        let jobs = [Past { job: "media".into(), runs: vec![run(700, Outcome::Success), run(998, Outcome::Transient)] }];
+        let runs = [run(700, Outcome::Success), run(998, Outcome::Transient)];
+        let jobs = [Past { job: "media".into(), runs: runs.iter().map(notable).collect() }];
         let now = Stamp { mono: at(1000).mono, wall: UNIX_EPOCH + Duration::from_secs(1_795_369_529) };
         assert_eq!(
-            table(&jobs, now, |at| Some(utc::plain(at)), false),
+            table(&jobs, now, |at| Some(utc::plain(at)), false, false),
             [
                 "JOB    ENDED   AT                   OUTCOME    TOOK  WHAT",
                 "media  5m ago  2026-11-22 17:40:29  success    1.2s  1 file, 2.0 KiB",
-                "media  2s ago  2026-11-22 17:45:27  transient  1.2s  10 RERR_SOCKETIO: rsync: failed to connect to server: Connection refused (111)",
+                "media  2s ago  2026-11-22 17:45:27  transient  1.2s  rsync: failed to connect to server: Connection refused (111); code 10 (RERR_SOCKETIO)",
             ]
         );
-        assert!(table(&jobs, now, |_| None, false)[1].starts_with("media  5m ago  -   success"));
-        assert!(table(&jobs, now, |_| None, true)[2].contains("\x1b[31mtransient\x1b[0m"));
+        assert!(table(&jobs, now, |_| None, false, false)[1].starts_with("media  5m ago  -   success"));
+        assert!(table(&jobs, now, |_| None, false, true)[2].contains("\x1b[31mtransient\x1b[0m"));
+    }
+
+    #[test]
+    fn a_failure_is_told_in_words_before_its_code() {
+        let told = |code, why: Option<&str>| {
+            what(&LastRun { code, why: why.map(str::to_owned), reason: "REASON".into(), ..run(1, Outcome::Skipped) })
+        };
+        assert_eq!(told(Some(5), Some("no")), "no; code 5 (REASON)");
+        assert_eq!(told(Some(5), None), "code 5 (REASON)");
+        assert_eq!(told(None, Some("no")), "REASON: no");
+        assert_eq!(told(None, None), "REASON");
+    }
+
+    #[test]
+    fn what_brought_nothing_new_is_one_line_unless_all_is_asked_for() {
+        let history = History::default();
+        let news = [5, 6, 8];
+        for n in 0..12 {
+            let outcome = if n == 6 { Outcome::Transient } else { Outcome::Success };
+            history.add("a", &run(700 + n * 10, outcome), news.contains(&n));
+        }
+        // A warning is never folded: what has vanished may be missed.
+        history.add("b", &run(900, Outcome::Warning), false);
+        history.add("b", &run(901, Outcome::Warning), false);
+        let jobs = read(&history.to_write(true, &named(&["a", "b"])).unwrap()).unwrap();
+        let now = Stamp { mono: at(1000).mono, wall: UNIX_EPOCH + Duration::from_secs(1_795_369_529) };
+        let lines = |local: bool, all| table(&jobs, now, |at| local.then(|| utc::plain(at)), all, false);
+        let told: Vec<String> = lines(false, false)
+            .iter()
+            .map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join("|"))
+            .collect();
+        let failure = "rsync: failed to connect to server: Connection refused (111); code 10 (RERR_SOCKETIO)";
+        assert_eq!(
+            told[1..],
+            [
+                "a|4m20s ago|-|5 × success|-|nothing new, from 5m ago to 4m20s ago".to_owned(),
+                "a|4m10s ago|-|success|1.2s|1 file, 2.0 KiB".into(),
+                format!("a|4m ago|-|transient|1.2s|{failure}"),
+                "a|3m50s ago|-|success|1.2s|1 file, 2.0 KiB".into(),
+                "a|3m40s ago|-|success|1.2s|1 file, 2.0 KiB".into(),
+                "a|3m10s ago|-|3 × success|-|nothing new, from 3m30s ago to 3m10s ago".into(),
+                "b|1m40s ago|-|warning|1.2s|1 file, 2.0 KiB".into(),
+                "b|1m39s ago|-|warning|1.2s|1 file, 2.0 KiB".into(),
+            ]
+        );
+        assert!(
+            lines(true, false)[1].ends_with("  nothing new, from 2026-11-22 17:40:29 to 2026-11-22 17:41:09"),
+            "{:?}",
+            lines(true, false)
+        );
+        assert_eq!(lines(true, true).len(), 15);
     }
 }

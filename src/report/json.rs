@@ -3,7 +3,7 @@
 
 use super::board::Stamp;
 use super::fields::{self, Value};
-use super::history::Past;
+use super::history::{Past, Sync};
 use super::snapshot::Snapshot;
 use super::status::{seconds, utc_text};
 use std::fmt::Write;
@@ -29,13 +29,13 @@ pub fn render(snapshot: &Snapshot) -> String {
 }
 
 /// One line: `{"running":true,"jobs":[{"name":…,"syncs":[{…}]}]}`; keys as those of the last sync in the status file.
-pub(crate) fn history(jobs: &[Past], now: Stamp) -> String {
-    let mut text = String::from("{\"running\":true,\"jobs\":[");
+pub(crate) fn history(running: bool, jobs: &[Past], now: Stamp) -> String {
+    let mut text = format!("{{\"running\":{running},\"jobs\":[");
     for (at, past) in jobs.iter().enumerate() {
         text += if at > 0 { ",{\"name\":" } else { "{\"name\":" };
         string(&mut text, &past.job);
         text += ",\"syncs\":[";
-        for (at, run) in past.runs.iter().enumerate() {
+        for (at, Sync { run, .. }) in past.runs.iter().enumerate() {
             text += if at > 0 { "," } else { "" };
             let mut members = Members::open(&mut text, now);
             fields::run(run, &mut |key, value| members.put(key, value));
@@ -167,14 +167,16 @@ mod tests {
     #[test]
     fn a_history_has_a_list_of_syncs_for_each_job() {
         let run = full().last.unwrap();
-        let past = |name: &str, runs: usize| Past { job: name.into(), runs: vec![run.clone(); runs] };
-        let json = parsed(&history(&[past("a\"", 2), past("b", 0)], at(1000)));
+        let sync = Sync { run, quiet: true };
+        let past = |name: &str, runs: usize| Past { job: name.into(), runs: vec![sync.clone(); runs] };
+        let json = parsed(&history(true, &[past("a\"", 2), past("b", 0)], at(1000)));
         assert_eq!(json.at("jobs.0.name").and_then(Json::text), Some("a\""));
         assert_eq!(json.at("jobs.0.syncs.1.outcome").and_then(Json::text), Some("transient"));
         assert_eq!(json.at("jobs.0.syncs.1.ended_mono"), Some(&Json::Number("880.000".into())));
         assert_eq!(json.at("jobs.0.syncs.2"), None);
         assert_eq!(json.at("jobs.1.syncs"), Some(&Json::List(Vec::new())));
-        assert_eq!(history(&[], at(1)), "{\"running\":true,\"jobs\":[]}\n");
+        assert_eq!(history(true, &[], at(1)), "{\"running\":true,\"jobs\":[]}\n");
+        assert_eq!(history(false, &[], at(1)), "{\"running\":false,\"jobs\":[]}\n");
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub struct Daemon {
     pub watchdog: Option<Watchdog>,
     /// How the last boot ended, as far as that could be told.
     pub boot_cause: Option<String>,
+    /// The kernel's id of the boot in which this was written down, if it can be read.
+    pub boot_id: Option<String>,
 }
 
 /// The configured watchdog device.

@@ -119,6 +119,11 @@ pub fn read(text: &str) -> Result<(Daemon, Vec<JobStatus>), String> {
     Ok((daemon.ok_or("it has no section [irsync]")?, jobs))
 }
 
+/// What the beginning of a status file tells of irsync itself, whatever follows; None where it does not.
+pub(crate) fn read_daemon(beginning: &str) -> Option<Daemon> {
+    sections(beginning).iter().find(|section| section.name == "irsync")?.daemon().ok()
+}
+
 type Read<T> = Result<Option<T>, String>;
 
 impl<'a> Section<'a> {
@@ -190,6 +195,7 @@ impl<'a> Section<'a> {
             written: self.must("written_mono", self.moment("written_mono")?)?,
             watchdog: self.watchdog()?,
             boot_cause: self.text("boot_cause"),
+            boot_id: self.text("boot_id"),
         })
     }
 
@@ -348,12 +354,14 @@ mod tests {
         let path = Path::new("/dev/watchdog0");
         for (opened, fed) in [(Some((&facts, true)), "yes"), (Some((&facts, false)), "no"), (None, "no")] {
             let told = Some(Watchdog::new(path, opened));
-            let own = Daemon { watchdog: told.clone(), boot_cause: Some("power".into()), ..daemon() };
+            let (cause, id) = (Some("power".to_owned()), Some("c0ffee".to_owned()));
+            let own = Daemon { watchdog: told.clone(), boot_cause: cause, boot_id: id.clone(), ..daemon() };
             let text = render(&Snapshot::new(own, Vec::new(), at(1000)));
             assert_eq!(sections(&text)[0].get("watchdog_fed"), Some(fed));
             assert_eq!(sections(&text)[0].get("watchdog_timeout"), opened.map(|_| "15"));
             assert_eq!(sections(&text)[0].get("boot_cause"), Some("power"));
             assert_eq!(read(&text).unwrap().0.watchdog, told);
+            assert_eq!(read_daemon(&text).unwrap().boot_id, id);
         }
     }
 

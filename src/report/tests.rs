@@ -69,6 +69,7 @@ pub fn daemon() -> Daemon {
         written: at(1000).mono,
         watchdog: None,
         boot_cause: None,
+        boot_id: None,
     }
 }
 

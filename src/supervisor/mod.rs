@@ -9,12 +9,14 @@ mod heart;
 mod orders;
 mod outlook;
 mod places;
+mod remains;
 mod sleep;
 mod status_line;
 mod surroundings;
 
 pub(crate) use control::{ask, path as control_path, Answer, Verb};
 pub(crate) use places::{drop_ins, is_drop_in, lock_path, runs, Place};
+pub(crate) use remains::Remains;
 
 use crate::config::{Config, Error, Global, Job};
 use crate::job::feeding::Wish;

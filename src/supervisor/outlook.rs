@@ -6,7 +6,7 @@
 use super::heart::Heart;
 use crate::config::{Global, LogTarget};
 use crate::job::Time;
-use crate::os::terminal;
+use crate::os::{state, terminal};
 use crate::report::board::{JobStatus, Stamp};
 use crate::report::scribe::Scribe;
 use crate::report::slot::News;
@@ -40,6 +40,7 @@ pub(super) struct Outlook {
     /// Somebody sits at the terminal that the log goes to.
     attended: bool,
     started: Time,
+    boot_id: Option<String>,
     stopping: bool,
     /// Whether the watchdog was fed when we last looked.
     fed: Option<bool>,
@@ -69,6 +70,7 @@ impl Outlook {
             watchdog_device: global.watchdog_device.clone(),
             attended: false,
             started: now,
+            boot_id: Some(state::boot_id()).filter(|id| !id.is_empty()),
             stopping: false,
             fed: None,
             next: now,
@@ -212,6 +214,7 @@ impl Outlook {
             written: now,
             watchdog: self.watchdog_device.as_deref().map(|path| Watchdog::new(path, heart.device())),
             boot_cause: heart.boot_cause().map(str::to_owned),
+            boot_id: self.boot_id.clone(),
         }
     }
 

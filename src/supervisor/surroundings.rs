@@ -2,6 +2,7 @@
 
 use super::control::{self, Control};
 use super::places::{self, Place};
+use super::remains::Remains;
 use super::Manner;
 use crate::config::expand::Variables;
 use crate::config::Global;
@@ -92,6 +93,9 @@ impl Surroundings {
                 }
                 _ => log::warn!("cannot write beside {file}: {error}; there is no status and no `irsync now`"),
             }
+        }
+        if self.ownership.is_ok() {
+            tell_of_remains(&self.status_file);
         }
         let lock_dir = places::folder(&self.status_file);
         if lock_dir.is_none() {
@@ -190,6 +194,13 @@ pub(super) fn lock_memory(lock: bool) {
         Err(error) if lock => log::warn!("cannot lock memory: {error}; a busy card may delay the watchdog's feeding"),
         Err(error) => log::warn!("cannot unlock memory: {error}; it stays locked until irsync is restarted"),
         Ok(()) => {}
+    }
+}
+
+/// The irsync before this one was killed. After a reboot that is nothing to tell: the boot record has more to say of it.
+fn tell_of_remains(status_file: &Path) {
+    if let Some(left) = Remains::of(status_file, clock::now()).filter(|left| left.age.is_some()) {
+        log::warn!("the irsync that had {} before {left}", status_file.display());
     }
 }
 

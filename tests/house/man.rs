@@ -29,6 +29,7 @@ const OWN_KEYS: &[(&str, &str)] = &[
     ("watchdog_disarms", "`yes` if a clean stop of irsync disarms it"),
     ("watchdog_fed", "`yes` while it is being fed"),
     ("boot_cause", "how the last boot ended, as far as that can be told (with `state_dir`)"),
+    ("boot_id", "the kernel's id of the boot in which the file was written"),
 ];
 
 /// Keys of a job's section.
@@ -122,6 +123,7 @@ fn full() -> Snapshot {
         written: at(9).mono,
         watchdog: Some(Watchdog::new(Path::new("/dev/watchdog"), Some((&facts, true)))),
         boot_cause: Some("power".into()),
+        boot_id: Some("c0ffee".into()),
     };
     Snapshot::new(daemon, vec![full_job()], at(9))
 }

@@ -249,7 +249,10 @@ fn drop_ins_beside_each_other_have_a_status_each() {
     assert!(all.contains("media") && all.contains(two) && !all.contains("code"), "{all}");
     // The first stop is the configured one's, the second the drop-in's.
     let end = part(4, "status");
-    assert!(end.contains("is not running (nobody holds /run/irsync/status.lock)") && end.contains("code 3"), "{said}");
+    assert!(
+        end.contains("is not running (its status would be in /run/irsync/status)") && end.contains("code 3"),
+        "{said}"
+    );
     assert_eq!(rig.read("two.log").matches("irsync stop: stopping").count(), 1, "{}", rig.read("two.log"));
     assert_eq!(rig.read("main.log").matches("irsync stop: stopping").count(), 1, "{}", rig.read("main.log"));
 }

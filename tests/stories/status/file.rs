@@ -1,7 +1,7 @@
 //! The status file and `irsync status`.
 
 use super::{look, row, said};
-use crate::common::{is_root, mount::Tmpfs, wait_until, Rig};
+use crate::common::{is_root, json::Json, mount::Tmpfs, wait_until, Rig};
 use std::fs;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::PermissionsExt;
@@ -110,11 +110,55 @@ fn who_does_not_run_is_exit_code_3() {
     not_running("stopped");
 
     let mut irsync = rig.start(&["run"]);
+    assert!(!irsync.log_has("did not stop cleanly"), "{}", irsync.log());
     wait_until("the status file", || rig.path("status").exists());
     irsync.kill();
     assert!(rig.path("status").exists());
     not_running("killed");
     rig.wait_nothing_left();
+}
+
+#[test]
+fn an_irsync_that_was_killed_is_told_by_status_history_and_the_next_start() {
+    let rig = Rig::new("remains");
+    rig.ini("[media]\nsource = /changed\ndestination = DIR/media\n");
+    let mut first = rig.start(&["run"]);
+    wait_until("a sync in the history", || rig.read("status.history").contains("\nsync = "));
+    assert!(!first.log_has("did not stop cleanly"), "{}", first.log());
+    first.kill();
+    let left = format!("did not stop cleanly (pid {}, its last status is ", first.pid());
+    let (text, code) = look(&rig);
+    assert!(code == Some(3) && text.contains(&format!("irsync is not running: it {left}")), "{code:?} {text}");
+    assert!(text.contains("Start it again") && !text.contains("holds"), "{text}");
+    let (text, code) = said(&rig.run(&["history"]));
+    assert!(code == Some(3) && text.contains(&left) && text.contains("of the irsync that no longer runs"), "{text}");
+    assert!(row(&text, "media").contains(&"success"), "{text}");
+    let (json, code) = said(&rig.run(&["history", "--json"]));
+    let json = Json::parse(&json).unwrap_or_else(|error| panic!("{error}: {json}"));
+    assert_eq!((json.get("running"), code), (Some(&Json::Bool(false)), Some(3)));
+    assert_eq!(json.at("jobs.0.syncs.0.outcome").and_then(Json::text), Some("success"));
+
+    let mut second = rig.start(&["run"]);
+    second.wait_log(&format!("[WARN] the irsync that had {} before {left}", rig.path("status").display()));
+    wait_until("its own status", || rig.read("status").contains(&format!("\npid = {}\n", second.pid())));
+    second.stop();
+    // Neither a clean stop nor the end of a boot is a crash.
+    let mut third = rig.start(&["run"]);
+    wait_until("the third one's status", || rig.read("status").contains("\nboot_id = "));
+    third.kill();
+    let text = rig.read("status");
+    let id = text.lines().find(|line| line.starts_with("boot_id = ")).unwrap().to_owned();
+    rig.write("status", text.replace(&id, "boot_id = another"));
+    let (text, _) = look(&rig);
+    assert!(text.contains(&format!("did not stop cleanly (pid {}, before the last boot)", third.pid())), "{text}");
+    let (text, code) = said(&rig.run(&["history"]));
+    assert!(code == Some(3) && !text.contains("JOB"), "its times cannot be told: {text}");
+    let mut fourth = rig.start(&["run"]);
+    wait_until("the fourth one's status", || rig.read("status").contains(&format!("\npid = {}\n", fourth.pid())));
+    fourth.stop();
+    for log in [third.log(), fourth.log()] {
+        assert!(!log.contains("did not stop cleanly"), "{log}");
+    }
 }
 
 #[test]
@@ -135,15 +179,29 @@ fn a_running_irsync_without_its_file_is_not_called_healthy() {
 }
 
 #[test]
-fn a_broken_configuration_shows_the_default_place_and_says_so() {
+fn a_broken_configuration_is_told_whole_with_whose_status_is_shown_and_what_to_do() {
     let rig = Rig::new("default-place");
-    rig.ini("status_file = DIR/status\nnonsense = 1\n");
-    let (text, _) = look(&rig);
-    let place = format!("looking at {} instead", rig.path("status").display());
-    assert!(text.contains("nonsense") && text.contains(&place), "the file still says where: {text}");
+    const GOOD: &str = "status_file = DIR/status\n[media]\nsource = /ok\ndestination = DIR/media\n";
+    rig.ini(GOOD);
+    let mut irsync = rig.start(&["run"]);
+    wait_until("the success", || rig.status("media", "last_outcome").is_some());
+    rig.ini(&format!("nonsense = 1\n{GOOD}intervall = 1m\n"));
+    let (text, code) = look(&rig);
+    assert_eq!(code, Some(0), "the irsync that runs is well: {text}");
+    assert!(text.contains("nonsense") && text.contains("intervall"), "both errors: {text}");
+    let place = rig.path("status");
+    let running = format!("the irsync that runs (status file {}) goes on with the configuration", place.display());
+    assert!(text.contains("is not in use while it is in error") && text.contains(&running), "{text}");
+    assert!(text.contains("Mend the file, then: irsync reload --config ") && row(&text, "media")[1] == "ok", "{text}");
+    irsync.stop();
+    let (text, code) = look(&rig);
+    assert_eq!(code, Some(3), "{text}");
+    let stopped = format!("no irsync runs (status file {}), and none can start while", place.display());
+    assert!(text.contains(&stopped) && !text.contains("goes on"), "{text}");
+    // Where the file does not say where to look.
     rig.ini("status_file = elsewhere\nnonsense = 1\n");
     let (text, _) = look(&rig);
-    assert!(text.contains("elsewhere") && text.contains("looking at /run/irsync/status instead"), "{text}");
+    assert!(text.contains("elsewhere") && text.contains("(status file /run/irsync/status)"), "{text}");
 }
 
 #[test]
