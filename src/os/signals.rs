@@ -1,7 +1,7 @@
 //! Signals, turned into something `poll()` can wait for.
 #![forbid(unsafe_code)]
 
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGXFSZ};
 use signal_hook::{flag, low_level::pipe};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -32,6 +32,9 @@ impl Signals {
             pipe::register(signal, write.try_clone()?)?;
             flags.push((signal, noted));
         }
+        // A file that may not grow any more (RLIMIT_FSIZE) is an error of write(2) then, and nothing that ends irsync. Not ignored:
+        // what we start would ignore it as well.
+        flag::register(SIGXFSZ, Arc::default())?;
         Ok(Signals { pipe, flags })
     }
 

@@ -78,6 +78,21 @@ fn log_file_is_bounded() {
     }
 }
 
+/// A limit of RLIMIT_FSIZE sends SIGXFSZ, which ends a process that does not take care of it.
+#[test]
+fn log_that_reaches_the_limit_of_a_files_size() {
+    let rig = Rig::new("log-file-size");
+    rig.ini(
+        "log = DIR/irsync.log\nlog_level = trace\ninterval = 50ms\n[media]\nsource = /ok\ndestination = DIR/dest\n",
+    );
+    let run = rig.command(&["run"]);
+    let mut irsync = rig.start_command(through_shell(&run, "exec prlimit --fsize=6000 \"$0\" \"$@\""));
+    rig.fake("dest").wait_ends(1);
+    wait_until("the log to be full", || rig.read("irsync.log").len() == 6000);
+    syncs_again(&rig, &mut irsync);
+    irsync.stop();
+}
+
 #[test]
 fn syslog_that_is_not_there() {
     let rig = Rig::new("no-syslog");
