@@ -54,10 +54,11 @@ def the_guard_is_sent_a_signal(chaos):
 def signals_storm(chaos):
     end = time.monotonic() + chaos.random.uniform(0.05, 0.4)
     kinds = [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD, signal.SIGWINCH]
-    chaos.asked += 1
+    chaos.was_asked(60)
     while time.monotonic() < end:
         send(chaos.pid, chaos.random.choice(kinds))
         time.sleep(0.002)
+    chaos.was_asked(60)
 
 
 @fault(2)
@@ -151,7 +152,8 @@ def a_destination_is_gone(chaos):
 @fault(6)
 def rsync_misbehaves(chaos):
     job = chaos.random.choice(chaos.world.jobs)
-    mode = chaos.random.choice(("slow", "forking", "deaf", "silent", "flooding", "letters", "crash", "starved", "exit-12", "exit-23", "exit-5"))
+    mode = chaos.random.choice(("slow", "forking", "deaf", "silent", "closed", "flooding", "letters", "crash", "starved",
+                                "exit-12", "exit-23", "exit-5", "late-12"))
     chaos.tell(f"{job.name}: {mode}")
     path = chaos.world.home / "modes" / job.name
     path.write_text(f"{mode}\n")
@@ -184,9 +186,9 @@ def rsync_is_another(chaos):
 
 @fault(2)
 def a_hook_misbehaves(chaos):
-    job = chaos.random.choice(chaos.world.jobs)
+    job = chaos.random.choice([job for job in chaos.world.jobs if job.has_hooks] or chaos.world.jobs)
     path = chaos.world.home / "modes" / f"hook-{job.name}"
-    path.write_text(chaos.random.choice(("silent", "exit-3", "leaving")) + "\n")
+    path.write_text(chaos.random.choice(("silent", "exit-3", "leaving", "deaf-to-changes")) + "\n")
     return lambda: path.write_text("well\n")
 
 
@@ -205,6 +207,8 @@ def the_log_is_removed(chaos):
 def the_configuration_is_another(chaos):
     way = chaos.random.choice(("bad", "empty", "missing", "fewer jobs", "another interval"))
     chaos.tell(way)
+    # What a job owes it owes no more when it is not in the configuration.
+    chaos.forgets |= way in ("empty", "fewer jobs")
     parts = chaos.world.good.split("\n[")
     text = {"bad": chaos.world.good + "\nno_such_key = 1\n", "empty": "", "missing": None,
             "fewer jobs": "\n[".join(parts[: chaos.random.randint(1, len(parts))]) + "\n",
@@ -213,10 +217,12 @@ def the_configuration_is_another(chaos):
         (chaos.world.home / "irsync.ini").unlink(missing_ok=True)
     else:
         chaos.world.configure(text)
+    chaos.was_asked()
     send(chaos.pid, signal.SIGHUP)
 
     def undo():
         chaos.world.configure()
+        chaos.was_asked()
         send(chaos.pid, signal.SIGHUP)
 
     return undo
@@ -238,7 +244,7 @@ def limits_are_low(chaos):
 
 @fault(1)
 def the_socket_is_sent_nonsense(chaos):
-    chaos.asked += 1
+    chaos.was_asked()
     for text in (b"", b"now", b"\xff" * 2000, b"stop\0", chaos.random.randbytes(100)):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as asker:
             try:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 import threading
 import time
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from world import DOG_TIMEOUT
 
 PERIOD = 0.1
+SPIN = 1.5  # seconds of processor time that a thread uses without ever waiting for anything
 
 
 @dataclass
@@ -47,14 +49,30 @@ def words(pid):
         return ""
 
 
-def waited_for_processor(pid):
-    """By thread, seconds that it was ready to run while others ran; see the kernel's sched-stats.rst."""
+def processor(pid):
+    """By thread, seconds that it ran, seconds that it was ready to run while others ran, and whether it is ready now; see the
+    kernel's sched-stats.rst."""
     found = {}
-    for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+    for path in Path(f"/proc/{pid}/task").glob("*"):
         try:
-            found[path.parent.name] = int(path.read_text().split()[1]) / 1e9
+            ran, waited = (int(word) / 1e9 for word in (path / "schedstat").read_text().split()[:2])
+            state = (path / "stat").read_bytes().rpartition(b")")[2].split()[0]
         except OSError:
-            pass
+            continue
+        found[path.name] = (ran, waited, state == b"R")
+    return found
+
+
+def costs(pid):
+    """By thread, hundredths of a second on a processor, and how often it has waited for something."""
+    found = {}
+    for path in Path(f"/proc/{pid}/task").glob("*"):
+        try:
+            waits = next(line for line in (path / "status").read_text().splitlines() if line.startswith("voluntary"))
+            fields = (path / "stat").read_bytes().rpartition(b")")[2].split()
+        except (OSError, StopIteration):
+            continue
+        found[path.name] = (int(fields[11]) + int(fields[12]), int(waits.split()[1]))
     return found
 
 
@@ -69,32 +87,63 @@ class Watch(threading.Thread):
         # irsync stands still by our own will until this moment; for ever while it is None.
         self.stopped_until = time.monotonic()
         self.longest_hunger = 0
+        self.costs, self.restless = {}, {}
 
     def stand_still(self, really):
         """irsync is stopped, or continued, now."""
         self.stopped_until = None if really else time.monotonic()
 
     def run(self):
-        fed, food, waited = time.monotonic(), 0, {}
+        fed, food, start, before, rounds = time.monotonic(), 0, {}, {}, 0
         while not self.over.wait(PERIOD):
             now = time.monotonic()
             size = os.stat(self.world.home / "dog").st_size
             if size != food or self.stopped_until is None or now - self.stopped_until < PERIOD:
-                fed, food, waited = now, size, waited_for_processor(self.irsync.pid)
-            # What a busy machine has kept from irsync is not irsync's fault.
-            late = sum(most - waited.get(thread, 0) for thread, most in waited_for_processor(self.irsync.pid).items())
+                fed, food, start = now, size, processor(self.irsync.pid)
+            # What a busy machine has kept from irsync is not irsync's fault. A wait that goes on is counted at its end.
+            threads = processor(self.irsync.pid)
+            late = sum(waited - start.get(thread, (0, 0))[1] for thread, (_, waited, _) in threads.items())
+            queues = any(ready and before.get(thread, (ran,))[0] == ran for thread, (ran, _, ready) in threads.items())
+            before = threads
             hunger = now - fed - late
-            self.longest_hunger = max(self.longest_hunger, hunger)
-            if self.feeds and hunger > DOG_TIMEOUT + self.world.slowness:
+            if not queues:
+                self.longest_hunger = max(self.longest_hunger, hunger)
+            if self.feeds and not queues and hunger > DOG_TIMEOUT + self.world.slowness:
                 self.complain(f"the watchdog was not fed for {hunger:.1f} s of {DOG_TIMEOUT}")
-                fed, waited = now, waited_for_processor(self.irsync.pid)
+                fed, start = now, threads
             self._secrets()
             self._reap()
+            rounds += 1
+            if self.feeds and rounds % 5 == 0:
+                self._spins()
+                self._open_to_others()
 
     def complain(self, what):
         """Takes note of it once."""
         if what not in self.wrong and len(self.wrong) < 20:
             self.wrong.append(what)
+
+    def _spins(self):
+        """A loop that never sleeps, in one of irsync's threads. Measured in its own time, so that a busy machine does not matter."""
+        new = costs(self.irsync.pid)
+        for thread, (ticks, waits) in new.items():
+            used, waited = (now - before for now, before in zip((ticks, waits), self.costs.get(thread, (ticks, waits))))
+            self.restless[thread] = 0 if waited > used else self.restless.get(thread, 0) + used
+            if self.restless[thread] > SPIN * 100:
+                self.complain(f"it spins: a thread has used {self.restless[thread]} hundredths of a second and has waited for nothing")
+                self.restless[thread] = 0
+        self.costs = new
+
+    def _open_to_others(self):
+        """What irsync keeps for itself: nobody else may write it, and whoever can open a lock can hold it."""
+        for folder in ("run", "state"):
+            for path in [self.world.home / folder, *(self.world.home / folder).glob("*")]:
+                try:
+                    mode = stat.S_IMODE(path.lstat().st_mode)
+                except OSError:
+                    continue
+                if mode & (0o077 if "lock" in path.name else 0o022):
+                    self.complain(f"others can open {path.name}: its mode is {mode:04o}")
 
     def _secrets(self):
         secret = self.world.secret.encode()

@@ -157,6 +157,7 @@ class World:
             (home / name).mkdir(mode=0o755)
         self.card = home / "card"
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m,mode=755", "chaos-card", self.card], check=True)
+        (home / "bin/rsync-für-Gerät").symlink_to(shutil.which("sleep"))
         for name in ("overlaps", "dog"):
             (home / name).touch()
         (home / "overlaps").chmod(0o666)
@@ -165,9 +166,11 @@ class World:
             (home / name).chmod(0o600)
         kinds = random.sample(kinds, random.randint(1, min(6, len(kinds))))
         self.jobs = [Job(self, number, kind) for number, kind in enumerate(kinds)]
-        values = {"home": home, "dog": DOG_TIMEOUT, "interval": random.choice(("300ms", "500ms", "1s")),
-                  "activity": int(2500 * self.slowness), "hook": int(3000 * self.slowness), "stop": int(500 * self.slowness),
+        self.interval = random.choice((300, 500, 1000))
+        values = {"home": home, "dog": DOG_TIMEOUT, "interval": f"{self.interval}ms",
+                  "activity": int(2500 * self.slowness), "hook": int(3000 * self.slowness), "stop": int(random.choice((500, 500, 500, 2000 * DOG_TIMEOUT)) * self.slowness),
                   **random.choice(({"level": "info", "log_size": "64K"}, {"level": "debug", "log_size": "16M"}))}
+        self.log_size = int(values["log_size"][:-1]) << (10 if values["log_size"].endswith("K") else 20)
         self.good = GLOBAL.format(**values) + "".join(job.section() for job in self.jobs)
         self.daemon = self.impostor = None
         loopback_up()
