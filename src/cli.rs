@@ -14,7 +14,9 @@ use crate::os::publish::{Places, PUBLISH, STAGE};
 use crate::os::rollback::{RESUME, ROLLBACK};
 use crate::os::tidy::TIDY;
 use crate::os::writing::WRITE;
+use crate::rsync::options;
 use crate::supervisor::Verb;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -177,7 +179,9 @@ fn fleet(args: &[OsString]) -> ExitCode {
 /// The word is no less irsync's where the room is not built in: rsync would take it for a folder.
 #[cfg(not(feature = "fleet"))]
 fn fleet(_: &[OsString]) -> ExitCode {
-    commands::complain("irsync: this irsync was built without the fleet view (cargo feature `fleet`)\n");
+    commands::complain(
+        "irsync: this irsync was built without the fleet view (cargo feature `fleet`); the Debian package and the container have it\n",
+    );
     ExitCode::from(EXIT_USAGE)
 }
 
@@ -208,16 +212,22 @@ pub(crate) fn parse(mut args: Vec<OsString>) -> Result<Command, Stop> {
         _ if !args.iter().any(|arg| is_config(arg))
             && args.iter().take_while(|arg| *arg != "--").any(|arg| is_for_rsync(arg)) =>
         {
+            if options::analyse(&args).operands.is_empty() {
+                return Err(usage(&format!(
+                    "{:?}: these are options of rsync's, with nothing to copy; irsync help lists irsync's own",
+                    args.join(OsStr::new(" ")).to_string_lossy()
+                )));
+            }
             drop_in(args)
         }
         Some(first) => {
             let meant = match first.to_str().and_then(meant) {
-                Some(instead) => format!("did you mean irsync {instead}? "),
+                Some(instead) => format!("; did you mean irsync {instead}?"),
                 None => String::new(),
             };
             let first = first.to_string_lossy();
             Err(usage(&format!(
-                "{first:?} is no command of irsync's; {meant}(irsync -- {} hands it to rsync; irsync help lists the commands)",
+                "{first:?} is no command of irsync's{meant} (irsync help lists them; irsync -- {} hands it to rsync)",
                 first.escape_debug()
             )))
         }
@@ -226,7 +236,7 @@ pub(crate) fn parse(mut args: Vec<OsString>) -> Result<Command, Stop> {
 
 /// `irsync help [COMMAND]`
 fn help(of: Option<&OsString>) -> Result<Command, Stop> {
-    let Some(word) = of else { return Err(Stop::Say(HELP.into())) };
+    let Some(word) = of.filter(|word| *word != "--help" && *word != "-h") else { return Err(Stop::Say(HELP.into())) };
     let word = word.to_string_lossy();
     match words::help(&word) {
         Some(text) => Err(Stop::Say(text.into())),
@@ -254,11 +264,19 @@ fn is_own(first: &OsStr) -> bool {
 }
 
 /// What a lone word was meant to be. rsync would only list a file of that name, which nobody wants on an interval.
-fn meant(word: &str) -> Option<&'static str> {
-    if word == "version" {
-        return Some("--version");
-    }
-    nearest::closest(word, SUBCOMMANDS.into_iter())
+fn meant(word: &str) -> Option<String> {
+    let command = match word {
+        "version" => Some("--version"),
+        "start" => Some("run"),
+        "sync" => Some("once"),
+        "list" | "show" => Some("status"),
+        "log" | "logs" => Some("history"),
+        "test" | "validate" => Some("check"),
+        "quit" | "exit" => Some("stop"),
+        _ if is_file(word) => return Some(format!("--config {word}")),
+        _ => nearest::closest(word, SUBCOMMANDS.into_iter()),
+    };
+    command.map(str::to_owned)
 }
 
 fn usage(message: &str) -> Stop {
@@ -359,18 +377,21 @@ fn by_grammar(args: Vec<OsString>) -> Result<Command, Stop> {
         let of = args.iter().find_map(|word| words::help(word.to_str()?));
         return Err(Stop::Say(of.unwrap_or(HELP).into()));
     }
-    let matches = bare_grammar().no_binary_name(true).try_get_matches_from(args).map_err(|error| {
-        let text = error.render().to_string();
-        match error.use_stderr() {
-            false => Stop::Say(text),
-            true => Stop::Usage(format!("{text}(for arguments of rsync's: irsync -- RSYNC-ARG...)\n")),
-        }
-    })?;
+    let command = args.iter().find_map(|word| SUBCOMMANDS.into_iter().find(|name| word == name)).unwrap_or("run");
+    let matches =
+        bare_grammar().no_binary_name(true).try_get_matches_from(args).map_err(|error| match error.use_stderr() {
+            false => Stop::Say(error.render().to_string()),
+            true => wrong(command, &error),
+        })?;
     let (name, sub) = match matches.subcommand() {
         Some((name, sub)) => (name, sub),
         None => ("run", &matches),
     };
     let config = sub.get_one::<PathBuf>("config").cloned().unwrap_or_else(|| DEFAULT_CONFIG.into());
+    let file = jobs(sub).into_iter().find(|word| name != "check" && is_file(word));
+    if let Some(file) = file {
+        return Err(usage(&format!("{name}: {file:?} is no JOB; did you mean --config {file}? (irsync help {name})")));
+    }
     Ok(match name {
         "check" => {
             let mut jobs = jobs(sub);
@@ -396,6 +417,41 @@ fn by_grammar(args: Vec<OsString>) -> Result<Command, Stop> {
             None => Command::Run { config },
         },
     })
+}
+
+/// What clap has against the words of a command, said as irsync says things.
+fn wrong(command: &str, error: &clap::Error) -> Stop {
+    let word = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(word)) => word.as_str(),
+        Some(ContextValue::Strings(words)) => words.first().map_or("", String::as_str),
+        _ => "",
+    };
+    // Of `--config <FILE>` the first word.
+    let option = word.split(' ').next().unwrap_or_default();
+    let said = match error.kind() {
+        ErrorKind::MissingRequiredArgument => "it needs the name of a JOB".into(),
+        ErrorKind::InvalidValue if option == "--config" => "--config needs a FILE".into(),
+        ErrorKind::ArgumentConflict => format!("{option} is given twice"),
+        ErrorKind::UnknownArgument if word.starts_with('-') => {
+            let meant = option_meant(command, word).map(|long| format!("; did you mean --{long}?"));
+            format!("it has no option {word}{}", meant.unwrap_or_default())
+        }
+        ErrorKind::UnknownArgument if is_file(word) => format!("{word:?} is no JOB; did you mean --config {word}?"),
+        ErrorKind::UnknownArgument => format!("{word:?} is a word too many"),
+        _ => error.to_string().trim_end().to_owned(),
+    };
+    let rsync = if command == "run" { "; irsync -- RSYNC-ARG... hands words to rsync" } else { "" };
+    usage(&format!("{command}: {said} (irsync help {command}{rsync})"))
+}
+
+/// The option of this command that a misspelt or shortened one may be.
+fn option_meant(command: &str, word: &str) -> Option<String> {
+    let grammar = bare_grammar();
+    let of_command = grammar.find_subcommand(command).into_iter().flat_map(clap::Command::get_arguments);
+    let longs: Vec<&str> = of_command.chain(grammar.get_arguments()).filter_map(clap::Arg::get_long).collect();
+    let word = word.trim_start_matches('-');
+    let begins = longs.iter().find(|long| long.starts_with(word)).copied();
+    begins.or_else(|| nearest::closest(word, longs.into_iter())).map(str::to_owned)
 }
 
 /// `check FILE JOB...`: what stands first is a file if it looks like one.
@@ -630,16 +686,30 @@ mod tests {
             (&["chekc", "a"], "did you mean irsync check?"),
             (&["onec", "--config", "/etc/x.ini"], "did you mean irsync once?"),
             (&["stauts", "--config=/etc/x.ini"], "did you mean irsync status?"),
-            (&["frobnicate"], "is no command of irsync's; (irsync -- frobnicate"),
+            (&["frobnicate"], "is no command of irsync's (irsync help lists them; irsync -- frobnicate"),
+            (&["start"], "did you mean irsync run?"),
+            (&["site.ini"], "did you mean irsync --config site.ini?"),
             (&["-c", "/etc/irsync.ini"], "did you mean irsync --config FILE?"),
-            (&["allow"], "JOB"),
+            (&["-v"], "\"-v\": these are options of rsync's, with nothing to copy"),
+            (&["-f", "x.ini"], "with nothing to copy"),
+            (&["allow"], "allow: it needs the name of a JOB (irsync help allow)"),
+            (&["allow", "a", "b"], "allow: \"b\" is a word too many"),
             (&["run", "-a", "s", "d"], "irsync -- RSYNC-ARG"),
-            (&["status", "--wacth"], "--wacth"),
+            (&["run", "x.ini"], "did you mean --config x.ini?"),
+            (&["once", "a", "x.ini"], "did you mean --config x.ini?"),
+            (&["now", "./x"], "did you mean --config ./x?"),
+            (&["status", "--wacth"], "status: it has no option --wacth; did you mean --watch? (irsync help status)"),
+            (&["status", "-w"], "did you mean --watch?"),
+            (&["check", "-c", "x.ini"], "did you mean --config?"),
+            (&["check", "--quiet"], "check: it has no option --quiet (irsync help check)"),
             (&["check", "x.ini", "--config", "y.ini"], "a second FILE"),
-            (&["--config"], "--config"),
+            (&["check", "--config=a", "--config=b"], "check: --config is given twice"),
+            (&["check", "--config"], "check: --config needs a FILE"),
+            (&["--config"], "run: --config needs a FILE"),
         ] {
             let text = refused(words);
             assert!(text.contains(says), "{words:?}: {text}");
+            assert!(text.starts_with("irsync: ") && text.lines().count() == 1, "{words:?}: {text}");
         }
     }
 
@@ -674,7 +744,7 @@ mod tests {
         {
             assert!(help.contains(word), "{word}");
         }
-        for words in [&["help"][..], &["-h"]] {
+        for words in [&["help"][..], &["-h"], &["help", "--help"]] {
             assert_eq!(given(words), Err(Stop::Say(help.clone())), "{words:?}");
         }
         assert!(refused(&["help", "nonsense"]).contains("\"nonsense\" is no command"));

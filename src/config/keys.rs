@@ -125,7 +125,7 @@ table! {
     fallback: Job, NextSync, Nothing, Words, "further sources in the form of `source`, asked in their order, at once, when the one before cannot be reached, is busy or refuses; the first is tried again every hour";
     destination: Job, NextSync, Required, Word, "where to, as rsync takes it; a local path must be absolute";
     options: Job, NextSync, Is("-rlt"), Words, "rsync options, quoted as a shell would";
-    window: Job, AtOnce, Is("always"), Window, "when syncs may run, in local time; one that meets the end is ended and resumed when the next begins; a clock that was never set does not count";
+    window: Job, AtOnce, Is("always"), Window, "when syncs may run, in local time; a sync that runs when the window closes is ended, and resumed when it opens again; while the clock has never been set, syncs may run at any time";
     bwlimit: Job, NextSync, Is("off"), Rates, "rsync's `--bwlimit` in bytes per second, by hours in local time; the first span that fits counts; a sync that runs is started again where the limit falls";
     rsync: Job, NextSync, Is("rsync"), Program, "the rsync program, looked up in `PATH`";
     enabled: Job, AtOnce, Is("yes"), Bool, "whether the job runs at all";
@@ -138,7 +138,7 @@ table! {
     stop_timeout: Job, AtOnce, Is("5s"), Duration { min: MIN, max: 3_600_000, off: false }, "from SIGTERM to SIGKILL";
     backoff_initial: Job, AtOnce, Derived("5s; where the server was asked, the interval"), span(false), "longest wait after the first failed sync, drawn at random from 0 on; doubles with every further failure";
     backoff_max: Job, AtOnce, Derived("the larger of 5m and interval"), span(false), "longest wait after a failed sync, and the one after permanent errors; with neither of the two keys a server in trouble is asked every 1 to 1.5 intervals";
-    max_shrink: Job, NextSync, Is("90%"), Percent, "deletions that would leave fewer than 100 % less this of the files there are, or were within a day, or none, are held until `irsync allow`; likewise those beyond the `--max-delete` of `options`";
+    max_shrink: Job, NextSync, Is("90%"), Percent, "deletions that would remove more than this share of the files that there are, or were within a day, or the last of them, are held until `irsync allow`; likewise those beyond the `--max-delete` of `options`";
     stale_after: Job, AtOnce, Derived("3 × interval + activity_timeout, and the longest time for which `window` is closed"), span(true), "age of the last success at which the job counts as unhealthy (without an `activity_timeout` 2h is added instead)";
     durable: Job, NextSync, Is("yes"), Bool, "what a sync has changed is on the disk before it is called a success: syncfs(2) of a local destination, and rsync's `--fsync`, or a mark for one that does not know that";
     verify_every: Job, NextSync, Is("off"), span(true), "so often a sync compares contents (`--checksum`), and not only sizes and times: cards rot; without `state_dir` only running time counts";

@@ -123,7 +123,7 @@ impl Loader {
             let name = Some(entry.key.name);
             let doubts =
                 |error: &Error| error.section.is_none() && (error.key.as_deref() == name || error.nearest == name);
-            entry.value != Value::Refused && !main.errors.iter().any(doubts)
+            !main.errors.iter().any(doubts)
         });
         Global::read(&View::global(&sheet))
     }

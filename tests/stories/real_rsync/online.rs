@@ -132,7 +132,7 @@ fn a_full_or_small_or_read_only_destination_is_warned_of() {
     big_file(&rig, "served/big.bin", 300);
     let daemon = rig.daemon("read only = yes");
     let card = Tmpfs::new(&rig.path("card"), "200k");
-    media(&rig, &daemon.url(), "DIR/card/media/", "");
+    media(&rig, &daemon.url(), "DIR/card/media/", &format!("fallback = {}", daemon.url()));
     let warned = || {
         let output = rig.run(&["check", "--online"]);
         let (out, err) = words(&output);
