@@ -128,8 +128,8 @@ class Chaos:
         """The file that says how its rsync behaves."""
         return self.world.home / "modes" / job.name
 
-    def begin_badly(self, job, code):
-        """The rsync of one job fails from the start, and status has to say so."""
+    def begin_badly(self, job, code, deaf):
+        """The rsync of one job fails from the start, and status has to say so; hooks of others fail, and are asked for again."""
 
         def unsaid():
             _, jobs = self.status()
@@ -143,7 +143,11 @@ class Chaos:
 
         if not self.is_loop:
             self.until("a job fails and that is told", unsaid)
+            seen = [self.world.home / "changed" / f"{one.name}.deaf" for one in deaf]
+            self.until("changes are told", lambda: next((f"{path.name} is missing" for path in seen if not path.exists()), None))
         self.mode_of(job).write_text("well\n")
+        for one in deaf:
+            (self.world.home / "modes" / f"hook-{one.name}").write_text("well\n")
 
     def calm(self):
         """All jobs out of turn, and nothing of them runs: what irsync has then, it has for good."""
@@ -353,12 +357,16 @@ class Chaos:
         self.tell(f"this machine is taken for {self.world.slowness:.1f} times slower than a quiet one")
         self.world.configure()
         self.world.serve()
-        bad = self.random.choice(self.world.jobs), self.random.choice((5, 10, 12))
-        self.mode_of(bad[0]).write_text(f"exit-{bad[1]}\n")
+        bad, code = self.random.choice(self.world.jobs), self.random.choice((5, 10, 12))
+        # Before it has copied anything, or afterwards.
+        self.mode_of(bad).write_text(f"{self.random.choice(('exit', 'late'))}-{code}\n")
+        deaf = [job for job in self.world.jobs if job.has_hooks and job is not bad]
+        for job in deaf:
+            (self.world.home / "modes" / f"hook-{job.name}").write_text("deaf-to-changes\n")
         self.watch = Watch(self.world, self.start(), not self.is_loop)
         self.watch.start()
         try:
-            self.begin_badly(*bad)
+            self.begin_badly(bad, code, deaf)
             self.until("all is well before the faults", self.unwell)
             self.limits = {kind: resource.prlimit(self.pid, kind) for kind in faults.LIMITS}
             before = self.calm()

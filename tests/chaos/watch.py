@@ -11,7 +11,7 @@ from pathlib import Path
 from world import DOG_TIMEOUT
 
 PERIOD = 0.1
-SPIN = 1.5  # seconds of processor time that a thread uses without ever waiting for anything
+SPIN = 0.8  # seconds of processor time that a thread uses without ever waiting for anything
 
 
 @dataclass

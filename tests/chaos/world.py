@@ -168,7 +168,9 @@ class World:
         self.jobs = [Job(self, number, kind) for number, kind in enumerate(kinds)]
         self.interval = random.choice((300, 500, 1000))
         values = {"home": home, "dog": DOG_TIMEOUT, "interval": f"{self.interval}ms",
-                  "activity": int(2500 * self.slowness), "hook": int(3000 * self.slowness), "stop": int(random.choice((500, 500, 500, 2000 * DOG_TIMEOUT)) * self.slowness),
+                  "activity": int(2500 * self.slowness), "hook": int(3000 * self.slowness),
+                  # Now and then one is longer than the watchdog's patience.
+                  "stop": int(random.choice((500, 500, 500, 2000 * DOG_TIMEOUT)) * self.slowness),
                   **random.choice(({"level": "info", "log_size": "64K"}, {"level": "debug", "log_size": "16M"}))}
         self.log_size = int(values["log_size"][:-1]) << (10 if values["log_size"].endswith("K") else 20)
         self.good = GLOBAL.format(**values) + "".join(job.section() for job in self.jobs)
