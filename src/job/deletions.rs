@@ -167,6 +167,11 @@ impl Deletions {
         self.largest = Largest::default();
     }
 
+    /// The owner has allowed something that this sync knows of.
+    pub(crate) fn allows(&self) -> bool {
+        self.rules.allowed > 0
+    }
+
     /// The pass that runs now, or is to run next.
     pub(crate) fn pass(&self) -> Pass {
         self.pass

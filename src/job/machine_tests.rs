@@ -1,7 +1,7 @@
 //! Stories of the state machine, and every order of events to a depth.
 
 use super::super::{Conclusion, Counted, Limits, Pace};
-use super::world::World;
+use super::world::{counted, World};
 use super::*;
 use crate::job::calendar::Gate;
 use std::collections::HashSet;
@@ -972,6 +972,42 @@ fn explore(world: &World, path: &mut Vec<Event>, depth: usize, seen: &mut u64) {
 fn deleting() -> Settings {
     let rules = Rules { max_delete: Some(5), max_shrink: Some(90), allowed: 0 };
     Settings { deletions: Some(rules), ..settings() }
+}
+
+#[test]
+fn what_is_allowed_while_a_sync_runs_is_for_the_next_one_and_no_later() {
+    let ended = |outcome, skipped| Event::Synced {
+        outcome,
+        changed: false,
+        moved: false,
+        written: false,
+        counted: counted(skipped),
+    };
+    let held = |actions: &[Action]| {
+        let outcome = |action: &Action| match action {
+            Action::Conclude(conclusion) => Some(conclusion.outcome),
+            _ => None,
+        };
+        actions.iter().find_map(outcome) == Some(Outcome::Held)
+    };
+    for mended in [false, true] {
+        let mut job = job(deleting());
+        drive(&mut job, Event::SyncNow, at(0));
+        assert!(held(&drive(&mut job, ended(Outcome::Held, 9), at(1))));
+        drive(&mut job, Event::SyncNow, at(2));
+        drive(&mut job, Event::Allow, at(3));
+        if mended {
+            drive(&mut job, ended(Outcome::Success, 0), at(4));
+        } else {
+            assert!(held(&drive(&mut job, ended(Outcome::Held, 9), at(4))), "it began before that was allowed");
+            drive(&mut job, Event::Tick, at(4));
+            drive(&mut job, ended(Outcome::Held, 9), at(5));
+            assert_eq!(job.pass(), Pass::Delete(9), "the next one makes them");
+            drive(&mut job, ended(Outcome::Success, 0), at(6));
+        }
+        drive(&mut job, Event::Tick, at(100));
+        assert!(held(&drive(&mut job, ended(Outcome::Held, 9), at(101))), "mended {mended}: it is used up");
+    }
 }
 
 #[test]

@@ -143,7 +143,10 @@ impl Job {
         };
         if complete {
             self.changed = false;
-            self.allowed = 0;
+            // What was allowed while the sync ran is for the next one, unless there is nothing left to allow.
+            if self.deletions.allows() || self.held.is_none() {
+                self.allowed = 0;
+            }
         }
         self.phase = Phase::Concluding;
         Action::Conclude(conclusion)
