@@ -88,8 +88,11 @@ pub(crate) fn advice(outcome: Outcome, job: &str, drop_in: bool) -> Option<Strin
             "when the server is in order again, this passes by itself; only if the deletions are meant: irsync allow {job}"
         )),
         Outcome::Permanent => {
-            let ask = if drop_in { "" } else { " (irsync check --online asks the server what is wrong)" };
-            Some(format!("after mending it: irsync now {job}{ask}"))
+            let ask = match drop_in {
+                true => String::new(),
+                false => format!("irsync check --online {job} asks the server and says what is wrong; "),
+            };
+            Some(format!("{ask}after mending it: irsync now {job}"))
         }
         _ => None,
     }
@@ -251,7 +254,8 @@ mod tests {
         assert_eq!(
             told(Outcome::Permanent, false),
             format!(
-                "{often}; after mending it: irsync now media (irsync check --online asks the server what is wrong)"
+                "{often}; irsync check --online media asks the server and says what is wrong; after mending it: irsync \
+                 now media"
             )
         );
         assert_eq!(told(Outcome::Permanent, true), format!("{often}; after mending it: irsync now media"));

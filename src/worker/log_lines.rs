@@ -339,8 +339,8 @@ mod tests {
         assert_eq!(
             told(Some(0), false),
             format!(
-                "{SAID}; next at once; it said: @ERROR: auth failed on module media; after mending it: irsync now media \
-                 (irsync check --online asks the server what is wrong)"
+                "{SAID}; next at once; it said: @ERROR: auth failed on module media; irsync check --online media asks the \
+                 server and says what is wrong; after mending it: irsync now media"
             )
         );
         assert!(told(Some(0), true).ends_with("; after mending it: irsync now media"));
