@@ -71,7 +71,8 @@ def cut(arguments, modules, out, cases):
     command = [arguments.uml / "usr/bin/linux.uml", "mem=1500M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro",
                f"init={HERE}/init", f"powercut={out.resolve()}", "con=null", "con0=null,fd:1", "ssl=null", "panic=1"]
     with open(out / "console", "w") as console:
-        guest = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True)
+        guest = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True,
+                                 env=dict(os.environ, LD_PRELOAD=str(arguments.uml.resolve() / "xstate.so")))
     try:
         guest.wait()
     finally:
