@@ -8,6 +8,7 @@ reboot too many. Of the files that are replaced as a whole, each is as it was at
 import os
 import re
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -17,6 +18,7 @@ STARVES = "not feeding the watchdog any more"
 SPENT = "the budget of reboots is spent"
 DAMAGED = "the boot record is damaged"
 LIMIT = 600  # seconds that irsync gets for anything, on the slowest machine
+WATCHDOG = threading.Lock()  # there is one
 REPLACED = ("state/boot-record", "state/verified-alive")
 
 
@@ -27,12 +29,13 @@ class Own(Recording):
         self.versions = {name: set() for name in REPLACED}
         # /dev/watchdog itself is this kernel's own, which needs a program on the host.
         softdog = next(Path("/dev").glob("watchdog[0-9]*"))
-        own = (f"log = {self.root}/log\nlog_max_size = 4K\nstatus_file = {self.root}/status/status\nstate_dir = {self.root}/state\n"
-               f"watchdog_device = {softdog}\nwatchdog_timeout = 60\nreboot_limit = 1\n"
-               f"[dead]\nsource = rsync://127.0.0.1:1/none/\ndestination = {self.root}/dead/\noptions = -rt\n"
-               f"interval = 1s\nspread = 0\nbackoff_initial = 1s\nbackoff_max = 1s\nreboot_after = 1s\n")
+        words = (f"log = {self.root}/log\nlog_max_size = 4K\nstatus_file = {self.root}/status/status\nstate_dir = {self.root}/state\n"
+                 f"watchdog_device = {softdog}\nwatchdog_timeout = 60\nreboot_limit = 1\n"
+                 f"[dead]\nsource = rsync://127.0.0.1:1/none/\ndestination = {self.root}/dead/\noptions = -rt\n"
+                 f"interval = PACE\nspread = 0\nbackoff_initial = PACE\nbackoff_max = PACE\nreboot_after = PACE\n")
+        own = words.replace("PACE", "1s")
         self.ini, self.short = RUN / f"{self.name}.ini", RUN / f"{self.name}.short.ini"
-        self.short.write_text(own)
+        self.short.write_text(words.replace("PACE", "50ms"))
         self.ini.write_text(f"{own}[alive]\nsource = rsync://127.0.0.1:8730/{self.source.name}/dir0/\ndestination = {self.tree}/dir0/\n"
                             f"options = -rt\ninterval = 1s\nspread = 0\njitter = 0\nverify_every = 1s\n")
 
@@ -65,6 +68,10 @@ class Own(Recording):
         return "".join((content(self.root / name) or b"").decode(errors="replace") for name in ("log.old", "log"))
 
     def live(self):
+        with WATCHDOG:
+            self.starve()
+
+    def starve(self):
         process = self.start(self.ini)
         self.until("starvation", process, lambda: STARVES in self.logged())
         self.success = time.time()

@@ -34,7 +34,8 @@ def main():
     parser.add_argument("--without-fsync", action="store_true", help="take rsync's --fsync away: files then stay wrong")
     parser.add_argument("--rsync", default="", help="another rsync for irsync")
     parser.add_argument("--fault", default="", help="what an irsync built with fault-injection leaves out while it is recorded")
-    parser.add_argument("--quick", action="store_true", help="the most telling cases only")
+    parser.add_argument("--quick", action="store_true", help="the most telling cases only, with half the files")
+    parser.add_argument("--guests", type=int, default=min(os.cpu_count() or 1, 4), help="among so many the cases are dealt out")
     parser.add_argument("--mutants", action="store_true", help="see that what is left out is noticed")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
@@ -54,7 +55,28 @@ def main():
 
 
 def cut(arguments, modules, out, cases):
-    """Records these cases in one guest, and gives what was found after each cut."""
+    """Records these cases, dealt out among some guests, and gives what was found after each cut."""
+    count = max(1, min(arguments.guests, len(cases)))
+    guests = []
+    try:
+        for n in range(count):
+            guests.append(start(arguments, modules, out / str(n), cases[n::count], 600 + 900 // count))
+        for guest, _ in guests:
+            guest.wait()
+    finally:
+        for guest, _ in guests:
+            if guest.poll() is None:
+                os.killpg(guest.pid, signal.SIGKILL)
+    for _, folder in guests:
+        log, code = folder / "guest.log", folder / "exit"
+        if not code.exists() or code.read_text().strip() != "0":
+            sys.exit(f"the guest failed; see {folder}:\n" + (log.read_text() if log.exists() else (folder / "console").read_text())[-3000:])
+        print(log.read_text(), end="")
+    return [json.loads(line) for _, folder in guests for line in open(folder / "results")]
+
+
+def start(arguments, modules, out, cases, memory):
+    """A guest with so many MiB: its process and its folder."""
     out.mkdir(parents=True, exist_ok=True)
     for old in ("results", "exit", "guest.log"):
         (out / old).unlink(missing_ok=True)
@@ -65,24 +87,14 @@ def cut(arguments, modules, out, cases):
         "checkpoint": (3 if arguments.hurry else 60) if f2fs else 0,
         "irsync": os.path.abspath(arguments.irsync), "options": arguments.options, "keys": arguments.key,
         "rsync": f"{HERE}/rsync-without-fsync" if arguments.without_fsync else arguments.rsync, "fault": arguments.fault,
-        "modules": str(modules.resolve()),
+        "modules": str(modules.resolve()), "every": 2 if arguments.quick else 1,
     }
     (out / "plan.json").write_text(json.dumps(plan))
-    command = [arguments.uml / "usr/bin/linux.uml", "mem=1500M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro",
+    command = [arguments.uml / "usr/bin/linux.uml", f"mem={memory}M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro",
                f"init={HERE}/init", f"powercut={out.resolve()}", "con=null", "con0=null,fd:1", "ssl=null", "panic=1"]
     with open(out / "console", "w") as console:
-        guest = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True,
-                                 env=dict(os.environ, LD_PRELOAD=str(arguments.uml.resolve() / "xstate.so")))
-    try:
-        guest.wait()
-    finally:
-        if guest.poll() is None:
-            os.killpg(guest.pid, signal.SIGKILL)
-    log = out / "guest.log"
-    if not (out / "exit").exists() or (out / "exit").read_text().strip() != "0":
-        sys.exit(f"the guest failed; see {out}:\n" + (log.read_text() if log.exists() else (out / "console").read_text())[-3000:])
-    print(log.read_text(), end="")
-    return [json.loads(line) for line in open(out / "results")]
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True,
+                                env=dict(os.environ, LD_PRELOAD=str(arguments.uml.resolve() / "xstate.so"))), out
 
 
 def report(cases, results, seed):

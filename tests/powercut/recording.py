@@ -3,6 +3,7 @@
 import bisect
 import ctypes
 import os
+import random
 import subprocess
 import time
 from pathlib import Path
@@ -103,9 +104,9 @@ class Recording:
         self.times = [at for _, at, _, _ in self.log]
         umount(self.root)
 
-    def moments(self, count, rng):
-        """(how many requests the disk has seen, model, seed) of each cut, in the order of time."""
-        times = self.times
+    def moments(self, count):
+        """(how many requests the disk has seen, model, seed) of each cut."""
+        times, rng = self.times, random.Random(f"{self.plan['seed']} {self.name}")
         flushes = [n + k for n, request in enumerate(self.log) if request[0] == "F" for k in (0, 1)] or [len(times)]
         last = times[-1] - self.success
         chosen, known = [], set()
@@ -127,7 +128,7 @@ class Recording:
             if model == "A":
                 known.add(upto)
             chosen.append((upto, model, rng.randrange(1 << 30)))
-        return sorted(chosen)
+        return chosen
 
     def try_cut(self, image, upto, model, seed):
         """The disk after a cut is mounted, looked at, synced once more, looked at again."""

@@ -9,10 +9,10 @@ T1, T2 = 1790000000, 1790100000  # even: vfat stores no odd seconds
 PLAN = ["new"] * 35 + ["other-size"] * 25 + ["same-size"] * 20 + ["deleted"] * 20 + ["unchanged"] * 20
 
 
-def make(folder, seed, fat):
-    """FOLDER/v1 and FOLDER/v2."""
+def make(folder, seed, fat, every=1):
+    """FOLDER/v1 and FOLDER/v2, with every so many of the files."""
     rng = random.Random(seed)
-    for n, kind in enumerate(PLAN):
+    for n, kind in enumerate(PLAN[::every]):
         name = f"dir{n % 7}/{kind}-{n:03}.bin"
         data = rng.randbytes(_size(rng))
         if kind != "new":
