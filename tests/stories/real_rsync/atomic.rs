@@ -254,3 +254,54 @@ fn deletions_are_judged_before_a_new_set_is_built_and_a_full_disk_shows_no_part_
     assert_eq!(fs::read_dir(rig.path("card/media")).unwrap().count(), 9);
     irsync.stop();
 }
+
+#[test]
+fn jobs_beside_one_another_have_sets_of_their_own() {
+    let Some(rig) = real("atomic-jobs") else { return };
+    let daemon = rig.daemon("read only = yes");
+    let serve = |text: &str| {
+        rig.write("next", text);
+        fs::rename(rig.path("next"), rig.path("served/a")).unwrap();
+    };
+    serve("old");
+    atomic(&rig, &daemon.url(), "");
+    let ini = rig.read("irsync.ini");
+    let other = ini[ini.find("[media]").unwrap()..].replace("[media]", "[films]").replace("card/media/", "card/films/");
+    fs::write(rig.path("irsync.ini"), ini + &other).unwrap();
+    let mut irsync = rig.start(&["run"]);
+    for text in ["old", "newer", "newest"] {
+        serve(text);
+        for set in ["media", "films"] {
+            wait_until("the set", || contents(&rig.path("card").join(set)) == Some(BTreeSet::from([text.to_owned()])));
+        }
+    }
+    // It is refused until the new set is shown for good.
+    wait_until("the rollback", || rig.run(&["rollback", "media"]).status.success());
+    assert_eq!((rig.read("card/media/a").as_str(), rig.read("card/films/a").as_str()), ("newer", "newest"));
+    irsync.stop();
+    let names: BTreeSet<String> = beside(&rig).into_iter().filter(|name| name.ends_with("-previous")).collect();
+    assert_eq!(names, BTreeSet::from([".films.irsync-previous".to_owned(), ".media.irsync-previous".to_owned()]));
+}
+
+#[test]
+fn no_new_set_is_begun_where_there_is_less_room_than_min_free() {
+    if !is_root("no_new_set_is_begun_where_there_is_less_room_than_min_free") {
+        return;
+    }
+    let Some(rig) = real("atomic-room") else { return };
+    let daemon = rig.daemon("read only = yes");
+    rig.write("served/a", "a");
+    let card = Tmpfs::new(&rig.path("card"), "1m");
+    atomic(&rig, &daemon.url(), "min_free = 2M\nbackoff_initial = 100ms\nbackoff_max = 100ms");
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("media: sync skipped: min_free, ");
+    assert_eq!(fs::read_dir(rig.path("card")).unwrap().count(), 0);
+    card.remount("size=8m");
+    wait_until("the set", || rig.path("card/media/a").exists());
+    card.remount("size=1m");
+    rig.write("served/a", "newer");
+    irsync.wait_count("sync skipped: min_free", irsync.count("sync skipped: min_free") + 1);
+    assert_eq!(rig.read("card/media/a"), "a");
+    assert_eq!(beside(&rig), BTreeSet::new());
+    irsync.stop();
+}
