@@ -58,7 +58,7 @@ def main():
     # f2fs makes a checkpoint a minute after the last one, whatever a sync has just begun: wait until that is due.
     for interval in Path("/sys/fs/f2fs").glob("*/cp_interval"):
         interval.write_text(str(plan["checkpoint"]))
-    time.sleep(plan["checkpoint"] + 1)
+    time.sleep(plan["wait"])
     # A sync mostly waits for its link and its card: a few of them at a time.
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda recording: recording.record(), recordings))

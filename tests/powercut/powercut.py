@@ -38,6 +38,7 @@ def main():
     parser.add_argument("--guests", type=int, default=min(os.cpu_count() or 1, 4), help="among so many the cases are dealt out")
     parser.add_argument("--mutants", action="store_true", help="see that what is left out is noticed")
     parser.add_argument("--out", type=Path)
+    parser.set_defaults(late=False)
     arguments = parser.parse_args()
     if unknown := [name for name in arguments.cases if name not in CASES]:
         parser.error(f"unknown: {' '.join(unknown)} (there are {' '.join(CASES)})")
@@ -81,10 +82,12 @@ def start(arguments, modules, out, cases, memory):
     for old in ("results", "exit", "guest.log"):
         (out / old).unlink(missing_ok=True)
     hurry = {"dirty_expire_centisecs": 300, "dirty_writeback_centisecs": 100} if arguments.hurry else {}
+    late = {"dirty_expire_centisecs": 60_000, "dirty_writeback_centisecs": 60_000} if arguments.late else {}
+    checkpoint = 600 if late else 3 if hurry else 60
     f2fs = any(CASES[name].fs == "f2fs" for name in cases)
     plan = {
-        "cases": cases, "cuts": arguments.cuts, "seed": arguments.seed, "tail": arguments.tail, "vm": hurry,
-        "checkpoint": (3 if arguments.hurry else 60) if f2fs else 0,
+        "cases": cases, "cuts": arguments.cuts, "seed": arguments.seed, "tail": arguments.tail, "vm": late or hurry,
+        "checkpoint": checkpoint, "wait": checkpoint + 1 if f2fs and not late else 0, "mount": {"ext4": "commit=600"} if late else {},
         "irsync": os.path.abspath(arguments.irsync), "options": arguments.options, "keys": arguments.key,
         "rsync": f"{HERE}/rsync-without-fsync" if arguments.without_fsync else arguments.rsync, "fault": arguments.fault,
         "modules": str(modules.resolve()), "every": 2 if arguments.quick else 1,
@@ -137,7 +140,7 @@ def try_mutants(arguments, modules, out):
         if arguments.cases and not set(arguments.cases) & set(mutant.cases):
             continue
         print(f"-- without {name}", flush=True)
-        arguments.fault, arguments.without_fsync = mutant.fault, mutant.without_fsync
+        arguments.fault, arguments.without_fsync, arguments.late = mutant.fault, mutant.without_fsync, mutant.late
         if report(mutant.cases, cut(arguments, modules, out / name.replace(" ", "-"), mutant.cases), arguments.seed) == 0:
             missed.append(name)
     print(f"not noticed: {', '.join(missed)}" if missed else "all mutants were noticed")

@@ -27,9 +27,9 @@ def sh(command, check=True):
     return text
 
 
-def mount(case, device, root):
+def mount(case, device, root, more=""):
     """Without a process of its own: it is done thousands of times."""
-    options = ",".join(filter(None, [case.mount, "tz=UTC" if case.fs == "vfat" else ""]))
+    options = ",".join(filter(None, [case.mount, more, "tz=UTC" if case.fs == "vfat" else ""]))
     if LIBC.mount(device.encode(), str(root).encode(), case.fs.encode(), 1024, options.encode()):  # MS_NOATIME
         raise OSError(ctypes.get_errno(), f"cannot mount {case.fs}")
 
@@ -61,7 +61,7 @@ class Recording:
         sh(f"mkdir -p {self.tree} && cp {keep} {self.source}/v1/. {self.tree}/")
         umount(self.root)
         self.disk.switch(self.disk.blocks)
-        mount(self.case, self.disk.device, self.root)
+        mount(self.case, self.disk.device, self.root, plan["mount"].get(self.case.fs, ""))
         sh(f"sync -f {self.root}; sync -f {self.root}")
 
     def write_inis(self):
