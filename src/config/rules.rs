@@ -89,6 +89,8 @@ fn operands(id: Id, source: &[String], destination: &str, refuse: &mut dyn FnMut
             refuse(key, "starts with '-': options belong into options");
         } else if operand::url_password(word).is_some() {
             refuse(key, "has a password in its URL, which rsync does not use and every user could read in the process list: give password or password_file");
+        } else if let Some(port) = operand::bad_port(word) {
+            refuse(key, &format!("{port:?} is no port: it stands behind the host, as in rsync://HOST:8730/MODULE/"));
         } else if !operand::is_remote(word) && !word.starts_with('/') {
             let hint = match word.starts_with(['#', ';']) {
                 true => "a comment stands on a line of its own",

@@ -78,6 +78,16 @@ pub(crate) fn url_password(operand: &str) -> Option<&str> {
     port.bytes().any(|byte| !byte.is_ascii_digit()).then_some(password)
 }
 
+/// The port in `rsync://host:port/…` if it is none: rsync takes such an operand for one of a host named `rsync`, which it
+/// asks by ssh, and of a number that is too large only the lower bits. What a variable stands for is not known.
+pub(crate) fn bad_port(operand: &str) -> Option<&str> {
+    let authority = url_rest(operand)?.split('/').next()?;
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let (_, port) = host.rsplit_once(']').map_or(host, |(_, behind)| behind).split_once(':')?;
+    let is_port = || port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0);
+    (!port.is_empty() && !port.contains('$') && !is_port()).then_some(port)
+}
+
 /// What is behind the host of a daemon's operand: `MODULE/PATH`, without slashes before it.
 fn module(operand: &str) -> Option<&str> {
     match url_rest(operand) {
@@ -139,6 +149,27 @@ mod tests {
                 (is_remote_, is_daemon_, host_),
                 "{operand}"
             );
+        }
+    }
+
+    #[test]
+    fn a_port_is_a_number_that_fits() {
+        for (operand, port) in [
+            ("rsync://h:abc/m", Some("abc")),
+            ("rsync://u@h:99999/m", Some("99999")),
+            ("rsync://h:0/m", Some("0")),
+            ("rsync://[::1]:+873/m", Some("+873")),
+            ("rsync://h:873:1/m", Some("873:1")),
+            ("rsync://h:873/a:b", None),
+            ("rsync://h:/m", None),
+            ("rsync://h/m", None),
+            ("rsync://[::1]/m", None),
+            ("rsync://[::1]:8730/m", None),
+            ("rsync://h:${serial}/m", None),
+            ("h:99999", None),
+            ("h::abc", None),
+        ] {
+            assert_eq!(bad_port(operand), port, "{operand}");
         }
     }
 

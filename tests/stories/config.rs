@@ -150,6 +150,8 @@ fn combinations_that_cannot_work_are_refused() {
         ("source = h:p\npassword = x", "only an rsync daemon"),
         ("source = /p\npassword_file = /x", "only an rsync daemon"),
         ("source = rsync://u:sesame@h/m", "has a password in its URL"),
+        ("source = rsync://h:abc/m/", "\"abc\" is no port"),
+        ("fallback = rsync://h:87300/m/", "\"87300\" is no port"),
         ("reboot_after = 1d", "watchdog_device is off"),
         ("reboot_after = 1d", "state_dir, which is off"),
         ("recover_after = 1h", "no run_recover"),
