@@ -62,6 +62,11 @@ class Lab:
         """Starts the rsync daemon."""
         return servers.Daemon(self.server, self.home, **options)
 
+    def notices(self, idle, interval, probes):
+        """The server's kernel asks an idle connection after so many seconds whether it lives, so often; before `daemon`."""
+        for name, value in (("time", idle), ("intvl", interval), ("probes", probes)):
+            self.server.run("sh", "-c", f"echo {value} >/proc/sys/net/ipv4/tcp_keepalive_{name}")
+
     def sshd(self, know=True, **options):
         """Starts sshd; the device knows its key and has one of its own."""
         process = servers.start_sshd(self.server, self.home, **options)

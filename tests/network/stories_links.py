@@ -197,6 +197,23 @@ def a_push_at_2_kB_per_second_runs_for_ten_minutes(lab):
 
 
 @story(short=True)
+def a_push_in_flows_that_die_goes_on_where_the_server_notices(lab):
+    """What the server has of a file it keeps for the next push only when its rsync has ended, and that learns of a dead flow
+    from its kernel alone: see syncs.md."""
+    lab.notices(1, 1, 2)
+    lab.daemon()
+    (lab.copy / "film").write_bytes(lab.random.randbytes(4 * MB))
+    lab.link.shape(rate=250_000, delay=0.02)
+    lab.link.flow_bytes = MB
+    irsync = lab.irsync(activity_timeout="6s", backoff_initial="1s", backoff_max="1s", source=f"{lab.copy}/", destination=lab.outside)
+    wait("it arrives", lab.sent)
+    ends = len(irsync.lines("sync stalled"))
+    # Each push that was ended may cost what was on its way, and what the server's rsync had in its hands.
+    assert ends >= 3 and lab.link.up.passed < 4.4 * MB + ends * UNWRITTEN, (ends, lab.link.up.passed)
+    return f"{lab.link.up.passed / (4 * MB):.2f} times its bytes, {ends} stalls"
+
+
+@story(short=True)
 def a_push_to_a_frozen_receiver_is_ended_in_time(lab):
     """Its kernel acknowledges until its buffer is full; from then on nothing moves."""
     lab.daemon()
