@@ -103,7 +103,7 @@ def a_pull_over_ssh_into_a_black_hole_is_resumed(lab):
     irsync = lab.irsync(activity_timeout="4s", **lab.over_ssh())
     wait("half of it", lambda: partial(lab) > 2 * MB)
     lab.link.silent = True
-    irsync.wait_line("sync stalled")
+    irsync.wait_line("sync stalled", "bytes of data")
     assert partial(lab) > 1.8 * MB and not list(lab.copy.glob(".film.*")), "the partial was lost"
     lab.link.silent = False
     # ssh's handshakes are more than the few bytes of a daemon's.

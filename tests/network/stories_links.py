@@ -44,7 +44,7 @@ def a_pull_into_a_black_hole_is_ended_and_resumed(lab):
     wait("half of it", lambda: partial(lab) > 2 * MB)
     lab.link.silent = True
     irsync.wait_line("no progress for 4s after", "bytes of data")
-    irsync.wait_line("sync stalled")
+    irsync.wait_line("sync stalled", "bytes of data")
     lab.link.silent = False
     said = arrives(lab, 4 * MB)
     resumed = int(irsync.wait_line("sync success", "resumed from").split("resumed from ")[1].split()[0])
