@@ -7,7 +7,7 @@ use super::keys::{self, Id, Key, Scope};
 use super::mask::masked;
 use super::nearest;
 use super::read;
-use super::values::{self, Kind, Value};
+use super::values::{self, Value};
 use ini::{Ini, ParseOption};
 use std::path::{Path, PathBuf};
 
@@ -243,7 +243,9 @@ impl Lines {
             Err(error)
         } else {
             values::parse(&key.kind, text).map_err(|message| {
-                error.found = (key.kind != Kind::Secret).then(|| masked(text));
+                // Somebody may have put the password itself where the name of its file belongs.
+                let is_secret = matches!(key.id, Id::password | Id::password_file | Id::report_password_file);
+                error.found = (!is_secret).then(|| masked(text));
                 error.accepted = Some(key.kind.accepts());
                 error.message = message;
                 error

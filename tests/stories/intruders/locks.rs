@@ -118,6 +118,28 @@ fn a_password_in_a_url_is_in_no_lock_file_and_no_status() {
 }
 
 #[test]
+fn a_password_under_a_wrong_key_is_not_repeated() {
+    let rig = Rig::new("wrong-key");
+    for line in [
+        "pasword = hun/ter2",
+        "password_file = hun/ter2",
+        "report_password_file = hun/ter2",
+        "sorce = rsync://u:hun/ter2@h/m/",
+        "interval = rsync://u:hun/ter2@h/m/",
+        "password hun/ter2",
+    ] {
+        let (global, job) = if line.starts_with("report") { (line, "") } else { ("", line) };
+        rig.ini(&format!("{global}\n[media]\nsource = h::m\ndestination = DIR/media\n{job}\n"));
+        for command in ["check", "run", "once"] {
+            let output = rig.run(&[command]);
+            let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+            assert_eq!(output.status.code(), Some(78), "{command} {line}: {text}");
+            assert!(!text.contains("ter2"), "{command} {line}: {text}");
+        }
+    }
+}
+
+#[test]
 fn irsync_leaves_no_core_dump_and_what_it_starts_does_as_before() {
     if !is_root("irsync_leaves_no_core_dump_and_what_it_starts_does_as_before") {
         return;
