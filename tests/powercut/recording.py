@@ -100,7 +100,7 @@ class Recording:
         print(f"{self.name}: sync {self.success - self.begin:.2f} s, {len(self.disk.log)} requests: {said}", flush=True)
 
     def end(self):
-        self.log, self.disk.log, self.disk.rate = self.disk.log, None, 0
+        self.log, self.disk.log, self.disk.rate, self.ended = self.disk.log, None, 0, time.time()
         self.times = [at for _, at, _, _ in self.log]
         umount(self.root)
 
@@ -133,8 +133,8 @@ class Recording:
     def try_cut(self, image, upto, model, seed):
         """The disk after a cut is mounted, looked at, synced once more, looked at again."""
         at = self.times[upto - 1] if upto else self.begin
-        # The next request had not been sent: the moment lies anywhere before it.
-        until = self.times[upto] if upto < len(self.log) else at
+        # The next request had not been sent: the moment lies anywhere before it, or before the end of the recording.
+        until = self.times[upto] if upto < len(self.log) else self.ended
         result = {"case": self.name, "model": model, "upto": upto, "seed": seed, "at": round(at - self.success, 3),
                   "after": until > self.success}
         which, blocks = disk.cut(self.base, self.log, upto, model, seed)
