@@ -31,7 +31,7 @@ pub(crate) fn status(data: &[u8]) {
             assert!(text.contains("…[+") || file::render(&again) == text, "it is not what was written: {text}");
             let shown = json::render(&snapshot);
             assert!(shown.ends_with('\n') && shown.matches('\n').count() == 1, "{shown:?}");
-            for line in table::table(&snapshot, false).iter().chain(&table::reasons(&snapshot)) {
+            for line in table::table(&snapshot, false).iter().chain(&table::reasons(&snapshot, false)) {
                 is_plain(line);
             }
             for line in bars::bars(&snapshot, 80) {
@@ -53,13 +53,13 @@ pub(crate) fn history(data: &[u8]) {
             // Longer texts than irsync writes are cut, and would be cut once more.
             let as_written =
                 |run: &&LastRun| run.reason.len().max(run.why.as_ref().map_or(0, String::len)) <= VALUE_LIMIT;
-            for run in jobs.iter().flat_map(|job| &job.runs).filter(as_written) {
+            for run in jobs.iter().flat_map(|job| &job.runs).map(|sync| &sync.run).filter(as_written) {
                 let line = past::encode(run);
                 is_plain(&line.replace('\t', ""));
                 let again = past::decode(&line).unwrap_or_else(|| panic!("{line:?}"));
                 assert_eq!(past::encode(&again), line, "it is not what was written");
             }
-            let shown = json::history(&jobs, now());
+            let shown = json::history(false, &jobs, now());
             assert!(shown.ends_with('\n') && shown.matches('\n').count() == 1, "{shown:?}");
         }
         Err(why) => assert!(!why.chars().any(char::is_control), "{why:?}"),
