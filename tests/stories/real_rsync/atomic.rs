@@ -10,7 +10,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 pub(super) fn atomic(rig: &Rig, source: &str, keys: &str) {
     rig.ini(&format!(
@@ -57,27 +57,31 @@ fn a_reader_sees_the_old_set_or_the_new_one_and_nothing_else() {
     serve(0);
     atomic(&rig, &daemon.url(), "enabled = yes");
     assert!(rig.run(&["once"]).status.success());
-    let (done, live) = (AtomicBool::new(false), rig.path("card/media"));
+    let (done, looks, live) = (AtomicBool::new(false), AtomicUsize::new(0), rig.path("card/media"));
     std::thread::scope(|scope| {
-        let (done, live) = (&done, &live);
+        let (done, looks, live) = (&done, &looks, &live);
         let reader = scope.spawn(move || {
-            let (mut seen, mut looks) = (BTreeSet::new(), 0);
+            let mut seen = BTreeSet::new();
             while !done.load(Ordering::SeqCst) {
                 let found = contents(live).expect("the live set is gone");
                 assert_eq!(found.len(), 1, "half old, half new: {found:?}");
                 seen.extend(found);
-                looks += 1;
+                looks.fetch_add(1, Ordering::SeqCst);
             }
-            (seen, looks)
+            seen
         });
         for version in 1..=last {
             serve(version);
             let output = rig.run(&["once"]);
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            // The set before is kept for a reader that is in it, until the next exchange and no longer. The second look from
+            // now on began after this exchange.
+            let before = looks.load(Ordering::SeqCst);
+            wait_until("the reader", || looks.load(Ordering::SeqCst) > before + 1 || reader.is_finished());
         }
         done.store(true, Ordering::SeqCst);
-        let (seen, looks) = reader.join().expect("the reader saw a mixture");
-        assert!(looks > 100 && seen.len() >= 5, "{looks} looks, {seen:?}");
+        let (seen, looks) = (reader.join().expect("the reader saw a mixture"), looks.load(Ordering::SeqCst));
+        assert!(looks >= 2 * last && seen.len() >= last.min(100), "{looks} looks, {seen:?}");
     });
     assert_eq!(contents(&rig.path("card/media")).unwrap(), BTreeSet::from([text(last)]));
     assert_eq!(contents(&rig.path("card/.media.irsync-previous")).unwrap(), BTreeSet::from([text(last - 1)]));
