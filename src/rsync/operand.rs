@@ -1,5 +1,7 @@
 //! rsync's operands: what is local, on another machine, or on a daemon.
 
+use std::net::Ipv6Addr;
+
 /// An operand's parts, where it names another machine.
 struct Remote<'a> {
     /// `user@host` or `host`, as written, IPv6 brackets included
@@ -79,10 +81,14 @@ pub(crate) fn url_password(operand: &str) -> Option<&str> {
 }
 
 /// The port in `rsync://host:port/…` if it is none: rsync takes such an operand for one of a host named `rsync`, which it
-/// asks by ssh, and of a number that is too large only the lower bits. What a variable stands for is not known.
+/// asks by ssh, and of a number that is too large only the lower bits. What a variable stands for is not known; of an IPv6
+/// address without brackets others speak.
 pub(crate) fn bad_port(operand: &str) -> Option<&str> {
     let authority = url_rest(operand)?.split('/').next()?;
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    if host.split('%').next().unwrap_or(host).parse::<Ipv6Addr>().is_ok() {
+        return None;
+    }
     let (_, port) = host.rsplit_once(']').map_or(host, |(_, behind)| behind).split_once(':')?;
     let is_port = || port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0);
     (!port.is_empty() && !port.contains('$') && !is_port()).then_some(port)
@@ -160,6 +166,8 @@ mod tests {
             ("rsync://h:0/m", Some("0")),
             ("rsync://[::1]:+873/m", Some("+873")),
             ("rsync://h:873:1/m", Some("873:1")),
+            ("rsync://fe80::1/m", None),
+            ("rsync://fe80::1%eth0/m", None),
             ("rsync://h:873/a:b", None),
             ("rsync://h:/m", None),
             ("rsync://h/m", None),
