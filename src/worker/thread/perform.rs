@@ -143,7 +143,6 @@ impl Worker {
         if !self.takes_turn_for(step) {
             return Event::NotStarted(Outcome::Skipped);
         }
-        let pass = self.pass(step);
         let job = self.job_for(step);
         if step == Step::Rsync {
             self.bwlimit = hours::bwlimit(&job);
@@ -154,9 +153,11 @@ impl Worker {
             Step::Rsync => self.is_as_asked().and_then(|()| self.judged.check(&job)),
             _ => Ok(()),
         };
-        match judged
-            .and_then(|()| start::start(step, pass, &job, &self.shared, &self.place, &self.hook_facts, &self.tidying))
-        {
+        let started = judged.and_then(|()| {
+            let pass = self.pass(step);
+            start::start(step, pass, &job, &self.shared, &self.place, &self.hook_facts, &self.tidying)
+        });
+        match started {
             Ok(mut child) => {
                 if self.job.arguments.may_be_added_to() {
                     child.bound_log(&self.memory);

@@ -57,11 +57,15 @@ fn rsync_that_is_installed_later_is_asked_for_its_version_then() {
 #[test]
 fn rsync_that_comes_after_it_was_asked_for_is_not_used_before_it_was_asked() {
     let rig = Rig::new("version-between");
-    rig.ini(&format!("rsync = DIR/rsync\n{JOB}run_before = ln -sf {} DIR/rsync\n", fake::PROGRAM));
+    rig.ini(&format!(
+        "rsync = DIR/rsync\n{JOB}options = -rlt --delete\nrun_before = ln -sf {} DIR/rsync\n",
+        fake::PROGRAM
+    ));
     let mut irsync = rig.start(&["run"]);
     irsync.wait_log("has changed since it was asked for its version");
     irsync.wait_log("sync success");
     assert_added(&rig, 1, true);
+    assert!(!irsync.log().contains("max_shrink is without effect"), "nobody knew yet what it can do: {}", irsync.log());
     irsync.stop();
 }
 
