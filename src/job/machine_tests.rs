@@ -1,7 +1,7 @@
 //! Stories of the state machine, and every order of events to a depth.
 
 use super::super::{Conclusion, Counted, Limits, Pace};
-use super::world::{counted, World};
+use super::world::{ended, World};
 use super::*;
 use crate::job::calendar::Gate;
 use std::collections::HashSet;
@@ -976,13 +976,6 @@ fn deleting() -> Settings {
 
 #[test]
 fn what_is_allowed_while_a_sync_runs_is_for_the_next_one_and_no_later() {
-    let ended = |outcome, skipped| Event::Synced {
-        outcome,
-        changed: false,
-        moved: false,
-        written: false,
-        counted: counted(skipped),
-    };
     let held = |actions: &[Action]| {
         let outcome = |action: &Action| match action {
             Action::Conclude(conclusion) => Some(conclusion.outcome),

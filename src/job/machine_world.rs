@@ -98,13 +98,6 @@ impl World {
         };
         if self.job.settings.deletions.is_some() {
             if self.child == Some(Step::Rsync) && self.asked.is_none() {
-                let ended = |outcome, skipped| Event::Synced {
-                    outcome,
-                    changed: false,
-                    moved: false,
-                    written: false,
-                    counted: counted(skipped),
-                };
                 events.extend([ended(Outcome::Held, 3), ended(Outcome::Held, 9), ended(Outcome::Disk, 0)]);
             }
             events.extend([Event::Pause(true), Event::Pause(false), Event::Allow]);
@@ -345,8 +338,13 @@ impl World {
     }
 }
 
-pub(super) fn counted(skipped: u64) -> Counted {
+fn counted(skipped: u64) -> Counted {
     Counted { skipped, listed: Some(51), listed_folders: Some(1), roots: 1, limited: skipped > 0, ..Counted::default() }
+}
+
+/// A sync has ended that changed nothing and skipped so many deletions.
+pub(super) fn ended(outcome: Outcome, skipped: u64) -> Event {
+    Event::Synced { outcome, changed: false, moved: false, written: false, counted: counted(skipped) }
 }
 
 /// How long nothing may happen before an event: by its upper three bits.

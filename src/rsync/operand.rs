@@ -80,13 +80,18 @@ pub(crate) fn url_password(operand: &str) -> Option<&str> {
     port.bytes().any(|byte| !byte.is_ascii_digit()).then_some(password)
 }
 
+/// An IPv6 address, of a link (`%eth0`) or not, without brackets.
+pub(crate) fn is_ipv6(host: &str) -> bool {
+    host.split('%').next().unwrap_or(host).parse::<Ipv6Addr>().is_ok()
+}
+
 /// The port in `rsync://host:port/…` if it is none: rsync takes such an operand for one of a host named `rsync`, which it
 /// asks by ssh, and of a number that is too large only the lower bits. What a variable stands for is not known; of an IPv6
 /// address without brackets others speak.
 pub(crate) fn bad_port(operand: &str) -> Option<&str> {
     let authority = url_rest(operand)?.split('/').next()?;
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    if host.split('%').next().unwrap_or(host).parse::<Ipv6Addr>().is_ok() {
+    if is_ipv6(host) {
         return None;
     }
     let (_, port) = host.rsplit_once(']').map_or(host, |(_, behind)| behind).split_once(':')?;

@@ -5,7 +5,6 @@
 
 use super::operand;
 use super::options::Analysis;
-use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
 /// What is wrong with an order.
@@ -267,9 +266,6 @@ fn address(key: &'static str, word: &str, findings: &mut Findings) {
 
 /// An IPv6 address without its brackets, in `rsync://ADDRESS/…`, `ADDRESS:PATH` or `ADDRESS::MODULE`.
 fn bare_ipv6(word: &str) -> Option<&str> {
-    let is_address = |text: &str| {
-        text.matches(':').count() > 1 && text.split('%').next().unwrap_or(text).parse::<Ipv6Addr>().is_ok()
-    };
     let without_user = |text| match str::rsplit_once(text, '@') {
         Some((_, host)) => host,
         None => text,
@@ -277,12 +273,12 @@ fn bare_ipv6(word: &str) -> Option<&str> {
     if let Some(rest) = operand::url_rest(word) {
         let host = without_user(rest.split('/').next().unwrap_or(rest));
         let without_port = host.rsplit_once(':').map_or(host, |(before, _)| before);
-        return [host, without_port].into_iter().find(|text| is_address(text));
+        return [host, without_port].into_iter().find(|text| operand::is_ipv6(text));
     }
     let head = without_user(word.split('/').next().unwrap_or(word));
     let by_shell = head.rsplit_once(':').map(|(host, _)| host);
     let by_daemon = head.rsplit_once("::").map(|(host, _)| host);
-    [by_daemon, by_shell].into_iter().flatten().find(|text| is_address(text))
+    [by_daemon, by_shell].into_iter().flatten().find(|text| operand::is_ipv6(text))
 }
 
 /// `$NAME` in a word; of `${…}` irsync knows all that may stand there.
