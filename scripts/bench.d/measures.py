@@ -39,8 +39,8 @@ def sizes():
     return {path: os.path.getsize(path) for path in paths if "+" not in path}
 
 
-def idle(bench, jobs, then=lambda pid, folder: None):
-    """Private dirty KiB of irsync and its guard, and context switches in 5 s, when every job has had its first sync."""
+def idle(bench, jobs, then=lambda pid, folder: None, watched=5):
+    """Private dirty KiB of irsync and its guard, and context switches in so many s, when every job has had its first sync."""
     command, folder = bench.ini(f"rsync = {bench.stamp}\ninterval = 1h", jobs=jobs)
     start = time.monotonic()
     pid, _ = bench.start(command, folder)
@@ -58,7 +58,7 @@ def idle(bench, jobs, then=lambda pid, folder: None):
     wait_for(quiet, "quiet")
     mine, guard = private_dirty(pid), sum(private_dirty(g) for g in guards(pid))
     before = tasks_switches(pid)
-    time.sleep(5)
+    time.sleep(watched)
     woken = tasks_switches(pid) - before
     extra = then(pid, folder)
     return mine, guard, woken, started, bench.stop(pid), extra
