@@ -10,6 +10,7 @@ mod instance;
 pub mod json;
 pub mod mount;
 pub mod process;
+pub mod xattr;
 
 pub use instance::Irsync;
 

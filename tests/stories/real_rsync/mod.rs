@@ -2,6 +2,7 @@
 //! rsync(1) and rsyncd.conf(5), or from what rsync was seen to do where these are silent.
 
 mod atomic;
+mod attributes;
 mod credentials;
 mod deletions;
 mod disk;
