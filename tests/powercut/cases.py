@@ -31,7 +31,10 @@ for fs in ("ext4", "f2fs", "btrfs"):
 for fs in ("exfat", "vfat"):
     CASES |= {fs: Case(fs, FAT), fs + "-inplace": Case(fs, FAT + " --inplace"), fs + "-partial": Case(fs, FAT + PARTIAL)}
     CASES[fs + "-old"] = CASES[fs]._replace(rsync="rsync-old")
-CASES["vfat-fsck"] = Case("vfat", FAT, fsck="fsck.vfat -a")
+# What mends, before a mount, what the kernel makes read-only when it finds errors on it.
+FSCK = {"vfat": "fsck.vfat -a", "exfat": "fsck.exfat -p"}
+CASES["vfat-fsck"] = CASES["vfat"]._replace(fsck=FSCK["vfat"])
+CASES["exfat-inplace-fsck"] = CASES["exfat-inplace"]._replace(fsck=FSCK["exfat"])
 for fs in ("ext4", "f2fs", "btrfs", "exfat"):
     CASES[fs + "-own"] = Case(fs, FAT, story="own")
 # What each pass of scripts/test takes: each file system once, and those in which a mutant is noticed.

@@ -111,8 +111,9 @@ def report(cases, results, seed):
         silent = max((r["boot"].get("silent", 0) for r in wrong if "boot" in r), default=0)
         untrue = [r for r in wrong if r["after"] and not own]
         forever = [r for r in mine if r.get("forever") or "mount" in r]
-        # vfat that nobody mends with fsck is read-only from now on: no sync can help, but irsync has to say so.
-        told = [r for r in forever if not CASES[name].fsck and CASES[name].fs == "vfat" and "sync disk" in r.get("said", "")]
+        # vfat and exfat that nobody mends with fsck are read-only from now on: no sync can help, but irsync has to say so, and
+        # fsck to help.
+        told = [r for r in forever if r.get("mended")]
         forever = [r for r in forever if r not in told]
         latest = max((r["at"] for r in wrong), default=0)
         disks = sum(r.get("fresh", False) for r in mine)

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import disk
 import sets
-from cases import CASES, MKFS, SIZE, fat
+from cases import CASES, FSCK, MKFS, SIZE, fat
 
 HERE = Path(__file__).resolve().parent
 RUN = Path("/run")
 CARD = 4_000_000  # bytes a second that the card takes
 LINK = 1500  # kilobytes a second that the recorded sync gets
+READ_ONLY = "have fsck run before it is mounted"  # of irsync's own words
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -148,15 +149,24 @@ class Recording:
 
     def try_disk(self, image, _after):
         """What is found on it, and what a sync makes of that."""
-        result = {}
         if self.case.fsck:
             sh(f"{self.case.fsck} {image.device}", check=False)
+        result = self.look(image)
+        if READ_ONLY in result.get("said", "") and not self.case.fsck and self.case.fs in FSCK:
+            # irsync has told it: it has to be true.
+            result["fsck"] = sh(f"{FSCK[self.case.fs]} {image.device}", check=False)[-300:]
+            again = self.look(image)
+            result["mended"] = not (again.get("forever") or "mount" in again)
+        return result
+
+    def look(self, image):
+        """Mounts, compares, syncs once more where something is missing, and compares again."""
         try:
             mount(self.case, image.device, self.root)
         except OSError as error:
-            return dict(result, mount=str(error))
+            return {"mount": str(error)}
         found = sets.walk(self.tree)
-        result["boot"] = sets.judge(self.new, self.old, found)
+        result = {"boot": sets.judge(self.new, self.old, found)}
         if "atomic" in self.case.keys:
             result["mixed"] = found not in (self.new, self.old)
         if result["boot"]:
