@@ -99,7 +99,8 @@ struct Supervisor {
     pending: Vec<(u64, Request)>,
     /// Requests so far that were answered in that way.
     tickets: u64,
-    /// Jobs that have not been started yet.
+    /// Jobs that have not been started yet: one waits for those before it where they run one after the other, and for a job that
+    /// has left the configuration and still ends its sync.
     queue: VecDeque<Arc<Job>>,
     stop_by: Option<Time>,
     all_succeeded: bool,
@@ -112,15 +113,18 @@ fn jobs(config: &mut Config, manner: Manner) -> Vec<Arc<Job>> {
     std::mem::take(&mut config.jobs).into_iter().chain(report).map(Arc::new).collect()
 }
 
-/// What each job is doing, in the order of the file; those that were removed from it and still run come last.
-fn board(jobs: &[Arc<Job>], handles: &[Handle]) -> Vec<JobStatus> {
+/// What each job is doing, in the order of the file; those that were removed from it and still run come last. Where a job of that name
+/// is still leaving, it is shown, and not the one that waits or is disabled.
+fn board(jobs: &[Arc<Job>], handles: &[Handle], queue: &VecDeque<Arc<Job>>) -> Vec<JobStatus> {
     let known = |name: &str| jobs.iter().position(|job| job.name == name).unwrap_or(usize::MAX);
-    let off = jobs.iter().filter(|job| !job.enabled).map(|job| JobStatus {
+    let idle = |job: &&Arc<Job>| !handles.iter().any(|handle| handle.job().name == job.name);
+    let off = jobs.iter().filter(|job| !job.enabled).filter(idle).map(|job| JobStatus {
         name: job.name.clone(),
         state: State::Disabled,
         ..JobStatus::default()
     });
-    let mut board: Vec<JobStatus> = handles.iter().map(Handle::status).chain(off).collect();
+    let waiting = queue.iter().filter(idle).map(|job| JobStatus { name: job.name.clone(), ..JobStatus::default() });
+    let mut board: Vec<JobStatus> = handles.iter().map(Handle::status).chain(off).chain(waiting).collect();
     board.sort_by_key(|status| known(&status.name));
     board
 }
@@ -190,13 +194,18 @@ impl Supervisor {
         self.start_next();
     }
 
-    /// Starts the jobs that wait in the queue: all of them, or the first one where they run one after the other.
+    /// Starts the jobs of the queue that need not wait.
     fn start_next(&mut self) {
-        while let Some(job) = self.queue.pop_front() {
-            self.start(job);
+        for job in std::mem::take(&mut self.queue) {
             // Where one cannot be started, the next has its turn.
-            if !self.manner.repeat && !self.handles.is_empty() {
-                break;
+            let waits = match self.manner.repeat {
+                true => self.handles.iter().any(|handle| handle.goes_before(&job)),
+                false => !self.handles.is_empty(),
+            };
+            if waits {
+                self.queue.push_back(job);
+            } else {
+                self.start(job);
             }
         }
     }
@@ -290,8 +299,8 @@ impl Supervisor {
     }
 
     fn look_at_board(&mut self, now: Time) {
-        let (jobs, handles) = (&self.jobs, &self.handles);
-        self.outlook.look(now, &self.shared.news, &self.heart, || board(jobs, handles));
+        let (jobs, handles, queue) = (&self.jobs, &self.handles, &self.queue);
+        self.outlook.look(now, &self.shared.news, &self.heart, || board(jobs, handles, queue));
         let wishes = handles.iter().filter_map(|handle| {
             let ((at, held), after) = (handle.reboot()?, handle.job().reboot_after?);
             Some(Wish { job: &handle.job().name, after, at, held })
@@ -333,7 +342,7 @@ impl Supervisor {
             log::error!("{left} jobs did not stop in time and are left behind");
         }
         self.control = None;
-        self.outlook.end(&self.heart, board(&self.jobs, &self.handles));
+        self.outlook.end(&self.heart, board(&self.jobs, &self.handles, &self.queue));
         self.surroundings.disown();
         if left == 0 {
             self.shared.guard.iter().for_each(Guard::dismiss);

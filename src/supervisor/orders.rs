@@ -13,6 +13,9 @@ use std::sync::Arc;
 /// What a command exits with where the configuration is in error, see sysexits.h.
 const BAD_CONFIGURATION: u8 = 78;
 
+/// Of a job in the queue.
+const WAITS: &str = "waits for the end of a sync from before the reload";
+
 impl Supervisor {
     /// Reads the configuration again.
     ///
@@ -88,12 +91,19 @@ impl Supervisor {
                 }
             }
         }
+        let queue = std::mem::take(&mut self.queue);
+        removed += queue.iter().filter(|old| !jobs.iter().any(|job| job.name == old.name && job.enabled)).count();
         for job in jobs.iter().filter(|job| job.enabled) {
             if !self.handles.iter().any(|h| h.job().name == job.name && !h.is_leaving()) {
-                added += 1;
-                self.start(Arc::clone(job));
+                match queue.iter().find(|old| old.name == job.name) {
+                    Some(old) => changed += usize::from(old != job),
+                    None => added += 1,
+                }
+                self.queue.push_back(Arc::clone(job));
             }
         }
+        self.start_next();
+        self.queue.iter().for_each(|job| log::info!("{}: {WAITS}", job.name));
         self.outlook.configure(&config.global);
         (self.global, self.jobs) = (config.global, jobs);
         self.shared.news.spread();
@@ -113,15 +123,16 @@ impl Supervisor {
 
     pub(super) fn serve_control(&mut self) {
         while let Some(request) = self.control.as_ref().and_then(Control::next) {
-            let answer = match request.verb {
-                Verb::Rollback => match self.roll_back(&request.jobs) {
+            let answer = match (self.too_early(request.verb, &request.jobs), request.verb) {
+                (Some(refused), _) => refused,
+                (None, Verb::Rollback) => match self.roll_back(&request.jobs) {
                     Ok(ticket) => {
                         self.pending.push((ticket, request));
                         continue;
                     }
                     Err(refused) => refused,
                 },
-                _ => self.obey(request.verb, &request.jobs),
+                (None, verb) => self.obey(verb, &request.jobs),
             };
             self.answer(&request, &answer);
         }
@@ -165,19 +176,27 @@ impl Supervisor {
 
     /// The jobs of these names, all if there are none.
     fn asked(&self, jobs: &[String]) -> Result<Vec<&Handle>, Answer> {
-        let known = |name: &&String| self.handles.iter().any(|handle| handle.job().name == **name);
+        let running = self.handles.iter().map(Handle::job);
+        let names: Vec<&str> = running.chain(&self.queue).map(|job| job.name.as_str()).collect();
+        let known = |name: &&String| names.contains(&name.as_str());
         let off = |name: &&String| self.jobs.iter().any(|job| job.name == **name && !job.enabled);
         let unknown: Vec<&str> = jobs.iter().filter(|name| !known(name)).map(String::as_str).collect();
         if let Some(disabled) = jobs.iter().find(|name| !known(name) && off(name)) {
             return Err(Answer::refused(format!("{disabled} is disabled (enabled = no)")));
         }
         if !unknown.is_empty() {
-            let jobs: Vec<&str> = self.handles.iter().map(|handle| handle.job().name.as_str()).collect();
-            let text = format!("no such job: {}; the jobs are: {}", unknown.join(", "), jobs.join(", "));
+            let text = format!("no such job: {}; the jobs are: {}", unknown.join(", "), names.join(", "));
             return Err(Answer::refused(text));
         }
         let asked = |handle: &&Handle| jobs.is_empty() || jobs.contains(&handle.job().name);
         Ok(self.handles.iter().filter(asked).collect())
+    }
+
+    /// Refuses what is not for the worker that is ending, where the job's next one has not been started yet.
+    fn too_early(&self, verb: Verb, jobs: &[String]) -> Option<Answer> {
+        let later = matches!(verb, Verb::Pause | Verb::Allow | Verb::Rollback);
+        let job = self.queue.iter().find(|job| later && (jobs.is_empty() || jobs.contains(&job.name)))?;
+        Some(Answer::refused(format!("{}: {WAITS}; ask again", job.name)))
     }
 
     /// Does what was asked for on the control socket.

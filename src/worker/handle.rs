@@ -117,7 +117,7 @@ impl Handle {
         self.inbox.post(Order::Stop);
     }
 
-    /// Finish, because the job is not in the configuration any more. Another one of the same name may be started beside it.
+    /// Finish, because the job is not in the configuration any more.
     pub(crate) fn leave(&mut self) {
         self.leaving = true;
         self.stop();
@@ -126,6 +126,13 @@ impl Handle {
     /// Whether [`Handle::leave`] was called.
     pub(crate) fn is_leaving(&self) -> bool {
         self.leaving
+    }
+
+    /// Whether `job` has to wait until this one has left: it was that job, or wrote where that is going to. What would come of
+    /// a start beside it is a sync that is skipped for the destination's sake, and counted as a failure.
+    pub(crate) fn goes_before(&self, job: &config::Job) -> bool {
+        let place = |job: &config::Job| job.arguments.destination().map(|place| place.trim_end_matches('/').to_owned());
+        self.leaving && (self.job.name == job.name || place(&self.job) == place(job))
     }
 
     /// Whether the job is over, so that [`Handle::join`] does not wait.

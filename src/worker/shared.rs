@@ -107,9 +107,9 @@ impl Shared {
     /// The job writes to `new` from now on, and not to `old` any more; None: nowhere on this machine.
     pub(crate) fn move_destination(&self, job: &str, old: Option<PathBuf>, new: Option<PathBuf>) {
         let mut all = self.destinations.lock().unwrap_or_else(PoisonError::into_inner);
-        // One only: a job that leaves may have a successor of its name already.
-        let at = old.and_then(|old| all.iter().position(|(name, place)| name == job && *place == old));
-        at.map(|at| all.swap_remove(at));
+        if let Some(old) = old {
+            all.retain(|(name, place)| name != job || *place != old);
+        }
         all.extend(new.map(|new| (job.to_owned(), new)));
     }
 

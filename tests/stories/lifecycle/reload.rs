@@ -1,7 +1,8 @@
 //! SIGHUP.
 
 use crate::common::{process, wait_until, Rig};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::Pid;
 
 #[test]
 fn changed_job_goes_on_with_its_new_settings_and_the_unchanged_ones_are_undisturbed() {
@@ -51,6 +52,47 @@ fn bad_file_is_refused_with_its_line_and_the_old_one_stays() {
     irsync.signal(Signal::SIGUSR1);
     irsync.wait_count("sync success", 3);
     irsync.stop();
+}
+
+/// An owner comments a job out and in again, or gives it another name, while its rsync takes its time to end.
+#[test]
+fn job_that_comes_back_waits_for_its_old_rsync_and_nothing_is_told_as_a_failure() {
+    let rig = Rig::new("reload-back");
+    let keys = "stop_timeout = 10m\ninterval = 1h\n";
+    let media = "source = /ok\ndestination = DIR/dest\nrun_on_failure = touch DIR/failed\n";
+    rig.ini(&format!("{keys}[media]\n{}", media.replace("/ok", "/ignore-term")));
+    let mut irsync = rig.start(&["run"]);
+    rig.fake("dest").wait_runs(1);
+    for (section, read) in [
+        (format!("[media]\nenabled = no\n{media}"), "0 jobs added, 0 changed, 1 removed"),
+        (format!("[media]\n{media}"), "1 jobs added, 0 changed, 0 removed"),
+        // The one that waits is another one now, and is written in another way.
+        (format!("[films]\n{}", media.replace("DIR/dest", "DIR/dest/")), "1 jobs added, 0 changed, 1 removed"),
+        (format!("[films]\nnice = 3\n{media}"), "0 jobs added, 1 changed, 0 removed"),
+    ] {
+        rig.ini(&format!("{keys}{section}"));
+        let output = rig.run(&["reload"]);
+        assert!(String::from_utf8_lossy(&output.stdout).contains(read), "{output:?}");
+        wait_until("status to show the one that ends, once", || {
+            rig.read("status").matches("[job:media]").count() == 1
+                && rig.status("media", "state").as_deref() == Some("stopping")
+        });
+    }
+    wait_until("status to show it", || rig.status("films", "state").as_deref() == Some("waiting"));
+    let output = rig.run(&["pause", "films"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("ask again"), "{output:?}");
+    assert!(rig.run(&["now", "films"]).status.success(), "a job that waits is known");
+    assert!(irsync.log_has("films: waits for the end of a sync"), "{}", irsync.log());
+    assert_eq!(rig.fake("dest").runs(), 1);
+    let _ = kill(Pid::from_raw(rig.fake("dest").pid()), Signal::SIGKILL);
+    irsync.wait_log("films: sync success");
+    assert!(!irsync.log_has("skipped"), "{}", irsync.log());
+    assert!(!irsync.log_has("media: sync success"), "it was gone again before it could start: {}", irsync.log());
+    assert!(!rig.path("failed").exists(), "run_on_failure has run");
+    rig.fake("dest").assert_never_two();
+    assert_eq!(rig.fake("dest").runs(), 2);
+    irsync.stop();
+    rig.assert_nothing_left();
 }
 
 #[test]
