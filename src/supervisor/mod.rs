@@ -218,7 +218,8 @@ impl Supervisor {
             Ok(handle) => self.handles.push(handle),
             Err(error) => {
                 log::error!("{name}: cannot start a worker: {error}; the job does not run until the next reload");
-                self.all_succeeded = false;
+                // A stop that may come weeks later goes well all the same.
+                self.all_succeeded &= self.manner.repeat;
             }
         }
     }

@@ -282,6 +282,34 @@ fn no_descriptors_left() {
     irsync.stop();
 }
 
+#[test]
+fn a_worker_that_cannot_be_started_ends_nothing_and_runs_after_the_next_reload() {
+    let rig = Rig::new("no-worker");
+    rig.ini(MEDIA);
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("media: sync success");
+    let names = ["first", "second", "third", "fourth"];
+    let section = |name| format!("[{name}]\nsource = /ok\ndestination = DIR/{name}\n");
+    rig.ini(&format!("{MEDIA}{}", names.map(section).concat()));
+    let numbers = fs::read_dir(format!("/proc/{}/fd", irsync.pid())).unwrap();
+    let used: Vec<u64> = numbers.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+    // One number is free below the limit: the file can be read with it, and then one worker be started.
+    let lowest = (0..).find(|number| !used.contains(number)).unwrap();
+    limit_descriptors(&irsync, &format!("{}:", lowest + 1));
+    wait_until("a worker that cannot be started", || {
+        // What irsync writes at the same moment may have the one descriptor.
+        irsync.signal(Signal::SIGHUP);
+        irsync.log_has(": cannot start a worker: ")
+    });
+    irsync.assert_alive();
+    limit_descriptors(&irsync, "1024:");
+    irsync.signal(Signal::SIGHUP);
+    for name in names {
+        irsync.wait_log(&format!("{name}: sync success"));
+    }
+    irsync.stop();
+}
+
 fn limit_descriptors(irsync: &Irsync, limit: &str) {
     let status =
         Command::new("prlimit").arg(format!("--pid={}", irsync.pid())).arg(format!("--nofile={limit}")).status();
