@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import faults
-from watch import Watch, descriptors, memory, process, processes, send, words
+from watch import Watch, descriptors, held, memory, process, processes, send, words
 from world import DOG_TIMEOUT, KINDS, World
 
 RECORD = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \[(ERROR|WARN|INFO|DEBUG|TRACE)\] [^\x00-\x1f\x7f]*")
@@ -150,7 +150,7 @@ class Chaos:
             (self.world.home / "modes" / f"hook-{one.name}").write_text("well\n")
 
     def calm(self):
-        """All jobs out of turn, and nothing of them runs: what irsync has then, it has for good."""
+        """Takes all jobs out of turn and waits until nothing of them runs: what irsync has then, it has for good."""
         if self.is_loop:
             return {}
         self.ask("pause")
@@ -180,8 +180,81 @@ class Chaos:
         time.sleep(1)
         found["ticks"] = process(self.pid).ticks - before
         found["zombies"] = [one.name for one in processes() if one.parent == self.pid and one.state == "Z"]
-        self.ask("resume")
         return found
+
+    def reload(self, text=None):
+        """Gives irsync this configuration, and waits until it has taken it over; the good one unless told otherwise."""
+        self.world.configure(text)
+        self.was_asked()
+        code, said = self.ask("reload")
+        if code != 0:
+            raise Wrong(f"irsync reload gives {code}: {said}")
+
+    def sleepers(self, job):
+        """The rsyncs of a job that do nothing for long."""
+        lock = str(self.world.home / "locks" / job.name)
+        return {one.pid for one in faults.tree(self) if words(one.pid) == "sleep 1000" and lock in held(one.pid)}
+
+    def workers(self):
+        """irsync's threads, by job."""
+        found = {}
+        for path in Path(f"/proc/{self.pid}/task").glob("*/comm"):
+            try:
+                found[path.read_text().strip()] = path.parent
+            except OSError:
+                pass
+        return {job.name: found[job.name] for job in self.world.jobs if job.name in found}
+
+    def close_pipes(self):
+        """An rsync closes its pipes and does nothing: its worker sleeps, on a busy machine as well."""
+        job = self.random.choice(self.world.jobs)
+        self.mode_of(job).write_text("closed\n")
+        self.until("an rsync has closed its pipes", lambda: None if self.sleepers(job) else "none has")
+        asleep, before = 0, None
+        while asleep < 10 and self.sleepers(job):
+            fields = (self.workers()[job.name] / "stat").read_text().rpartition(")")[2].split()
+            ticks = int(fields[11]) + int(fields[12])
+            before = ticks if before is None else before
+            # Either it sleeps at last, or it uses up what a sleeper does not, however long a busy machine makes it take.
+            asleep = asleep + 1 if fields[0] == "S" else 0
+            if ticks - before > 5:
+                self.wrong.append(f"{job.name}: it spins: the worker does not sleep while its rsync does nothing")
+                break
+            time.sleep(0.01)
+        self.mode_of(job).write_text("well\n")
+        for pid in self.sleepers(job):
+            send(pid, signal.SIGKILL)
+
+    def come_and_go(self):
+        """All jobs leave and come back while the rsync of one of them does not end; in half of the cases at first without the
+        descriptors for more than one worker. No job is in its turn when this begins."""
+        slow = self.random.choice(self.world.jobs)
+        self.tell(f"all jobs leave and come back; the rsync of {slow.name} stays")
+        # Longer than anything here takes: whoever waits until that job has left waits for ever.
+        self.reload(re.sub(r"(?m)^stop_timeout = .*", "stop_timeout = 1h", self.world.good))
+        self.mode_of(slow).write_text("deaf\n")
+        self.ask("resume")
+        self.until("an rsync is deaf", lambda: None if self.sleepers(slow) else "none is")
+        deaf = self.sleepers(slow)
+        self.reload("enabled = no\n" + self.world.good)
+        if not deaf <= self.sleepers(slow):
+            self.wrong.append(f"{slow.name}: irsync has waited until the job had left")
+        self.mode_of(slow).write_text("well\n")
+        if self.random.random() < 0.5:
+            self.tell("descriptors for one worker")
+            self.until("all others have left", lambda: None if set(self.workers()) <= {slow.name} else f"{set(self.workers())} are there")
+            kind, used = resource.RLIMIT_NOFILE, {int(name) for name in os.listdir(f"/proc/{self.pid}/fd")}
+            # All numbers below the lowest that is free are taken. The configuration has to be read with it before.
+            lowest = min(set(range(len(used) + 1)) - used)
+            resource.prlimit(self.pid, kind, (lowest + 1, self.limits[kind][1]))
+            self.world.configure()
+            self.was_asked()
+            self.ask("reload")
+            resource.prlimit(self.pid, kind, self.limits[kind])
+        self.reload()
+        for pid in deaf:
+            send(pid, signal.SIGKILL)
+        self.until("all is well after the jobs have left and come back", self.unwell)
 
     def happen(self):
         """Things happen for some seconds."""
@@ -255,7 +328,7 @@ class Chaos:
 
     def end(self):
         """One of the ways to end; nothing may be left."""
-        way = self.random.choice(("TERM", "KILL", "both killed"))
+        way = self.random.choice(("TERM", "KILL", "new guard, then KILL", "both killed"))
         if self.random.random() < 0.7:
             self.tell("syncs hang")
             for job in self.world.jobs:
@@ -282,8 +355,12 @@ class Chaos:
             self.watch.stand_still(False)
             self.until("all is well after the second start", self.unwell)
             way = "TERM"
-        elif way == "KILL" and not self.is_loop and self.random.random() < 0.5:
-            # The next one has to know what runs already.
+        elif way == "new guard, then KILL" and not self.is_loop:
+            # The next one has to know what runs already. What a hook has started bears no mark, so that it has to be told.
+            for job in [job for job in self.world.jobs if job.has_hooks][:1]:
+                self.mode_of(job).write_text("well\n")
+                (self.world.home / "modes" / f"hook-{job.name}").write_text("silent\n")
+                self.until("a hook hangs", lambda: None if any(words(one.pid) == "sleep 2000" for one in faults.tree(self)) else "none does")
             self.kill_guard()
             self.until("there is a guard again", lambda: None if self.guards() else "there is none")
         if way == "TERM" or self.is_loop:
@@ -314,11 +391,9 @@ class Chaos:
 
     def _is_hooks(self, one):
         # rsync and all that it starts hold the lock of its run.
-        try:
-            held = [os.readlink(f"/proc/{one.pid}/fd/{name}") for name in os.listdir(f"/proc/{one.pid}/fd")]
-        except OSError:
+        if words(one.pid) != "sleep 1000" or any("/locks/" in path for path in held(one.pid)):
             return False
-        return words(one.pid) == "sleep 1000" and not any("/locks/" in path for path in held) and b"IRSYNC_JOB=" in environment(one.pid)
+        return b"IRSYNC_JOB=" in environment(one.pid)
 
     def account(self):
         """For whoever looks into it: what there is."""
@@ -370,6 +445,9 @@ class Chaos:
             self.until("all is well before the faults", self.unwell)
             self.limits = {kind: resource.prlimit(self.pid, kind) for kind in faults.LIMITS}
             before = self.calm()
+            if before:
+                self.come_and_go()
+                self.close_pipes()
             self.happen()
             self.heal()
             took = self.until("all is well after the faults", self.unwell)
@@ -379,6 +457,7 @@ class Chaos:
             after = self.calm()
             if before:
                 self.judge(before, after)
+                self.ask("resume")
             self.end()
         except Wrong as wrong:
             self.wrong.append(str(wrong))

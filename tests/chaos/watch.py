@@ -94,15 +94,19 @@ class Watch(threading.Thread):
         self.stopped_until = None if really else time.monotonic()
 
     def run(self):
-        fed, food, start, before, rounds = time.monotonic(), 0, {}, {}, 0
+        fed, food, start, seen, before, rounds = time.monotonic(), 0, {}, {}, {}, 0
         while not self.over.wait(PERIOD):
             now = time.monotonic()
-            size = os.stat(self.world.home / "dog").st_size
-            if size != food or self.stopped_until is None or now - self.stopped_until < PERIOD:
-                fed, food, start = now, size, processor(self.irsync.pid)
+            # Not its size: a second irsync writes over what the first one has written.
+            eaten = os.stat(self.world.home / "dog").st_mtime_ns
+            if eaten != food or self.stopped_until is None or now - self.stopped_until < PERIOD:
+                fed, food, start = now, eaten, processor(self.irsync.pid)
+                seen = dict(start)
             # What a busy machine has kept from irsync is not irsync's fault. A wait that goes on is counted at its end.
             threads = processor(self.irsync.pid)
-            late = sum(waited - start.get(thread, (0, 0))[1] for thread, (_, waited, _) in threads.items())
+            # Of threads that have ended meanwhile what was seen last.
+            seen.update(threads)
+            late = sum(waited - start.get(thread, (0, 0))[1] for thread, (_, waited, _) in seen.items())
             queues = any(ready and before.get(thread, (ran,))[0] == ran for thread, (ran, _, ready) in threads.items())
             before = threads
             hunger = now - fed - late
@@ -110,7 +114,7 @@ class Watch(threading.Thread):
                 self.longest_hunger = max(self.longest_hunger, hunger)
             if self.feeds and not queues and hunger > DOG_TIMEOUT + self.world.slowness:
                 self.complain(f"the watchdog was not fed for {hunger:.1f} s of {DOG_TIMEOUT}")
-                fed, start = now, threads
+                fed, start, seen = now, threads, dict(threads)
             self._secrets()
             self._reap()
             rounds += 1
@@ -171,14 +175,26 @@ class Watch(threading.Thread):
         self.join()
 
 
+def held(pid):
+    """What it holds open; nothing if it has gone."""
+    folder, found = Path(f"/proc/{pid}/fd"), []
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return found
+    for name in names:
+        try:
+            found.append(os.readlink(folder / name))
+        except OSError:
+            pass
+    return found
+
+
 def descriptors(pid):
     """What it holds open, by kind."""
     found = {}
-    for name in os.listdir(f"/proc/{pid}/fd"):
-        try:
-            kind = os.readlink(f"/proc/{pid}/fd/{name}").split(":[")[0]
-        except OSError:
-            continue
+    for path in held(pid):
+        kind = path.split(":[")[0]
         found[kind] = found.get(kind, 0) + 1
     return found
 

@@ -171,7 +171,7 @@ class World:
                   "activity": int(2500 * self.slowness), "hook": int(3000 * self.slowness),
                   # Now and then one is longer than the watchdog's patience.
                   "stop": int(random.choice((500, 500, 500, 2000 * DOG_TIMEOUT)) * self.slowness),
-                  **random.choice(({"level": "info", "log_size": "64K"}, {"level": "debug", "log_size": "16M"}))}
+                  **random.choice(({"level": "info", "log_size": "8K"}, {"level": "debug", "log_size": "64K"}, {"level": "debug", "log_size": "16M"}))}
         self.log_size = int(values["log_size"][:-1]) << (10 if values["log_size"].endswith("K") else 20)
         self.good = GLOBAL.format(**values) + "".join(job.section() for job in self.jobs)
         self.daemon = self.impostor = None
