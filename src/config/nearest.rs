@@ -13,9 +13,13 @@ pub(crate) fn closest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>)
         return None;
     }
     let word = word.to_lowercase().replace(['-', ' '], "_");
+    let most = |candidate: &str| (candidate.len() / 3).max(1);
+    let letters = word.chars().count();
     candidates
+        // Each letter more or less is an edit: the length alone rules most of them out.
+        .filter(|candidate| candidate.len().abs_diff(letters) <= most(candidate))
         .map(|candidate| (distance(&word, candidate), candidate))
-        .filter(|(edits, candidate)| *edits <= (candidate.len() / 3).max(1))
+        .filter(|(edits, candidate)| *edits <= most(candidate))
         .min_by_key(|(edits, _)| *edits)
         .map(|(_, candidate)| candidate)
 }
@@ -51,6 +55,7 @@ mod tests {
             ("activity-timeout", "activity_timeout"),
             ("Destination", "destination"),
             ("sorce", "source"),
+            ("interv", "interval"),
             ("watchdog_devcie", "watchdog_device"),
         ] {
             assert_eq!(key(typo), Some(meant), "{typo}");

@@ -73,21 +73,27 @@ impl<T: Copy + PartialEq> Calendar<T> {
 
     /// One that never counts, because in each of its minutes an earlier one does.
     pub fn hidden(&self) -> Option<(Span, T)> {
-        let counts =
-            |n: usize| (0..WEEK).map(Local).any(|at| self.0.iter().position(|(span, _)| span.holds(at)) == Some(n));
+        let counts = |n: usize| self.borders().any(|at| self.0.iter().position(|(span, _)| span.holds(at)) == Some(n));
         (0..self.0.len()).find(|n| !counts(*n)).map(|n| self.0[n])
+    }
+
+    /// The minutes in which a span may begin or end: what holds changes in no other.
+    fn borders(&self) -> impl Iterator<Item = Local> + '_ {
+        let minutes = self.0.iter().flat_map(|(span, _)| [span.from, span.to]);
+        minutes.flat_map(|minute| (0..7).map(move |day| Local(minute).later(day * DAY)))
     }
 
     /// Minutes until something else holds; None: it never does.
     fn changes_in(&self, local: Local) -> Option<u16> {
         let now = self.at(local);
-        (1..=WEEK).find(|minutes| self.at(local.later(*minutes)) != now)
+        let others = self.borders().filter(|at| self.at(*at) != now);
+        others.map(|at| at.later(WEEK - local.0).0).min()
     }
 
     /// The longest time in a row in which nothing holds.
     pub fn longest_gap(&self) -> Duration {
-        let borders = (0..WEEK).map(Local).filter(|at| self.at(*at).is_none() && self.at(at.later(WEEK - 1)).is_some());
-        let longest = borders.filter_map(|at| self.changes_in(at)).max();
+        let closed = self.borders().filter(|at| self.at(*at).is_none());
+        let longest = closed.filter_map(|at| self.changes_in(at)).max();
         Duration::from_secs(u64::from(longest.unwrap_or(0)) * 60)
     }
 }
@@ -160,6 +166,13 @@ mod tests {
             assert_eq!(friday_night.at(local).is_some(), (day == 4 && of_day >= 1410) || (day == 5 && of_day < 120));
             assert_eq!(sunday_night.at(local).is_some(), (day == 6 && of_day >= 1380) || (day == 0 && of_day < 60));
             assert_eq!(both.at(local).is_some(), day >= 5 || (60..300).contains(&of_day));
+        }
+        for calendar in [&night, &weekend, &friday_night, &sunday_night, &both, &window(&[Span::ALWAYS]), &window(&[])]
+        {
+            let looked_for = |local: Local| (1..WEEK).find(|n| calendar.at(local.later(*n)) != calendar.at(local));
+            for local in (0..WEEK).step_by(331).map(Local) {
+                assert_eq!(calendar.changes_in(local), looked_for(local), "{calendar:?} {local:?}");
+            }
         }
         assert_eq!(night.longest_gap(), Duration::from_secs(16 * 3600));
         assert_eq!(weekend.longest_gap(), Duration::from_secs(5 * 86_400));
