@@ -136,6 +136,16 @@ fn metrics_are_bounded_whatever_is_reported() {
     assert!(metrics::render(&view(Vec::new())).contains("irsync_fleet_devices{health=\"gone\"} 0\n"));
 }
 
+/// A reader of the metrics refuses the whole file where a series comes twice.
+#[test]
+fn devices_that_call_their_version_other_are_counted_with_those_that_are_left_out() {
+    let named = |version: String| device("d", 60, &report(Outcome::Success, Some(990)).replace("0.2.0", &version));
+    let others = (0..2).map(|_| named("other".into()));
+    let view = view(others.chain((0..30).map(|n| named(format!("9.{n}")))).collect());
+    assert_eq!(view.versions[0], ("other".into(), 2 + 11));
+    assert_eq!(view.versions.len(), 20);
+}
+
 struct Folder(PathBuf);
 
 impl Drop for Folder {
