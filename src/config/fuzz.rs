@@ -27,7 +27,8 @@ pub(crate) fn config(data: &[u8]) {
 
 fn parts<'d>(data: &'d [u8], border: &[u8]) -> Vec<&'d [u8]> {
     let (mut found, mut rest) = (Vec::new(), data);
-    while let Some(at) = rest.windows(border.len()).position(|window| window == border) {
+    let begins = |rest: &[u8], at: usize| rest[at] == border[0] && rest[at..].starts_with(border);
+    while let Some(at) = (0..rest.len()).find(|at| begins(rest, *at)) {
         found.push(&rest[..at]);
         rest = &rest[at + border.len()..];
     }

@@ -5,13 +5,14 @@ use super::view::View;
 
 /// Rows beyond this would make a phone crawl; the sick come first.
 const MOST: usize = 5_000;
+pub(super) const TEMPLATE: &str = include_str!("page.html");
 /// Where the data stands in the template.
-const PLACE: &str = "/*DATA*/null";
+pub(super) const PLACE: &str = "/*DATA*/null";
 
 /// The whole page.
 pub(crate) fn render(view: &View) -> String {
     // What a device calls itself must not end the script it stands in.
     let data =
         json::render(view, MOST).replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
-    include_str!("page.html").replacen(PLACE, data.trim_end(), 1)
+    TEMPLATE.replacen(PLACE, data.trim_end(), 1)
 }

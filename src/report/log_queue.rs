@@ -8,8 +8,8 @@ use crate::text::line_end;
 use std::io::Write;
 use std::ops::Range;
 
-/// Bytes that may wait, those included that are being written.
-pub(super) const CAPACITY: usize = 256 * 1024;
+/// Bytes that may wait, those included that are being written. Few enough for `fuzz/` to fill it again and again.
+pub(super) const CAPACITY: usize = if cfg!(feature = "fuzzing") { 2 * 1024 } else { 256 * 1024 };
 /// What an idle queue keeps.
 const KEPT_WHEN_IDLE: usize = 4 * 1024;
 /// The length of `2026-11-22T17:45:29Z ` before every record.

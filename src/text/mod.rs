@@ -3,6 +3,8 @@
 
 mod columns;
 mod escape;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 mod kind;
 mod lines;
 
