@@ -56,7 +56,7 @@ impl Soak {
         let end = self.runs() + count;
         let mut size = Size::of(self.irsync.pid());
         while self.runs() < end {
-            let some = (self.runs() + 100).min(end);
+            let some = (self.runs() + 10).min(end);
             wait_until("the next syncs", || {
                 size = size.min(Size::of(self.irsync.pid()));
                 self.runs() >= some
