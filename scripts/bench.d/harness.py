@@ -46,7 +46,7 @@ def wait_for(condition, what, limit=LIMIT):
 
 def read(path):
     try:
-        with open(path) as file:
+        with open(path, errors="replace") as file:
             return file.read()
     except OSError:
         return ""
