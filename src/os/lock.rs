@@ -134,6 +134,13 @@ fn is_listed(path: &Path) -> bool {
     list.lines().any(|line| line.contains(" FLOCK ") && !line.contains("->") && line.contains(&id))
 }
 
+/// The pid of the irsync that wrote its mark into the lock file `path`, if it runs now.
+pub(crate) fn living_holder(path: &Path) -> Option<i32> {
+    let mut text = String::new();
+    own::open(path, OpenOptions::new().read(true)).ok()?.take(4096).read_to_string(&mut text).ok()?;
+    mark::irsync(&text).filter(|_| mark::lives(&text)).map(|(pid, _)| pid)
+}
+
 /// Who holds the lock, by what stands in its file.
 fn read_holder(path: &Path) -> Option<Holder> {
     let mut text = String::new();

@@ -142,7 +142,8 @@ pub(crate) fn supervise(
 ) -> io::Result<Finish> {
     let jobs = jobs(&mut config, manner);
     let Config { mut global, .. } = config;
-    let surroundings = Surroundings::prepare(&mut global, manner)?;
+    let longest = jobs.iter().map(|job| job.limits.stop_timeout).max().unwrap_or_default();
+    let surroundings = Surroundings::prepare(&mut global, manner, longest + STOP_SLACK + LOG_SLACK)?;
     logging::start(&global).map_err(io::Error::other)?;
     if manner.status == Place::Configured {
         logging::complain_if_unheard(&global);
@@ -344,11 +345,12 @@ impl Supervisor {
         }
         self.control = None;
         self.outlook.end(&self.heart, board(&self.jobs, &self.handles, &self.queue));
-        self.surroundings.disown();
         if left == 0 {
             self.shared.guard.iter().for_each(Guard::dismiss);
         }
         self.heart.stop(clock::now());
+        // Last: the next irsync waits for it, and opens the watchdog and the boot record.
+        self.surroundings.disown();
         log::info!("stopped");
         if self.all_succeeded && left == 0 {
             Finish::Well

@@ -3,16 +3,17 @@
 #![forbid(unsafe_code)]
 
 use crate::os::lock::{self, Lock};
-use crate::os::own as files;
+use crate::os::{clock, own as files};
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Where the status goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// Where the configuration says. That another irsync has it is worth a warning.
+    /// Where the configuration says. irsync does not start beside another one that has it.
     Configured,
     /// Into the first file that no other drop-in has.
     DropIn,
@@ -25,13 +26,53 @@ const DROP_IN: &str = "drop-in-";
 /// So many drop-ins of one user have a status.
 const MOST: usize = 64;
 
-/// Takes the lock beside the status file.
-pub(super) fn own(status_file: &Path) -> io::Result<Lock> {
-    Lock::take_file(&lock_path(status_file)).map(|(lock, _)| lock)
+/// Whoever has the lock and is no irsync that lives may have it so long: a command that looks, or what a killed one has left.
+const GLANCE: Duration = Duration::from_secs(1);
+
+/// Takes the lock beside the status file, and says in it by its mark which irsync has it.
+pub(super) fn own(status_file: &Path, mark: &str) -> io::Result<Lock> {
+    let (lock, mut text) = Lock::take_file(&lock_path(status_file))?;
+    // Only for the message to others: a full disk must not cost us the lock.
+    let _ = text.set_len(0).and_then(|()| text.write_all(mark.as_bytes()));
+    Ok(lock)
+}
+
+/// Like [`own`], but an irsync that has it may take `patience` to stop: init starts the next one at once. What keeps us from the
+/// lock otherwise is the inner error.
+///
+/// # Errors
+/// An irsync has it still. Beside that we would write into its log and its boot record, and wait for its destinations.
+pub(super) fn own_alone(status_file: &Path, mark: &str, patience: Duration) -> io::Result<io::Result<Lock>> {
+    let began = clock::now();
+    let mut waits = false;
+    loop {
+        let owned = own(status_file, mark);
+        if !matches!(&owned, Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
+            return Ok(owned);
+        }
+        let holder = lock::living_holder(&lock_path(status_file));
+        let waited = clock::now().since(began);
+        match holder {
+            Some(pid) if waited >= patience => {
+                return Err(io::Error::other(format!(
+                    "irsync with PID {pid} runs already and has status_file {}; a second one needs a file with another status_file",
+                    status_file.display()
+                )))
+            }
+            Some(pid) if !waits => {
+                waits = true;
+                let wait = patience.as_secs();
+                let _ = writeln!(io::stderr(), "irsync: irsync with PID {pid} runs already: waiting for its end, at most {wait}s");
+            }
+            None if waited >= GLANCE => return Ok(owned),
+            _ => {}
+        }
+        std::thread::sleep(GLANCE / 20);
+    }
 }
 
 /// Takes the first status file of a drop-in that nobody has, and puts its name in the place of the default one.
-pub(super) fn own_drop_in(status_file: &mut PathBuf) -> io::Result<Lock> {
+pub(super) fn own_drop_in(status_file: &mut PathBuf, mark: &str) -> io::Result<Lock> {
     if let Some(folder) = folder(status_file) {
         *status_file = folder.join("status");
     }
@@ -39,7 +80,7 @@ pub(super) fn own_drop_in(status_file: &mut PathBuf) -> io::Result<Lock> {
     loop {
         // The default one stays free for an irsync that has a configuration, also if ours has to be tried again later.
         status_file.set_file_name(format!("{DROP_IN}{number}"));
-        match own(status_file) {
+        match own(status_file, mark) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && number < MOST => number += 1,
             result => return result,
         }

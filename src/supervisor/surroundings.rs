@@ -19,6 +19,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Before the log and the workers are there.
 #[derive(Debug)]
@@ -38,11 +39,12 @@ pub(super) struct Surroundings {
 }
 
 impl Surroundings {
-    /// Must be called while the process has one thread: the guard is forked here.
+    /// Must be called while the process has one thread: the guard is forked here. `patience`: so long the irsync before this one
+    /// may take to stop.
     ///
     /// # Errors
-    /// Those of fork(2) and pipe(2).
-    pub(super) fn prepare(global: &mut Global, manner: Manner) -> io::Result<Surroundings> {
+    /// Those of fork(2) and pipe(2), and that the irsync before this one does not stop.
+    pub(super) fn prepare(global: &mut Global, manner: Manner, patience: Duration) -> io::Result<Surroundings> {
         // No core dump, wherever the kernel would send it: our memory has held passwords. What we start can be dumped as before.
         let _ = nix::sys::prctl::set_dumpable(false);
         // Nobody else writes what we make, however we were started.
@@ -50,13 +52,13 @@ impl Surroundings {
         let pid = std::process::id() as i32;
         let start = procfs::stat(pid).map_or(0, |stat| stat.start);
         let runs = format!("{pid}.{start}.");
-        // When PID 1 ends, the kernel ends all others of its namespace.
-        let guard = if pid == 1 { None } else { Some(Guard::start(&runs, clock::now())?) };
         let ownership = match manner.status {
-            Place::Configured => places::own(&global.status_file),
-            Place::DropIn => places::own_drop_in(&mut global.status_file),
+            Place::Configured => places::own_alone(&global.status_file, &runs, patience)?,
+            Place::DropIn => places::own_drop_in(&mut global.status_file, &runs),
             Place::Nowhere => Err(io::ErrorKind::Unsupported.into()),
         };
+        // When PID 1 ends, the kernel ends all others of its namespace.
+        let guard = if pid == 1 { None } else { Some(Guard::start(&runs, clock::now())?) };
         Ok(Surroundings {
             guard,
             runs,
@@ -89,7 +91,7 @@ impl Surroundings {
             let file = self.status_file.display();
             match error.kind() {
                 io::ErrorKind::WouldBlock => {
-                    log::warn!("another irsync owns {file}: this one has no status and no `irsync now`")
+                    log::warn!("somebody else has the lock of {file}: there is no status and no `irsync now`")
                 }
                 _ => log::warn!("cannot write beside {file}: {error}; there is no status and no `irsync now`"),
             }
@@ -158,7 +160,7 @@ impl Surroundings {
             // `once` has no status.
             Err(error) if error.kind() == io::ErrorKind::Unsupported => false,
             Err(_) => {
-                self.ownership = places::own(&self.status_file);
+                self.ownership = places::own(&self.status_file, &self.runs);
                 self.ownership.is_ok()
             }
         }

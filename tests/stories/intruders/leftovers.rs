@@ -65,7 +65,7 @@ fn status_lock_and_socket_come_back_when_their_folder_was_removed() {
         assert_eq!(rig.run(&["status"]).status.code(), Some(0), "{what}");
         assert_eq!(rig.run(&["now"]).status.code(), Some(0), "{what}");
         let twin = rig.start(&["run"]);
-        twin.wait_log("another irsync owns");
+        twin.wait_log(&format!("irsync with PID {} runs already", irsync.pid()));
     }
     irsync.stop();
     assert!(fs::read_dir(rig.path("run"))

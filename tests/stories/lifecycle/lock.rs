@@ -1,6 +1,8 @@
-//! Never two irsyncs on one destination.
+//! Never two irsyncs on one destination, or beside one status file.
 
-use crate::common::{Irsync, Rig};
+use crate::common::{wait_until, Irsync, Rig};
+use nix::sys::signal::Signal;
+use std::fs;
 
 /// Two irsyncs with the same destination, written in two ways; the second has been refused.
 fn two(rig: &Rig) -> (Irsync, Irsync) {
@@ -98,4 +100,71 @@ fn removed_job_gives_its_destination_up() {
     second.wait_log("copy: sync success");
     second.stop();
     irsync.stop();
+}
+
+/// Of an irsync: what another one beside it could spoil.
+const BELONGINGS: &str =
+    "log = DIR/log\nlog_level = info\nmetrics_file = DIR/metrics\nstate_dir = DIR/state\nwatchdog_device = DIR/dog\n";
+
+#[test]
+fn an_irsync_beside_the_one_that_runs_ends_and_disturbs_nothing() {
+    let rig = Rig::new("twin");
+    rig.write("dog", "");
+    rig.ini(&format!("{BELONGINGS}stop_timeout = 100ms\n[media]\nsource = /ok\ndestination = DIR/dest\n"));
+    let mut first = rig.start(&["run"]);
+    let record = || rig.read("state/boot-record");
+    wait_until("all that the first one writes", || {
+        rig.status("media", "state").as_deref() == Some("waiting")
+            && rig.read("metrics").contains("success")
+            && rig.read("status.history").contains("success")
+            && record().contains("stop running")
+    });
+    let names = ["status", "status.history", "log", "metrics", "state/boot-record", "status.lock"];
+    let inode = |name: &str| std::os::unix::fs::MetadataExt::ino(&fs::metadata(rig.path(name)).unwrap());
+    let before = names.map(|name| (name, inode(name), rig.read(name)));
+    let socket = inode("status.control");
+    let twin = rig.run(&["run"]);
+    let said = String::from_utf8_lossy(&twin.stderr);
+    assert_eq!(twin.status.code(), Some(1), "{said}");
+    let (pid, file) = (first.pid(), rig.path("status"));
+    let waits = format!("irsync: irsync with PID {pid} runs already: waiting for its end, at most ");
+    let ends =
+        format!("irsync: cannot start: irsync with PID {pid} runs already and has status_file {}", file.display());
+    assert!(said.lines().next().is_some_and(|line| line.starts_with(&waits)), "{said}");
+    assert!(said.lines().nth(1).is_some_and(|line| line.starts_with(&ends)) && said.lines().count() == 2, "{said}");
+    assert_eq!(names.map(|name| (name, inode(name), rig.read(name))), before);
+    assert_eq!(inode("status.control"), socket);
+    assert!(rig.read("dog").bytes().all(|byte| byte != b'V'), "the watchdog was disarmed: {}", rig.read("dog"));
+    // Beside it all that writes nothing there goes on as before.
+    assert_eq!(rig.run(&["check"]).status.code(), Some(0));
+    rig.ini_named("second.ini", "status_file = DIR/status2\n[copy]\nsource = /ok\ndestination = DIR/copy\n");
+    let mut second = rig.start(&["run", "--config", rig.path("second.ini").to_str().unwrap()]);
+    second.wait_log("copy: sync success");
+    second.stop();
+    assert_eq!(rig.run(&["now"]).status.code(), Some(0));
+    first.stop();
+}
+
+#[test]
+fn an_irsync_waits_for_the_one_before_it_to_stop() {
+    let rig = Rig::new("twin-stops");
+    // Its rsync has to be killed after a while.
+    rig.ini(&format!("{BELONGINGS}stop_timeout = 1s\n[media]\nsource = /ignore-term /ok\ndestination = DIR/dest\n"));
+    rig.write("dog", "");
+    let mut first = rig.start(&["run"]);
+    rig.fake("dest").wait_runs(1);
+    wait_until("the boot record", || rig.read("state/boot-record").contains("stop running"));
+    first.signal(Signal::SIGTERM);
+    let mut second = rig.start(&["run"]);
+    second.wait_log("runs already: waiting for its end");
+    assert_eq!(first.wait().code(), Some(0));
+    wait_until("the second one's sync", || rig.status("media", "last_outcome").as_deref() == Some("success"));
+    assert!(
+        rig.read("log").contains("last boot: irsync was stopped cleanly earlier in this boot"),
+        "{}",
+        rig.read("log")
+    );
+    assert!(!rig.read("log").contains("somebody else"), "{}", rig.read("log"));
+    rig.fake("dest").assert_never_two();
+    second.stop();
 }
