@@ -133,7 +133,7 @@ table! {
     spread: Job, AtOnce, Derived("the interval, at most 15m"), span(true), "the first sync after a start comes at this device's own fixed moment within so much time; at once where somebody starts irsync at a terminal";
     jitter: Job, AtOnce, Is("10%"), Jitter { max: MAX }, "uniform random addition to every interval and to the wait after permanent errors; back-off has its own";
     activity_timeout: Job, AtOnce, Is("2h"), span(true), "an rsync that makes no progress for so long is killed and started again";
-    max_runtime: Job, AtOnce, Is("off"), span(true), "hard limit of one sync";
+    max_runtime: Job, AtOnce, Is("off"), span(true), "hard limit of one sync: all passes of rsync and all sources of `fallback` together, hooks aside";
     accept: Job, NextSync, Is("none"), Complaints, "complaints of a sync that ends as `partial` which are no failure here: it is a success if it has no others";
     stop_timeout: Job, AtOnce, Is("5s"), Duration { min: MIN, max: 3_600_000, off: false }, "from SIGTERM to SIGKILL";
     backoff_initial: Job, AtOnce, Derived("5s; where the server was asked, the interval"), span(false), "longest wait after the first failed sync, drawn at random from 0 on; doubles with every further failure";

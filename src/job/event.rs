@@ -62,7 +62,7 @@ impl Step {
 pub enum Cause {
     /// No progress for `activity_timeout`, or for what it had grown to.
     NoProgress(Duration),
-    /// It ran for `max_runtime`, or a hook for `hook_timeout`.
+    /// The sync ran for `max_runtime`, or a hook for `hook_timeout`.
     TooLong(Duration),
     /// No success for `recover_after`, and in that time it has moved no data of files: `run_recover` is to run.
     NoSuccess(Duration),

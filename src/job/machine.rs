@@ -104,6 +104,8 @@ pub struct Job {
     /// `run_on_change`
     owed: Owed,
     ladder: Ladder,
+    /// When rsync was started first in this sync.
+    rsync_began: Option<Time>,
     /// The running sync has been looked at and does not hold the ladder any more.
     let_go: bool,
     /// Something may have been written that no [`Step::Flush`] has followed. True at first: nobody knows what an irsync
@@ -160,6 +162,7 @@ impl Job {
             changed: false,
             brought: false,
             owed: Owed::default(),
+            rsync_began: None,
             let_go: false,
             unflushed: true,
             flushing: Outcome::Success,

@@ -432,6 +432,29 @@ fn activity_timeout_off_never_strikes_and_max_runtime_does() {
 }
 
 #[test]
+fn max_runtime_is_of_a_whole_sync_with_all_its_passes_and_sources() {
+    let limits = Limits { activity_timeout: None, max_runtime: Some(secs(500)), ..limits() };
+    let ended_at = |settings: Settings, first: Event| {
+        let mut job = job(Settings { limits: limits.clone(), before: true, ..settings });
+        drive(&mut job, Event::Tick, at(0));
+        // What hooks take is not counted.
+        drive(&mut job, Event::Exited(true), at(50));
+        assert!(drive(&mut job, first, at(450)).contains(&Action::Start(Step::Rsync)), "another rsync");
+        assert_eq!((job.deadline(), job.handle(Event::Tick, at(549))), (Some(at(550)), Action::Wait));
+        assert_eq!(job.handle(Event::Tick, at(550)), Action::Terminate(Cause::TooLong(secs(500))));
+        let ended = conclusion(&drive(&mut job, synced(Outcome::Transient), at(551)));
+        assert_eq!(ended.outcome, Outcome::Stalled);
+        // The next one has all of it again.
+        let next = job.next_sync().unwrap();
+        drive(&mut job, Event::Tick, next);
+        drive(&mut job, Event::Exited(true), next);
+        assert_eq!(job.deadline(), Some(next + secs(500)));
+    };
+    ended_at(deleting(), ended(Outcome::Held, 3));
+    ended_at(Settings { sources: 2, ..settings() }, synced(Outcome::Transient));
+}
+
+#[test]
 fn success_in_the_moment_of_the_limit_is_a_success() {
     let mut job = job(settings());
     drive(&mut job, Event::Tick, at(0));

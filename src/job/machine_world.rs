@@ -28,6 +28,8 @@ pub(super) struct World {
     untidy: bool,
     /// When the child was started.
     began: Time,
+    /// When rsync was started first in this sync.
+    rsync_began: Option<Time>,
     /// When rsync last showed that it lives.
     alive: Time,
     /// irsync has asked the child to end, and kills it from then on.
@@ -51,6 +53,7 @@ impl World {
             allowed: false,
             untidy: false,
             began: now,
+            rsync_began: None,
             alive: now,
             kill_at: None,
             killed: false,
@@ -132,6 +135,9 @@ impl World {
             if let (Some(Action::Start(step)), Event::Started) = (self.asked, &event) {
                 self.child = Some(step);
                 (self.began, self.alive) = (self.now, self.now);
+                if step == Step::Rsync {
+                    self.rsync_began.get_or_insert(self.now);
+                }
             }
             self.asked = None;
         }
@@ -228,12 +234,12 @@ impl World {
         }
         let limits = &self.job.settings.limits;
         let ends = matches!(action, Action::Terminate(_));
-        let longest = match step {
-            Step::Rsync => limits.max_runtime,
-            Step::Flush | Step::Publish => limits.activity_timeout,
-            _ => Some(limits.hook_timeout),
+        let (began, longest) = match step {
+            Step::Rsync => (self.rsync_began.unwrap_or(self.began), limits.max_runtime),
+            Step::Flush | Step::Publish => (self.began, limits.activity_timeout),
+            _ => (self.began, Some(limits.hook_timeout)),
         };
-        if *event == Event::Tick && longest.is_some_and(|longest| self.now >= self.began + longest) {
+        if *event == Event::Tick && longest.is_some_and(|longest| self.now >= began + longest) {
             assert!(ends, "{step:?} runs too long: {path:?}");
         }
         if step == Step::Rsync && limit.is_some_and(|limit| self.now >= self.alive + limit) {

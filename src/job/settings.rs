@@ -14,7 +14,7 @@ pub struct Limits {
     pub spread: Duration,
     /// `activity_timeout`: rsync that makes no progress for this long is ended; None: never.
     pub activity_timeout: Option<Duration>,
-    /// `max_runtime`: rsync that runs this long is ended; None: no limit.
+    /// `max_runtime`: rsync is ended this long after it was started first in a sync; None: no limit.
     pub max_runtime: Option<Duration>,
     /// `stop_timeout`: from SIGTERM to SIGKILL.
     pub stop_timeout: Duration,

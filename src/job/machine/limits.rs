@@ -19,8 +19,8 @@ impl Job {
             Phase::Waiting if self.paused => None,
             Phase::Waiting if self.opens().is_some() => self.gate.map(|gate| gate.again),
             Phase::Waiting => Some(self.ladder.recover_at().map_or(self.next, |at| at.min(self.next))),
-            Phase::Running { step: Step::Rsync, since, activity, sampled } => {
-                let runtime = self.settings.limits.max_runtime.map(|limit| since + limit);
+            Phase::Running { step: Step::Rsync, activity, sampled, .. } => {
+                let runtime = self.runtime_limit().map(|(at, _)| at);
                 let progress = self.activity_limit().map(|limit| {
                     let sample = activity.max(sampled) + sample_period(limit);
                     sample.min(activity + limit)
@@ -39,6 +39,12 @@ impl Job {
     fn let_go_at(&self) -> Option<Time> {
         let until = self.ladder.held_until().filter(|_| !self.let_go)?;
         self.ladder.reboot_at().map(|at| at.max(until))
+    }
+
+    /// `max_runtime`, and when it strikes: it is of the whole sync, with all its passes and whichever sources it asks.
+    fn runtime_limit(&self) -> Option<(Time, Duration)> {
+        let limit = self.settings.limits.max_runtime?;
+        Some((self.rsync_began? + limit, limit))
     }
 
     /// The limit without progress in force: `activity_timeout`, doubled for each time it struck since the last success.
@@ -72,11 +78,9 @@ impl Job {
                 self.by_owner = false;
                 self.begin(now)
             }
-            Phase::Running { step: Step::Rsync, since, activity, sampled } => {
-                if let Some(limit) = self.settings.limits.max_runtime {
-                    if now >= since + limit {
-                        return self.terminate(Step::Rsync, Cause::TooLong(limit), now);
-                    }
+            Phase::Running { step: Step::Rsync, activity, sampled, .. } => {
+                if let Some((_, limit)) = self.runtime_limit().filter(|(at, _)| now >= *at) {
+                    return self.terminate(Step::Rsync, Cause::TooLong(limit), now);
                 }
                 if is_due(self.let_go_at(), now) || is_due(self.ladder.recover_at(), now) {
                     return Action::Sample;

@@ -8,6 +8,7 @@ impl Job {
         self.sources.begin(now);
         self.again = false;
         self.before_ran = false;
+        self.rsync_began = None;
         self.brought = false;
         self.spared = true;
         self.begin_passes();
@@ -31,6 +32,7 @@ impl Job {
         self.spared &= step != Step::Rsync;
         self.phase = Phase::Running { step, since: now, activity: now, sampled: now };
         if step == Step::Rsync {
+            self.rsync_began.get_or_insert(now);
             self.ladder.started(now);
             self.let_go = false;
         }
