@@ -2,7 +2,7 @@
 //!
 //! A slow `rm -rf` on the server is seen half done at every sync, and each of them loses little. Measured by what was here a
 //! moment ago, nothing would ever be held; so it is measured by the most that there was within a day. That is kept in memory:
-//! a restart begins anew.
+//! a restart begins anew, and so does a reload that changes source, destination or options.
 
 use super::Time;
 use std::time::Duration;

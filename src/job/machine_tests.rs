@@ -964,6 +964,26 @@ fn new_settings_leave_a_running_sync_alone_and_the_next_follows_as_a_first() {
 }
 
 #[test]
+fn new_settings_leave_what_the_set_was_and_another_set_does_not() {
+    for other in [false, true] {
+        let rules = Rules { max_delete: None, max_shrink: Some(90), allowed: 0 };
+        let mut job = job(Settings { deletions: Some(rules), ..settings() });
+        let sees = |job: &mut Job, outcome, listed, skipped, now| {
+            let counted = Counted { listed: Some(listed), skipped, limited: skipped > 0, ..Counted::default() };
+            drive(job, Event::SyncNow, now);
+            drive(job, Event::Synced { outcome, changed: false, moved: false, written: false, counted }, now)
+        };
+        sees(&mut job, Outcome::Success, 100, 0, at(0));
+        job.handle(Event::Reconfigure(job.settings.clone()), at(1));
+        if other {
+            job.forget_set();
+        }
+        let deletes = sees(&mut job, Outcome::Held, 9, 1, at(2)).contains(&Action::Start(Step::Rsync));
+        assert_eq!(deletes, other, "of a hundred nine are less than a tenth, of ten they are not");
+    }
+}
+
+#[test]
 fn once_runs_one_sync_with_its_hooks_and_ends() {
     let mut job = job(Settings { repeat: false, after: true, ..settings() });
     drive(&mut job, Event::Tick, at(0));

@@ -301,7 +301,11 @@ impl Worker {
     }
 
     fn reload(&mut self, template: Arc<config::Job>) {
+        let before = Arc::clone(&self.job);
         self.adopt(expanded(&template).unwrap_or_else(|_| Arc::clone(&template)));
+        if before.arguments != self.job.arguments {
+            self.machine.forget_set();
+        }
         self.template = template;
         self.listen();
         self.show.stale_after(self.job.stale_after);

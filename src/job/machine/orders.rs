@@ -36,12 +36,16 @@ impl Job {
         }
     }
 
+    /// It is another set from now on: how large the one before was says nothing of it.
+    pub fn forget_set(&mut self) {
+        self.deletions.forget();
+    }
+
     pub(super) fn reconfigure(&mut self, settings: Settings, now: Time) -> Action {
         if settings.sources != self.settings.sources {
             self.sources = Sources::new(settings.sources);
         }
         self.settings = settings;
-        self.deletions.forget();
         self.failures = 0;
         self.backoff_step = 0;
         self.stalls = 0;

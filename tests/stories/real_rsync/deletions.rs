@@ -72,7 +72,7 @@ fn an_emptied_server_deletes_nothing_however_often_it_is_asked() {
 /// A slow `rm -rf` on the server: each sync sees a few files less.
 #[test]
 fn a_server_that_is_emptied_step_by_step_is_held_and_rotation_is_not() {
-    let Some((rig, _daemon, mut irsync)) = device("held-slowly", "--delete", "") else { return };
+    let Some((rig, daemon, mut irsync)) = device("held-slowly", "--delete", "") else { return };
     // First all names change, a few at a time.
     for n in (0..50).step_by(10) {
         (n..n + 10).for_each(|n| {
@@ -85,6 +85,12 @@ fn a_server_that_is_emptied_step_by_step_is_held_and_rotation_is_not() {
         sync_again(&mut irsync, &rig, "success");
     }
     assert_eq!(files(&rig, "dest"), 5);
+    // A change of something else is no other set.
+    media(&rig, &daemon.url(), "DIR/dest/", "options = -rlt --delete\nhook_timeout = 7s");
+    let runs = rig.status("media", "runs");
+    irsync.signal(Signal::SIGHUP);
+    irsync.wait_log("0 jobs added, 1 changed");
+    wait_until("a sync after the reload", || rig.status("media", "runs") > runs);
     // Of five files three are more than a tenth, and of fifty they are not.
     (45..47).for_each(|n| fs::remove_file(rig.path(&format!("served/other-{n}"))).unwrap());
     sync_again(&mut irsync, &rig, "held");
