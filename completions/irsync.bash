@@ -29,7 +29,7 @@ _irsync() {
     check) words='--all --online --config --help' jobs=yes ;;
     once) words='--config --help' jobs=yes ;;
     status) words='--watch --json --config --help' ;;
-    history) words='--all --json --config --help' jobs=yes ;;
+    history) words='--json --config --help' jobs=yes ;;
     now) words='--config --help' jobs=yes ;;
     allow) words='--config --help' jobs=yes ;;
     rollback) words='--config --help' jobs=yes ;;

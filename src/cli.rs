@@ -65,8 +65,6 @@ pub(crate) enum Command {
         config: PathBuf,
         /// Their names; empty for all.
         jobs: Vec<String>,
-        /// Each sync on a line of its own.
-        all: bool,
         /// For scripts.
         json: bool,
     },
@@ -109,7 +107,7 @@ irsync [--config FILE] [run]             supervise its jobs until stopped
 irsync check [--online] [FILE] [JOB...]  validate FILE; ask each job's server
 irsync once [JOB...]                     run each job (or those named) one time
 irsync status [--watch] [--json]         what each job is doing
-irsync history [JOB...] [--all]          the last 50 syncs of each job
+irsync history [JOB...] [--json]         the last 50 syncs of each job
 irsync now | pause | resume [JOB...]     sync at once; take out of turn; back
 irsync allow JOB                         make the deletions that are held
 irsync rollback JOB                      show the set before again, and pause
@@ -165,7 +163,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Once { config, jobs } => commands::once::once(&config, &jobs),
         Command::Status { config, watch: true, json } => commands::watch::watch(&config, json),
         Command::Status { config, watch: false, json } => commands::status::status(&config, json),
-        Command::History { config, jobs, all, json } => commands::history::history(&config, &jobs, all, json),
+        Command::History { config, jobs, json } => commands::history::history(&config, &jobs, json),
         Command::Control { verb, config, jobs } => commands::control::ask_for(verb, &config, &jobs),
         Command::DropIn { config } => commands::run::drop_in(config),
     }
@@ -411,7 +409,7 @@ fn by_grammar(args: Vec<OsString>) -> Result<Command, Stop> {
         }
         "once" => Command::Once { config, jobs: jobs(sub) },
         "status" => Command::Status { config, watch: sub.get_flag("watch"), json: sub.get_flag("json") },
-        "history" => Command::History { config, jobs: jobs(sub), all: sub.get_flag("all"), json: sub.get_flag("json") },
+        "history" => Command::History { config, jobs: jobs(sub), json: sub.get_flag("json") },
         _ => match Verb::ALL.into_iter().find(|verb| verb.name() == name) {
             Some(verb) => Command::Control { verb, config, jobs: jobs(sub) },
             None => Command::Run { config },
@@ -489,7 +487,7 @@ fn bare_grammar() -> clap::Command {
         .subcommand(sub("check").arg(job()).arg(flag("all")).arg(flag("online")))
         .subcommand(sub("once").arg(job()))
         .subcommand(sub("status").arg(flag("watch")).arg(flag("json")))
-        .subcommand(sub("history").arg(job()).arg(flag("all")).arg(flag("json")))
+        .subcommand(sub("history").arg(job()).arg(flag("json")))
         .subcommand(sub("now").arg(job()))
         .subcommand(sub("allow").arg(job().num_args(1).required(true)))
         .subcommand(sub("rollback").arg(job().num_args(1).required(true)))
@@ -596,11 +594,8 @@ mod tests {
             ),
             (&["reload", "--config=x.ini"], Command::Control { verb: Verb::Reload, config: here(), jobs: vec![] }),
             (&["stop"], Command::Control { verb: Verb::Stop, config: etc(), jobs: vec![] }),
-            (
-                &["history", "a", "--json"],
-                Command::History { config: etc(), jobs: vec!["a".into()], all: false, json: true },
-            ),
-            (&["history", "--all"], Command::History { config: etc(), jobs: vec![], all: true, json: false }),
+            (&["history", "a", "--json"], Command::History { config: etc(), jobs: vec!["a".into()], json: true }),
+            (&["history"], Command::History { config: etc(), jobs: vec![], json: false }),
         ] {
             assert_eq!(given(words), Ok(command), "{words:?}");
         }

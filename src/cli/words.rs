@@ -71,12 +71,11 @@ Example: irsync status --watch
     (
         "history",
         "\
-irsync history [--config FILE] [JOB...] [--all] [--json]
+irsync history [--config FILE] [JOB...] [--json]
 
 Shows the last 50 syncs of each job, or of those named, since irsync started.
-Successes one after the other that brought nothing new are one line.
+Successes in a row that brought nothing new are one line, and count as one.
 
-  --all          show each sync
   --json         for scripts
   --config FILE  default /etc/irsync.ini
 

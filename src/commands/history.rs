@@ -17,8 +17,8 @@ use std::process::ExitCode;
 /// 2026-01-01: a clock that shows less was not set since the board has power.
 const OLDEST_CLOCK: u64 = 1_767_225_600;
 
-/// Shows the syncs of the named jobs, or of all. `all`: each on a line of its own.
-pub(crate) fn history(config: &Path, names: &[String], all: bool, json: bool) -> ExitCode {
+/// Shows the syncs of the named jobs, or of all.
+pub(crate) fn history(config: &Path, names: &[String], json: bool) -> ExitCode {
     let files = Places::of(config).seen();
     let running: Vec<_> = files.iter().filter(|file| runs(file) != Some(false)).collect();
     let mut jobs = Vec::new();
@@ -57,7 +57,7 @@ pub(crate) fn history(config: &Path, names: &[String], all: bool, json: bool) ->
         true => json::history(!running.is_empty(), &jobs, now),
         false => {
             let paint = terminal::wants_colours(stdout().as_fd());
-            head + &history::table(&jobs, now, local, all, paint).join("\n") + "\n"
+            head + &history::table(&jobs, now, local, paint).join("\n") + "\n"
         }
     };
     let missing = names.iter().any(|name| jobs.iter().all(|past| past.job != *name));

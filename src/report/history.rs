@@ -1,7 +1,8 @@
 //! The last syncs of each job: kept in memory, written beside the status file in one file, and read back.
 //!
-//! A sync is one line, `sync = ` and its values between tabs, or `quiet = ` if it succeeded and brought nothing new: a device that
-//! runs for years keeps no more than [`KEPT`] short texts for each job. What is not known is empty.
+//! A sync is one line, `sync = ` and its values between tabs. Those in a row that succeeded and brought nothing new are one line,
+//! `quiet = `, how many they are, when the first one ended, and the values of the last one: what the owner looks for is not pushed
+//! out by them. A device that runs for years keeps no more than [`KEPT`] short texts for each job. What is not known is empty.
 
 use super::board::{Kind, LastRun, Stamp};
 use super::human::{Bytes, Span};
@@ -16,13 +17,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::UNIX_EPOCH;
 
-/// Syncs of each job that are kept.
+/// Lines of each job that are kept.
 pub(crate) const KEPT: usize = 50;
 /// What the name of the status file gets.
 const SUFFIX: &str = ".history";
 /// The key of a sync that changed something or failed.
 const SYNC: &str = "sync";
-/// The key of one that succeeded and brought nothing new.
+/// The key of those in a row that succeeded and brought nothing new.
 const QUIET: &str = "quiet";
 
 /// Where the history of the irsync with this status file is.
@@ -45,7 +46,8 @@ struct Kept {
 /// A sync as it stands in the file.
 #[derive(Debug)]
 struct Line {
-    quiet: bool,
+    /// It succeeded and brought nothing new, like so many in a row of which it is the last; when the first of them ended.
+    quiet: Option<(u32, Time)>,
     values: Box<str>,
 }
 
@@ -74,10 +76,15 @@ impl History {
             kept.jobs.len() - 1
         });
         let runs = &mut kept.jobs[at].1;
+        let mut quiet = (!notable && run.outcome == Outcome::Success).then_some((1, run.ended.mono));
+        if let (Some((count, first)), Some(Line { quiet: Some((before, since)), .. })) = (&mut quiet, runs.back()) {
+            (*count, *first) = (before.saturating_add(1), *since);
+            runs.pop_back();
+        }
         if runs.len() == KEPT {
             runs.pop_front();
         }
-        runs.push_back(Line { quiet: !notable && run.outcome == Outcome::Success, values: encode(run).into() });
+        runs.push_back(Line { quiet, values: encode(run).into() });
     }
 
     /// The file's new text if it has to be written: at once if there is something notable, with everything else only if
@@ -101,7 +108,10 @@ impl History {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "\n[job:{name}]");
             for Line { quiet, values } in runs {
-                text.extend([if *quiet { QUIET } else { SYNC }, " = ", values, "\n"]);
+                let _ = match quiet {
+                    Some((count, first)) => writeln!(text, "{QUIET} = {count}\t{}\t{values}", seconds(first.0)),
+                    None => writeln!(text, "{SYNC} = {values}"),
+                };
             }
         }
         Some(text)
@@ -166,13 +176,27 @@ pub(crate) struct Past {
     pub runs: Vec<Sync>,
 }
 
-/// A sync that has ended.
+/// A sync that has ended, or several in a row that succeeded and brought nothing new.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sync {
-    /// How it ended.
+    /// How it ended; of several the last one.
     pub run: LastRun,
-    /// It succeeded and brought nothing new.
-    pub quiet: bool,
+    /// How many they are.
+    pub times: u32,
+    /// When the first of them ended.
+    pub first: Time,
+}
+
+impl Sync {
+    fn read(key: &str, line: &str) -> Option<Sync> {
+        if key == SYNC {
+            let run = decode(line)?;
+            return Some(Sync { times: 1, first: run.ended.mono, run });
+        }
+        let (times, rest) = line.split_once('\t')?;
+        let (first, values) = rest.split_once('\t')?;
+        Some(Sync { run: decode(values)?, times: times.parse().ok()?, first: Time(parse_seconds(first)?) })
+    }
 }
 
 /// Reads the file back.
@@ -184,61 +208,37 @@ pub(crate) fn read(text: &str) -> Result<Vec<Past>, String> {
     for section in sections(text) {
         let Some(name) = section.name.strip_prefix("job:") else { continue };
         let lines = section.pairs.iter().filter(|(key, _)| [SYNC, QUIET].contains(key));
-        let sync = |&(key, line): &(&str, &str)| {
-            let run = decode(line).ok_or_else(|| safe(line, VALUE_LIMIT))?;
-            Ok(Sync { run, quiet: key == QUIET })
-        };
+        let sync = |&(key, line): &(&str, &str)| Sync::read(key, line).ok_or_else(|| safe(line, VALUE_LIMIT));
         jobs.push(Past { job: name.to_owned(), runs: lines.map(sync).collect::<Result<_, String>>()? });
     }
     Ok(jobs)
 }
 
-/// A line for each sync under a line of titles; those one after the other that brought nothing new are one line, unless `all` are
-/// to be seen. `local` gives the local time for seconds since 1970, if the clock is right.
-pub(crate) fn table(
-    jobs: &[Past],
-    now: Stamp,
-    local: impl Fn(u64) -> Option<String>,
-    all: bool,
-    paint: bool,
-) -> Vec<String> {
+/// A line for each sync under a line of titles; those in a row that brought nothing new are one line. `local` gives the local time
+/// for seconds since 1970, if the clock is right.
+pub(crate) fn table(jobs: &[Past], now: Stamp, local: impl Fn(u64) -> Option<String>, paint: bool) -> Vec<String> {
     let titles = ["JOB", "ENDED", "AT", "OUTCOME", "TOOK", "WHAT"];
     let mut rows: Vec<Vec<Cell>> = vec![titles.map(|title| (title.to_owned(), BOLD)).into()];
-    let local = |run: &LastRun| local(utc::seconds(wall(run.ended.mono, now)));
+    let local = |ended: Time| local(utc::seconds(wall(ended, now)));
     for Past { job, runs } in jobs {
-        let mut rest = &runs[..];
-        while let [first, ..] = rest {
-            let alike = rest.iter().take_while(|sync| sync.quiet && !all).count();
-            let (these, more) = rest.split_at(alike.max(1));
-            rest = more;
-            rows.push(match these {
-                [first, .., last] => folded(job, (&first.run, &last.run), these.len(), now, &local),
-                _ => row(job, &first.run, now, &local),
-            });
+        for Sync { run, times, first } in runs {
+            let mut cells = row(job, run, now, &local);
+            if *times > 1 {
+                let age = |ended| past(ended, now.mono);
+                let (last, both) = (run.ended.mono, local(*first).zip(local(run.ended.mono)));
+                let (from, to) = both.unwrap_or_else(|| (age(*first), age(last)));
+                cells[3].0 = format!("{times} × {}", run.outcome.name());
+                cells[4].0 = "-".into();
+                cells[5].0 = format!("nothing new, from {from} to {to}");
+            }
+            rows.push(cells);
         }
     }
     lay_out(&rows, paint)
 }
 
-/// The line of `count` syncs that brought nothing new, from the first to the last.
-fn folded(
-    job: &str,
-    (first, last): (&LastRun, &LastRun),
-    count: usize,
-    now: Stamp,
-    local: &impl Fn(&LastRun) -> Option<String>,
-) -> Vec<Cell> {
-    let age = |run: &LastRun| past(run.ended.mono, now.mono);
-    let (from, to) = local(first).zip(local(last)).unwrap_or_else(|| (age(first), age(last)));
-    let mut cells = row(job, last, now, local);
-    cells[3].0 = format!("{count} × {}", last.outcome.name());
-    cells[4].0 = "-".into();
-    cells[5].0 = format!("nothing new, from {from} to {to}");
-    cells
-}
-
-fn row(job: &str, run: &LastRun, now: Stamp, local: &impl Fn(&LastRun) -> Option<String>) -> Vec<Cell> {
-    let at = local(run).unwrap_or_else(|| "-".into());
+fn row(job: &str, run: &LastRun, now: Stamp, local: &impl Fn(Time) -> Option<String>) -> Vec<Cell> {
+    let at = local(run.ended.mono).unwrap_or_else(|| "-".into());
     let colour = if run.outcome.is_success() { PLAIN } else { RED };
     vec![
         (job.to_owned(), PLAIN),
@@ -282,7 +282,7 @@ mod tests {
     }
 
     fn notable(run: &LastRun) -> Sync {
-        Sync { run: run.clone(), quiet: false }
+        Sync { run: run.clone(), times: 1, first: run.ended.mono }
     }
 
     /// A snapshot of jobs with these names.
@@ -360,15 +360,15 @@ mod tests {
         let jobs = [Past { job: "media".into(), runs: runs.iter().map(notable).collect() }];
         let now = Stamp { mono: at(1000).mono, wall: UNIX_EPOCH + Duration::from_secs(1_795_369_529) };
         assert_eq!(
-            table(&jobs, now, |at| Some(utc::plain(at)), false, false),
+            table(&jobs, now, |at| Some(utc::plain(at)), false),
             [
                 "JOB    ENDED   AT                   OUTCOME    TOOK  WHAT",
                 "media  5m ago  2026-11-22 17:40:29  success    1.2s  1 file, 2.0 KiB",
                 "media  2s ago  2026-11-22 17:45:27  transient  1.2s  rsync: failed to connect to server: Connection refused (111); code 10 (RERR_SOCKETIO)",
             ]
         );
-        assert!(table(&jobs, now, |_| None, false, false)[1].starts_with("media  5m ago  -   success"));
-        assert!(table(&jobs, now, |_| None, false, true)[2].contains("\x1b[31mtransient\x1b[0m"));
+        assert!(table(&jobs, now, |_| None, false)[1].starts_with("media  5m ago  -   success"));
+        assert!(table(&jobs, now, |_| None, true)[2].contains("\x1b[31mtransient\x1b[0m"));
     }
 
     #[test]
@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn what_brought_nothing_new_is_one_line_unless_all_is_asked_for() {
+    fn what_brought_nothing_new_in_a_row_is_one_line() {
         let history = History::default();
         let news = [5, 6, 8];
         for n in 0..12 {
@@ -395,8 +395,8 @@ mod tests {
         history.add("b", &run(901, Outcome::Warning), false);
         let jobs = read(&history.to_write(true, &named(&["a", "b"])).unwrap()).unwrap();
         let now = Stamp { mono: at(1000).mono, wall: UNIX_EPOCH + Duration::from_secs(1_795_369_529) };
-        let lines = |local: bool, all| table(&jobs, now, |at| local.then(|| utc::plain(at)), all, false);
-        let told: Vec<String> = lines(false, false)
+        let lines = |local: bool| table(&jobs, now, |at| local.then(|| utc::plain(at)), false);
+        let told: Vec<String> = lines(false)
             .iter()
             .map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join("|"))
             .collect();
@@ -415,10 +415,22 @@ mod tests {
             ]
         );
         assert!(
-            lines(true, false)[1].ends_with("  nothing new, from 2026-11-22 17:40:29 to 2026-11-22 17:41:09"),
+            lines(true)[1].ends_with("  nothing new, from 2026-11-22 17:40:29 to 2026-11-22 17:41:09"),
             "{:?}",
-            lines(true, false)
+            lines(true)
         );
-        assert_eq!(lines(true, true).len(), 15);
+        assert!(read("[job:a]\nquiet = x\t1.000\t1.000\n").is_err());
+    }
+
+    #[test]
+    fn what_is_kept_reaches_back_over_what_mattered() {
+        let history = History::default();
+        for n in 0..10_000 {
+            history.add("a", &run(n, Outcome::Success), n % 1000 == 500);
+        }
+        let syncs = read(&history.to_write(true, &named(&["a"])).unwrap()).unwrap().remove(0).runs;
+        let told: Vec<_> = syncs.iter().map(|sync| (sync.times, sync.first, sync.run.ended.mono)).collect();
+        assert_eq!((told.len(), told[0]), (21, (500, at(0).mono, at(499).mono)));
+        assert_eq!(told[19..], [(1, at(9500).mono, at(9500).mono), (499, at(9501).mono, at(9999).mono)]);
     }
 }

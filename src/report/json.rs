@@ -35,10 +35,14 @@ pub(crate) fn history(running: bool, jobs: &[Past], now: Stamp) -> String {
         text += if at > 0 { ",{\"name\":" } else { "{\"name\":" };
         string(&mut text, &past.job);
         text += ",\"syncs\":[";
-        for (at, Sync { run, .. }) in past.runs.iter().enumerate() {
+        for (at, Sync { run, times, first }) in past.runs.iter().enumerate() {
             text += if at > 0 { "," } else { "" };
             let mut members = Members::open(&mut text, now);
             fields::run(run, &mut |key, value| members.put(key, value));
+            if *times > 1 {
+                members.put("times", Value::Number((*times).into()));
+                members.put("first_ended", Value::Moment(*first));
+            }
             text.push('}');
         }
         text += "]}";
@@ -167,13 +171,19 @@ mod tests {
     #[test]
     fn a_history_has_a_list_of_syncs_for_each_job() {
         let run = full().last.unwrap();
-        let sync = Sync { run, quiet: true };
-        let past = |name: &str, runs: usize| Past { job: name.into(), runs: vec![sync.clone(); runs] };
+        let past = |name: &str, runs: u32| {
+            let sync = |times| Sync { times, first: at(500 + u64::from(times)).mono, run: run.clone() };
+            Past { job: name.into(), runs: (1..=runs).map(sync).collect() }
+        };
         let json = parsed(&history(true, &[past("a\"", 2), past("b", 0)], at(1000)));
         assert_eq!(json.at("jobs.0.name").and_then(Json::text), Some("a\""));
         assert_eq!(json.at("jobs.0.syncs.1.outcome").and_then(Json::text), Some("transient"));
         assert_eq!(json.at("jobs.0.syncs.1.ended_mono"), Some(&Json::Number("880.000".into())));
         assert_eq!(json.at("jobs.0.syncs.2"), None);
+        // One is one, also for who has never heard of several.
+        assert_eq!((json.at("jobs.0.syncs.0.times"), json.at("jobs.0.syncs.0.first_ended")), (None, None));
+        assert_eq!(json.at("jobs.0.syncs.1.times"), Some(&Json::Number("2".into())));
+        assert_eq!(json.at("jobs.0.syncs.1.first_ended_mono"), Some(&Json::Number("502.000".into())));
         assert_eq!(json.at("jobs.1.syncs"), Some(&Json::List(Vec::new())));
         assert_eq!(history(true, &[], at(1)), "{\"running\":true,\"jobs\":[]}\n");
         assert_eq!(history(false, &[], at(1)), "{\"running\":false,\"jobs\":[]}\n");

@@ -14,7 +14,7 @@ fn the_last_syncs_are_told_with_age_local_time_and_reason() {
     assert!(code == Some(3) && text.starts_with("irsync is not running"), "{text}");
     assert_eq!(said(&rig.run(&["history", "--json"])), ("{\"running\":false}\n".into(), Some(3)));
     let mut irsync = rig.start(&["run"]);
-    let syncs = |text: &str| text.matches("\nsync = ").count() + text.matches("\nquiet = ").count();
+    let syncs = |text: &str| text.matches("\nsync = ").count() + text.matches("\nquiet = 1\t").count();
     wait_until("three syncs in the history", || syncs(&rig.read("status.history")) == 3);
     // Half past five there is what noon is in London.
     rig.set_env("TZ", "TST-5:30");
@@ -68,10 +68,8 @@ fn a_job_that_changes_nothing_does_not_write_its_history_each_time() {
     assert!(rig.fake("media").runs() > 20, "there was too little to tell");
     let now = rig.read("status.history");
     let (folded, _) = said(&rig.run(&["history"]));
-    let (each, _) = said(&rig.run(&["history", "--all"]));
     let count = |text: &str| text.lines().filter(|line| line.starts_with("media ")).count();
     assert!(count(&folded) == 1, "{folded}");
-    assert!(count(&each) >= 1 && !each.contains(" × "), "{each}");
     // After a minute it may be.
     assert!(now == first || since.elapsed() > Duration::from_secs(50), "{now}");
     irsync.stop();
