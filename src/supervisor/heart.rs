@@ -36,14 +36,17 @@ pub(super) struct Heart {
     notifier: Notifier,
     writer: Option<RecordWriter>,
     boot_cause: Option<String>,
+    /// The log says that the irsync before this one was killed.
+    crash_is_told: bool,
     /// What the last kick or the last write ran into.
     error: String,
     shared: Arc<Shared>,
 }
 
 impl Heart {
-    /// Opens what is configured. Nothing here is fatal: what cannot be had is told, and tried again.
-    pub(super) fn start(global: &Global, shared: &Arc<Shared>, now: Time) -> Heart {
+    /// Opens what is configured. Nothing here is fatal: what cannot be had is told, and tried again. `crash_is_told`: the log says
+    /// that the irsync before this one was killed.
+    pub(super) fn start(global: &Global, shared: &Arc<Shared>, crash_is_told: bool, now: Time) -> Heart {
         let notifier = Notifier::from_env().unwrap_or_else(|error| {
             log::warn!("cannot reach the service manager: {error}; it may take irsync for dead");
             Notifier::default()
@@ -58,6 +61,7 @@ impl Heart {
             notifier,
             writer: None,
             boot_cause: None,
+            crash_is_told,
             error: String::new(),
             shared: Arc::clone(shared),
         };
@@ -140,7 +144,11 @@ impl Heart {
     fn opened(&mut self, opened: &Opened, now: Time) {
         let boot = self.watchdog.as_ref().map(|w| w.facts().boot).unwrap_or_default();
         let cause = Cause::new(&opened.found, &opened.boot, boot.watchdog_reset(), boot.tells);
-        log::info!("last boot: {cause}");
+        let level = match cause {
+            Cause::Crashed if self.crash_is_told => log::Level::Debug,
+            _ => log::Level::Info,
+        };
+        log::log!(level, "last boot: {cause}");
         for trouble in boot.troubles() {
             log::warn!("the watchdog device reports about the last boot: {trouble}");
         }

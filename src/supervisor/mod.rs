@@ -151,7 +151,7 @@ pub(crate) fn supervise(
     let signals = Signals::install()?;
     let (shared, mut surroundings) = surroundings.share(manner, global.lock_memory)?;
     let now = clock::now();
-    let heart = Heart::start(&global, &shared, now);
+    let heart = Heart::start(&global, &shared, surroundings.told_of_remains(), now);
     let mut supervisor = Supervisor {
         manner,
         reload,

@@ -10,6 +10,7 @@ use crate::os::guard::{self, Guard};
 use crate::os::lock::{self, Lock};
 use crate::os::wake::Waker;
 use crate::os::{clock, procfs, reaper};
+use crate::report::history;
 use crate::worker::{Folders, Shared};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::mman::{mlockall, munlockall, MlockAllFlags};
@@ -34,6 +35,8 @@ pub(super) struct Surroundings {
     ownership: io::Result<Lock>,
     /// Becomes readable when the lock file or the socket is removed. None on a kernel without inotify(7).
     removals: Option<Inotify>,
+    /// The log says that the irsync before this one was killed.
+    told_of_remains: bool,
     /// Differs between devices, stays the same on one.
     device: u64,
 }
@@ -68,6 +71,7 @@ impl Surroundings {
             state_dir: global.state_dir.clone(),
             ownership,
             removals: None,
+            told_of_remains: false,
             device: device(),
         })
     }
@@ -97,7 +101,9 @@ impl Surroundings {
             }
         }
         if self.ownership.is_ok() {
-            tell_of_remains(&self.status_file);
+            self.told_of_remains = tell_of_remains(&self.status_file);
+            // What the one before has left in it is not ours; our own comes with the first sync that ends.
+            let _ = std::fs::remove_file(history::path(&self.status_file));
         }
         let lock_dir = places::folder(&self.status_file);
         if lock_dir.is_none() {
@@ -128,6 +134,11 @@ impl Surroundings {
         let lock = places::lock_path(&self.status_file);
         self.removals = control.as_ref().and_then(|control| watch(&[&lock, control.path()]).ok());
         control
+    }
+
+    /// The log says that the irsync before this one was killed.
+    pub(super) fn told_of_remains(&self) -> bool {
+        self.told_of_remains
     }
 
     /// To be polled.
@@ -199,11 +210,14 @@ pub(super) fn lock_memory(lock: bool) {
     }
 }
 
-/// The irsync before this one was killed. After a reboot that is nothing to tell: the boot record has more to say of it.
-fn tell_of_remains(status_file: &Path) {
-    if let Some(left) = Remains::of(status_file, clock::now()).filter(|left| left.age.is_some()) {
+/// The irsync before this one was killed; whether that was told. After a reboot that is nothing to tell: the boot record has more
+/// to say of it.
+fn tell_of_remains(status_file: &Path) -> bool {
+    let left = Remains::of(status_file, clock::now()).filter(|left| left.age.is_some());
+    if let Some(left) = &left {
         log::warn!("the irsync that had {} before {left}", status_file.display());
     }
+    left.is_some()
 }
 
 fn device() -> u64 {

@@ -121,8 +121,9 @@ fn who_does_not_run_is_exit_code_3() {
 #[test]
 fn an_irsync_that_was_killed_is_told_by_status_history_and_the_next_start() {
     let rig = Rig::new("remains");
-    rig.ini("[media]\nsource = /changed\ndestination = DIR/media\n");
+    rig.ini("state_dir = DIR/state\n[media]\nsource = /changed /until-go\ndestination = DIR/media\n");
     let mut first = rig.start(&["run"]);
+    wait_until("the boot record", || rig.read("state/boot-record").contains("stop running"));
     wait_until("a sync in the history", || rig.read("status.history").contains("\nsync = "));
     assert!(!first.log_has("did not stop cleanly"), "{}", first.log());
     first.kill();
@@ -141,6 +142,11 @@ fn an_irsync_that_was_killed_is_told_by_status_history_and_the_next_start() {
     let mut second = rig.start(&["run"]);
     second.wait_log(&format!("[WARN] the irsync that had {} before {left}", rig.path("status").display()));
     wait_until("its own status", || rig.read("status").contains(&format!("\npid = {}\n", second.pid())));
+    // Once is enough, and its syncs are not those of the irsync that runs.
+    second.wait_log("last boot: irsync ended without a clean stop");
+    assert!(!second.log_has("[INFO] last boot"), "{}", second.log());
+    let (text, code) = said(&rig.run(&["history"]));
+    assert!(code == Some(0) && !text.contains("success"), "{text}");
     second.stop();
     // Neither a clean stop nor the end of a boot is a crash.
     let mut third = rig.start(&["run"]);
