@@ -87,7 +87,7 @@ pub(crate) const NO_ANSWER: &str =
     "the host does not answer: is it up, and does a firewall drop what is sent to this port?";
 /// Of a connection on which nothing comes.
 pub(crate) const SILENT: &str =
-    "the server has taken the connection and says nothing more: is it an rsync server, and is it overloaded?";
+    "it has taken the connection and says nothing: usually no rsync listens there, or one that hangs or is overloaded";
 const NO_WAY: &str = "this device has no way to it: has it an address and a route?";
 const NO_NAME: &str = "check the name of the host";
 /// Of a name that nobody translates.

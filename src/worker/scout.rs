@@ -243,7 +243,12 @@ fn wait(running: &Running) {
 /// What an rsync does that has heard nothing of its server.
 fn silent(running: &Running, limit: Duration) -> (Stage, String) {
     let (stage, what) = running.waits_for();
-    (stage, format!("{what} (after {})", Span(limit)))
+    let awaited = match stage {
+        Stage::Name => "the address of the host",
+        Stage::Connection => "a connection",
+        _ => "the server to begin its list of files",
+    };
+    (stage, format!("waited {} for {awaited}: {what}", Span(limit)))
 }
 
 fn way(job: &Job) -> Way {
