@@ -26,6 +26,9 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
+/// How what keeps a job from every sync on this machine is told. The file may be meant for another one: it is no error.
+const HOPELESS: &str = "every sync would fail";
+
 /// Validates a configuration, shows what in it differs from the defaults and each job's rsync command, and warns. `names`: only
 /// these jobs. `all`: shows every setting. `online`: asks their servers as well. Errors give 78, a server that does not serve 1.
 pub(crate) fn check(path: &Path, names: &[String], all: bool, online: bool) -> ExitCode {
@@ -45,6 +48,7 @@ pub(crate) fn check(path: &Path, names: &[String], all: bool, online: bool) -> E
     let mut refused = Vec::new();
     // Whose servers it makes no sense to ask.
     let mut unfit = Vec::new();
+    let mut hopeless = Vec::new();
     let variables = Variables::of_this_device();
     for job in &mut config.jobs {
         match variables.expand_job(job) {
@@ -88,6 +92,7 @@ pub(crate) fn check(path: &Path, names: &[String], all: bool, online: bool) -> E
         check_job::hook_hints(job, &mut hints);
         hints.extend(check_job::password_hint(job));
         place_hints(job, &mut hints);
+        hopeless.extend(hints.iter().any(|hint| hint.ends_with(HOPELESS)).then_some(job.name.as_str()));
         warnings.extend(hints.iter().map(|hint| format!("{}: warning: [{}] {hint}", path.display(), job.name)));
     }
     overlap_hints(&config, &mut warnings, path);
@@ -118,13 +123,15 @@ pub(crate) fn check(path: &Path, names: &[String], all: bool, online: bool) -> E
         false => Look::default(),
     };
     match (refused.is_empty(), look.failed) {
-        (true, false) => say(&verdict(path, &config, warnings.len(), &look)).err().unwrap_or(ExitCode::SUCCESS),
+        (true, false) => {
+            say(&verdict(path, &config, warnings.len(), &hopeless, &look)).err().unwrap_or(ExitCode::SUCCESS)
+        }
         (true, true) => ExitCode::FAILURE,
         (false, _) => ExitCode::from(EXIT_CONFIG),
     }
 }
 
-fn verdict(path: &Path, config: &Config, warnings: usize, look: &Look) -> String {
+fn verdict(path: &Path, config: &Config, warnings: usize, hopeless: &[&str], look: &Look) -> String {
     let warnings = warnings + look.warnings;
     let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     let warned = if warnings > 0 { format!(", {}", count(warnings, "warning")) } else { String::new() };
@@ -132,7 +139,11 @@ fn verdict(path: &Path, config: &Config, warnings: usize, look: &Look) -> String
         true => String::new(),
         false => format!("; a sync of {} would be held", look.held.join(", ")),
     };
-    format!("{}: OK, {}{warned}{held}\n", path.display(), count(config.jobs.len(), "job"))
+    let fails = match hopeless.is_empty() {
+        true => String::new(),
+        false => format!("; but on this machine every sync of {} would fail", hopeless.join(", ")),
+    };
+    format!("{}: OK, {}{warned}{held}{fails}\n", path.display(), count(config.jobs.len(), "job"))
 }
 
 /// What differs from the defaults, and the commands.
@@ -319,7 +330,7 @@ fn shell_hint(job: &Job, hints: &mut Vec<String>) {
 fn place_hints(job: &Job, hints: &mut Vec<String>) {
     let Arguments::Ini { destination, .. } = &job.arguments else { return };
     if program::find(&job.rsync).is_none() {
-        hints.push(format!("rsync: cannot find {}: every sync would fail", job.rsync));
+        hints.push(format!("rsync: cannot find {}: {HOPELESS}", job.rsync));
     }
     for Setting { key, value, .. } in show::job(job).into_iter().filter(|setting| setting.key.kind == Kind::Command) {
         let Value::Words(words) = value else { continue };
@@ -330,12 +341,12 @@ fn place_hints(job: &Job, hints: &mut Vec<String>) {
     let unknown = |name: &&String| name.parse::<u32>().is_err();
     if let Some(user) = job.run_as.user.as_ref().filter(unknown) {
         if !matches!(User::from_name(user), Ok(Some(_))) {
-            hints.push(format!("user: there is no user {user:?}: every sync would fail"));
+            hints.push(format!("user: there is no user {user:?}: {HOPELESS}"));
         }
     }
     if let Some(group) = job.run_as.group.as_ref().filter(unknown) {
         if !matches!(Group::from_name(group), Ok(Some(_))) {
-            hints.push(format!("group: there is no group {group:?}: every sync would fail"));
+            hints.push(format!("group: there is no group {group:?}: {HOPELESS}"));
         }
     }
     if operand::is_remote(destination) {

@@ -133,7 +133,8 @@ fn check_is_short_says_ok_and_masks_secrets() {
     let other = text(&dir.check_with(ini, &["other"]).stdout);
     assert!(other.contains("[other]") && !other.contains("[media]") && other.contains("OK, 1 job\n"), "{other}");
     let warned = text(&dir.check_with(&ini.replace("nice = 0", "rsync = no-such-rsync"), &[]).stdout);
-    assert!(warned.ends_with(": OK, 2 jobs, 1 warning\n"), "{warned}");
+    let fails = ": OK, 2 jobs, 1 warning; but on this machine every sync of media would fail\n";
+    assert!(warned.ends_with(fails), "{warned}");
     // What is refused is not OK.
     let refused = dir.check(&ini.replace("destination = /mnt", "destination = /mnt\noptions = -n"));
     assert!(refused.status.code() == Some(78) && !text(&refused.stdout).contains("OK"), "{refused:?}");
@@ -214,6 +215,11 @@ fn check_warns_of_what_hurts_in_the_field() {
         assert_eq!(output.status.code(), Some(0), "{ini}: {err}");
         let found = err.lines().find(|line| line.contains(says)).unwrap_or_else(|| panic!("{says}: {ini}\n{err}"));
         assert!(found.contains("irsync.ini:") && found.contains("warning: "), "{found}");
+        // The file is right, and may be meant for another machine; but nobody reads more than the last line.
+        let out = text(&output.stdout);
+        let last = out.lines().last().unwrap_or_default();
+        let fails = last.ends_with("; but on this machine every sync of a would fail");
+        assert_eq!(fails, found.contains("every sync would fail"), "{found}\n{last}");
     }
 }
 
