@@ -17,11 +17,20 @@ pub(crate) fn url_rest(operand: &str) -> Option<&str> {
     operand.get(URL.len()..)
 }
 
+/// `user@host:port` of what stands behind `rsync://`.
+fn before_slash(text: &str) -> &str {
+    text.split_once('/').map_or(text, |(head, _)| head)
+}
+
+/// The user in `user@host`, and the rest: a name of a user may have an @ in it, that of a host has none.
+fn parted(head: &str) -> (Option<&str>, &str) {
+    head.rsplit_once('@').map_or((None, head), |(user, host)| (Some(user), host))
+}
+
 /// As `check_for_hostspec` in rsync's options.c.
 fn remote(operand: &str) -> Option<Remote<'_>> {
     if let Some(rest) = url_rest(operand) {
-        let authority = rest.split('/').next().unwrap_or(rest);
-        return Some(Remote { host: authority, daemon: true });
+        return Some(Remote { host: before_slash(rest), daemon: true });
     }
     // The first colon outside brackets, unless a slash comes before it.
     let mut in_brackets = false;
@@ -54,7 +63,7 @@ pub(crate) fn host(operand: &str) -> &str {
     let Some(remote) = remote(operand) else {
         return "";
     };
-    let host = remote.host.rsplit_once('@').map_or(remote.host, |(_, host)| host);
+    let (_, host) = parted(remote.host);
     match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, _)) => address,
         None => host.split_once(':').map_or(host, |(host, _)| host),
@@ -63,34 +72,42 @@ pub(crate) fn host(operand: &str) -> &str {
 
 /// The user that a remote operand names.
 pub(crate) fn user(operand: &str) -> Option<&str> {
-    Some(remote(operand)?.host.rsplit_once('@')?.0).filter(|user| !user.is_empty())
+    parted(remote(operand)?.host).0.filter(|user| !user.is_empty())
 }
 
 /// The password in `rsync://user:password@host/…`. rsync does not understand that form, and would show it to everybody
 /// who can list processes.
 pub(crate) fn url_password(operand: &str) -> Option<&str> {
     let rest = url_rest(operand)?;
-    let host = rest.split('/').next()?;
-    if let Some((user, _)) = host.rsplit_once('@') {
+    if let (Some(user), _) = parted(before_slash(rest)) {
         return user.split_once(':').map(|(_, password)| password);
     }
     // One with a slash in it: what follows the colon is no port.
-    let (user, port) = host.split_once(':')?;
+    let (user, port) = before_slash(rest).split_once(':')?;
     let (password, _) = rest[user.len() + 1..].rsplit_once('@')?;
     port.bytes().any(|byte| !byte.is_ascii_digit()).then_some(password)
 }
 
 /// An IPv6 address, of a link (`%eth0`) or not, without brackets.
-pub(crate) fn is_ipv6(host: &str) -> bool {
+fn is_ipv6(host: &str) -> bool {
     host.split('%').next().unwrap_or(host).parse::<Ipv6Addr>().is_ok()
+}
+
+/// An IPv6 address without its brackets, in `rsync://ADDRESS/…`, `ADDRESS:PATH` or `ADDRESS::MODULE`.
+pub(crate) fn bare_ipv6(operand: &str) -> Option<&str> {
+    let url = url_rest(operand);
+    let (_, host) = parted(before_slash(url.unwrap_or(operand)));
+    let before = |mark| host.rsplit_once(mark).map(|(address, _)| address);
+    // A URL may end with its host or with a port.
+    let first = if url.is_some() { Some(host) } else { before("::") };
+    [first, before(":")].into_iter().flatten().find(|text| is_ipv6(text))
 }
 
 /// The port in `rsync://host:port/…` if it is none: rsync takes such an operand for one of a host named `rsync`, which it
 /// asks by ssh, and of a number that is too large only the lower bits. What a variable stands for is not known; of an IPv6
 /// address without brackets others speak.
 pub(crate) fn bad_port(operand: &str) -> Option<&str> {
-    let authority = url_rest(operand)?.split('/').next()?;
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let (_, host) = parted(before_slash(url_rest(operand)?));
     if is_ipv6(host) {
         return None;
     }
@@ -160,6 +177,36 @@ mod tests {
                 (is_remote_, is_daemon_, host_),
                 "{operand}"
             );
+        }
+    }
+
+    #[test]
+    fn a_url_is_parted_in_one_way() {
+        // operand, user, password, host, a port that is none, an IPv6 address without brackets
+        for (operand, user_, password, host_, port, bare) in [
+            ("rsync://h/m", None, None, "h", None, None),
+            ("rsync://u@h:873/a@b:c/d", Some("u"), None, "h", None, None),
+            ("rsync://u:p@w@h:x/m", Some("u:p@w"), Some("p@w"), "h", Some("x"), None),
+            ("rsync://u:p@[fe80::1%eth0]:873/m", Some("u:p"), Some("p"), "fe80::1%eth0", None, None),
+            ("rsync://u@fe80::1%eth0/m", Some("u"), None, "fe80", None, Some("fe80::1%eth0")),
+            (
+                "rsync://2001:db8:0:0:0:0:0:1:873/m",
+                None,
+                None,
+                "2001",
+                Some("db8:0:0:0:0:0:1:873"),
+                Some("2001:db8:0:0:0:0:0:1"),
+            ),
+            ("rsync://u:s/w@h", None, Some("s/w"), "u", Some("s"), None),
+            ("rsync://", None, None, "", None, None),
+            ("u@fe80::1:a", Some("u"), None, "fe80", None, Some("fe80::1")),
+            ("fe80::1::m/a", None, None, "fe80", None, Some("fe80::1")),
+            ("[::1]::m", None, None, "::1", None, None),
+            ("u@h:a/b@c", Some("u"), None, "h", None, None),
+            ("h:a@b", None, None, "h", None, None),
+        ] {
+            assert_eq!((user(operand), url_password(operand), host(operand)), (user_, password, host_), "{operand}");
+            assert_eq!((bad_port(operand), bare_ipv6(operand)), (port, bare), "{operand}");
         }
     }
 

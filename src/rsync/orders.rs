@@ -257,28 +257,11 @@ fn address(key: &'static str, word: &str, findings: &mut Findings) {
             return;
         }
     }
-    if let Some(found) = bare_ipv6(word) {
+    if let Some(found) = operand::bare_ipv6(word) {
         findings.refuse(key, format!("{found} is an IPv6 address: write it in brackets, [{found}]"));
     } else if operand::names_no_module(word) {
         findings.refuse(key, format!("{word} names no module: rsync would only list those there are"));
     }
-}
-
-/// An IPv6 address without its brackets, in `rsync://ADDRESS/…`, `ADDRESS:PATH` or `ADDRESS::MODULE`.
-fn bare_ipv6(word: &str) -> Option<&str> {
-    let without_user = |text| match str::rsplit_once(text, '@') {
-        Some((_, host)) => host,
-        None => text,
-    };
-    if let Some(rest) = operand::url_rest(word) {
-        let host = without_user(rest.split('/').next().unwrap_or(rest));
-        let without_port = host.rsplit_once(':').map_or(host, |(before, _)| before);
-        return [host, without_port].into_iter().find(|text| operand::is_ipv6(text));
-    }
-    let head = without_user(word.split('/').next().unwrap_or(word));
-    let by_shell = head.rsplit_once(':').map(|(host, _)| host);
-    let by_daemon = head.rsplit_once("::").map(|(host, _)| host);
-    [by_daemon, by_shell].into_iter().flatten().find(|text| operand::is_ipv6(text))
 }
 
 /// `$NAME` in a word; of `${…}` irsync knows all that may stand there.
