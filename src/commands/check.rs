@@ -23,6 +23,7 @@ use crate::worker;
 use nix::unistd::{access, AccessFlags, Group, User};
 use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -245,7 +246,7 @@ fn log_hint(global: &Global) -> Option<String> {
             // An empty name stands for the working directory.
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
             let place = if path.exists() { path.as_path() } else { folder };
-            let error = access(place, AccessFlags::W_OK).err()?;
+            let error = io::Error::from(access(place, AccessFlags::W_OK).err()?);
             Some(format!("cannot write to {}: {error}: the log would be lost", place.display()))
         }
         LogTarget::Stderr => {

@@ -12,7 +12,7 @@ pub(crate) fn closest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>)
     if word.len() > 64 {
         return None;
     }
-    let word = word.to_lowercase().replace(['-', ' '], "_");
+    let word = word.to_ascii_lowercase().replace(['-', ' '], "_");
     let most = |candidate: &str| (candidate.len() / 3).max(1);
     let letters = word.chars().count();
     candidates

@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// CLOCK_MONOTONIC now. It is the same for all processes of a boot, so `irsync status` can count with our stamps.
 pub(crate) fn now() -> Time {
-    let t = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("every Linux has CLOCK_MONOTONIC");
+    let t =
+        clock_gettime(ClockId::CLOCK_MONOTONIC).map_err(std::io::Error::from).expect("every Linux has CLOCK_MONOTONIC");
     Time(Duration::new(t.tv_sec() as u64, t.tv_nsec() as u32))
 }
 

@@ -6,9 +6,9 @@
 //! Whoever can open a file can lock it. So only its owner can, and what rsync is handed is open for reading only.
 #![forbid(unsafe_code)]
 
+use super::sys::{flock, Flock};
 use super::{mark, own};
 use crate::config::mask::masked;
-use nix::fcntl::{Flock, FlockArg};
 use nix::libc;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -22,7 +22,7 @@ const TRIES: usize = 10;
 /// A held lock; given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    file: Flock<File>,
+    file: File,
     path: PathBuf,
 }
 
@@ -86,11 +86,11 @@ impl Lock {
                 opened => opened?,
             };
             let file = own::open(path, OpenOptions::new().read(true))?;
-            let file =
-                Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| io::Error::from(errno))?;
+            flock(&file, Flock::Exclusive)?;
+            let lock = Lock { file, path: path.to_owned() };
             // Its owner may have removed it in between, and then another one is the lock.
-            if own::is_named(&file, path) && own::is_named(&text, path) {
-                return Ok((Lock { file, path: path.to_owned() }, text));
+            if lock.is_in_place() && own::is_named(&text, path) {
+                return Ok((lock, text));
             }
         }
         Err(io::ErrorKind::WouldBlock.into())
@@ -115,11 +115,20 @@ impl Lock {
     }
 }
 
+impl Drop for Lock {
+    /// For every process that has inherited the descriptor: closing it would give back nothing while one of them lives.
+    fn drop(&mut self) {
+        let _ = flock(&self.file, Flock::Release);
+    }
+}
+
 /// Whether somebody holds the lock file `path` now. None: we may not open it, and the kernel's list does not have it.
 pub(crate) fn is_held(path: &Path) -> Option<bool> {
     match OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path) {
         Ok(file) => {
-            Some(matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, nix::errno::Errno::EWOULDBLOCK))))
+            let taken = flock(&file, Flock::Shared);
+            let _ = flock(&file, Flock::Release);
+            Some(matches!(taken, Err(error) if error.kind() == io::ErrorKind::WouldBlock))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Some(false),
         Err(_) => is_listed(path).then_some(true),
@@ -185,7 +194,7 @@ mod tests {
         }
         Lock::take(&dir, "/other", &holder()).expect("another destination is free");
         // What rsync is handed is for reading only, and the file is for nobody else.
-        let flags = nix::fcntl::fcntl(&*lock.file, nix::fcntl::FcntlArg::F_GETFL).unwrap();
+        let flags = nix::fcntl::fcntl(&lock.file, nix::fcntl::FcntlArg::F_GETFL).unwrap();
         assert_eq!(flags & libc::O_ACCMODE, libc::O_RDONLY);
         assert_eq!(lock.file.metadata().unwrap().mode() & 0o777, 0o600);
         drop(lock);

@@ -203,7 +203,7 @@ pub(super) fn lock_memory(lock: bool) {
         true => mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | on_fault),
         false => munlockall(),
     };
-    match done {
+    match done.map_err(io::Error::from) {
         Err(error) if lock => log::warn!("cannot lock memory: {error}; a busy card may delay the watchdog's feeding"),
         Err(error) => log::warn!("cannot unlock memory: {error}; it stays locked until irsync is restarted"),
         Ok(()) => {}

@@ -4,6 +4,7 @@ use crate::config::{IoClass, RunAs};
 use crate::os::sys::Setup;
 use nix::unistd::{getgrouplist, Gid, Group, Uid, User};
 use std::ffi::{CString, OsString};
+use std::io;
 
 /// A user as far as a process needs it.
 struct Account {
@@ -31,8 +32,9 @@ pub(super) fn apply(run_as: &RunAs, setup: &mut Setup) -> Result<Vec<(&'static s
     });
     let (Some(account), Some(gid)) = (account, setup.gid) else { return Ok(Vec::new()) };
     if let Some(name) = account.name.as_deref().and_then(|name| CString::new(name).ok()) {
-        setup.groups = getgrouplist(&name, gid)
-            .map_err(|error| format!("cannot look up the groups of user {:?}: {error}", account.name))?;
+        setup.groups = getgrouplist(&name, gid).map_err(|error| {
+            format!("cannot look up the groups of user {:?}: {}", account.name, io::Error::from(error))
+        })?;
     }
     let name = OsString::from(account.name.unwrap_or_else(|| account.uid.to_string()));
     Ok(vec![("HOME", account.home), ("USER", name.clone()), ("LOGNAME", name)])
@@ -43,7 +45,8 @@ fn account(name: &str) -> Result<Account, String> {
         Ok(number) => User::from_uid(Uid::from_raw(number)),
         Err(_) => User::from_name(name),
     };
-    match (found.map_err(|error| format!("cannot look up user {name:?}: {error}"))?, name.parse()) {
+    let found = found.map_err(|error| format!("cannot look up user {name:?}: {}", io::Error::from(error)))?;
+    match (found, name.parse()) {
         (Some(user), _) => Ok(Account { uid: user.uid, gid: user.gid, name: Some(user.name), home: user.dir.into() }),
         // A number need not be anybody's; its group is the one of the same number.
         (None, Ok(number)) => {
@@ -60,6 +63,6 @@ fn group(name: &str) -> Result<Gid, String> {
     match Group::from_name(name) {
         Ok(Some(group)) => Ok(group.gid),
         Ok(None) => Err(format!("cannot run rsync as group {name:?}: there is no such group")),
-        Err(error) => Err(format!("cannot look up group {name:?}: {error}")),
+        Err(error) => Err(format!("cannot look up group {name:?}: {}", io::Error::from(error))),
     }
 }

@@ -14,8 +14,9 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::{ForkResult, Gid, Pid, Uid};
 use std::ffi::CString;
+use std::fs::File;
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -182,6 +183,26 @@ pub(crate) fn exchange(one: &Path, other: &Path) -> io::Result<()> {
         )
     };
     check(result as libc::c_int)
+}
+
+/// What [`flock`] does with a lock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Flock {
+    /// Takes it, alone.
+    Exclusive = (libc::LOCK_EX | libc::LOCK_NB) as isize,
+    /// Takes it beside others of this kind.
+    Shared = (libc::LOCK_SH | libc::LOCK_NB) as isize,
+    /// Gives it back.
+    Release = libc::LOCK_UN as isize,
+}
+
+/// flock(2), without waiting. Not nix's type: it panics where a lock cannot be given back, and brings the names of all errors along.
+///
+/// # Errors
+/// EWOULDBLOCK when somebody has it; ENOLCK, and ENOSYS where a file system or kernel knows no such locks.
+pub(crate) fn flock(file: &File, what: Flock) -> io::Result<()> {
+    // SAFETY: the descriptor is the file's, which is open as long as it is borrowed.
+    check(unsafe { libc::flock(file.as_raw_fd(), what as libc::c_int) })
 }
 
 fn check(result: libc::c_int) -> io::Result<()> {
