@@ -1,11 +1,12 @@
 //! The watchdog as far as a machine without one can show it: a plain file takes the bytes that a device would get. Boards
 //! with a device are in `tests/vm`.
 
-use crate::common::{wait_until, Rig};
+use crate::common::{is_emulated, is_executable, limit, skipped, wait_until, Rig};
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const MEDIA: &str = "watchdog_device = DIR/dog\nwatchdog_timeout = 1s\n[media]\nsource = /ok\ndestination = DIR/dest\n";
@@ -34,6 +35,53 @@ fn killed_irsync_does_not_disarm_the_watchdog() {
     wait_until("a kick", || !rig.read("dog").is_empty());
     irsync.kill();
     assert!(!rig.read("dog").contains('V'), "nobody would notice that irsync is gone");
+}
+
+/// Ends before irsync does: nobody else can bury a thread that is traced.
+struct Tracer(Child);
+
+impl Drop for Tracer {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn for_a_worker_that_hangs_the_watchdog_is_not_fed() {
+    const STORY: &str = "for_a_worker_that_hangs_the_watchdog_is_not_fed";
+    if is_emulated(STORY) {
+        return;
+    }
+    if !is_executable("strace") {
+        return skipped(STORY, "needs strace");
+    }
+    let rig = Rig::new("dog-hang");
+    rig.write("dog", "");
+    rig.ini(&format!("interval = 100ms\n{MEDIA}"));
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("sync success");
+    // Stops this thread for an hour, as a system call that never comes back would, and no other.
+    let hour = ["-o", "/dev/null", "-e", "trace=ppoll", "-e", "inject=ppoll:delay_enter=3600000000"];
+    let mut strace = Command::new("strace");
+    strace.args(["-p", &irsync.thread("media")]).args(hour).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut strace = Tracer(strace.spawn().expect("cannot start strace"));
+    // irsync waits for a minute before it takes a worker for one that hangs.
+    let began = Instant::now();
+    while !irsync.log_has("a worker hangs: the watchdog is not fed any more") {
+        if strace.0.try_wait().expect("cannot wait for strace").is_some() {
+            return skipped(STORY, "strace may not hold a thread here");
+        }
+        assert!(began.elapsed() < Duration::from_secs(60) + limit(), "it is fed for a worker that hangs");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let (fed, told) = (rig.read("dog").len(), Instant::now());
+    wait_until("what a watchdog of one second does not wait for", || told.elapsed() > Duration::from_secs(2));
+    assert_eq!(rig.read("dog").len(), fed, "it is fed for a worker that hangs");
+    drop(strace);
+    irsync.wait_log("the worker that hung goes on");
+    wait_until("a kick", || rig.read("dog").len() > fed);
+    irsync.stop();
 }
 
 #[test]

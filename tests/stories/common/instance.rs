@@ -22,6 +22,16 @@ impl Irsync {
         self.child.id() as i32
     }
 
+    /// The number of a job's thread, of which there must be one.
+    #[track_caller]
+    pub fn thread(&self, job: &str) -> String {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).expect("it runs").flatten();
+        let is_named =
+            |task: &fs::DirEntry| fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name.trim_end() == job);
+        let thread = tasks.into_iter().find(is_named).expect("the job has a thread");
+        thread.file_name().into_string().expect("a number")
+    }
+
     /// Everything it has said so far.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()

@@ -78,12 +78,7 @@ fn rsync_that_closes_its_pipes_is_waited_for_without_spinning() {
     let fake = rig.fake("dest");
     fake.wait_runs(1);
     // Whoever polls a pipe at its end is never asleep, however little of the processor a busy machine gives him.
-    let tasks = std::fs::read_dir(format!("/proc/{}/task", irsync.pid())).expect("it runs");
-    let worker = tasks
-        .flatten()
-        .map(|task| task.path())
-        .find(|task| std::fs::read_to_string(task.join("comm")).is_ok_and(|name| name.trim_end() == "media"));
-    let stat = worker.expect("the job has a thread").join("stat");
+    let stat = format!("/proc/{}/task/{}/stat", irsync.pid(), irsync.thread("media"));
     let is_asleep = || std::fs::read_to_string(&stat).unwrap_or_default().contains(") S ");
     let (mut asleep, mut looks) = (0, 0);
     crate::common::wait_until("fifty looks at the worker", || {
