@@ -127,7 +127,7 @@ const SIGNS: &[(Sign, &[i32], Option<Outcome>, &str)] = &[
         Sign::ReadOnly,
         &[3, 11, 23],
         Some(Outcome::Disk),
-        "the destination is read-only; if it was not mounted so, its file system has found errors, as vfat does after a \
+        "the destination is read-only; if it was not mounted so, its file system has found errors, as vfat or exfat does after a \
          power cut: have fsck run before it is mounted",
     ),
     (Sign::DeleteLimit, &[25], None, "--max-delete stopped deletions: is the source empty?"),
