@@ -16,7 +16,7 @@ HERE = Path(__file__).resolve().parent
 RUN = Path("/run")
 CARD = 4_000_000  # bytes a second that the card takes
 LINK = 1500  # kilobytes a second that the recorded sync gets
-READ_ONLY = "have fsck run before it is mounted"  # of irsync's own words
+DISK = ": sync disk: "  # of irsync's line
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -152,7 +152,7 @@ class Recording:
         if self.case.fsck:
             sh(f"{self.case.fsck} {image.device}", check=False)
         result = self.look(image)
-        if READ_ONLY in result.get("said", "") and not self.case.fsck and self.case.fs in FSCK:
+        if DISK in result.get("said", "") and not self.case.fsck and self.case.fs in FSCK:
             # irsync has told it: it has to be true.
             result["fsck"] = sh(f"{FSCK[self.case.fs]} {image.device}", check=False)[-300:]
             again = self.look(image)
