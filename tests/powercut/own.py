@@ -110,10 +110,14 @@ class Own(Recording):
 
 def open_files():
     """Of every process, the names of what it has open or stands in."""
-    for process in Path("/proc").glob("[0-9]*"):
-        for link in [*process.glob("fd/*"), process / "cwd"]:
+    for process in os.listdir("/proc"):
+        try:
+            links = [f"fd/{fd}" for fd in os.listdir(f"/proc/{process}/fd")]
+        except OSError:
+            continue  # gone, or no process
+        for link in [*links, "cwd"]:
             try:
-                yield os.readlink(link)
+                yield os.readlink(f"/proc/{process}/{link}")
             except OSError:
                 pass
 
