@@ -12,6 +12,7 @@ use crate::os::flush::FLUSH;
 use crate::os::guard::GUARD;
 use crate::os::publish::{Places, PUBLISH, STAGE};
 use crate::os::rollback::{RESUME, ROLLBACK};
+use crate::os::sys::relro;
 use crate::os::tidy::TIDY;
 use crate::os::writing::WRITE;
 use crate::rsync::options;
@@ -128,6 +129,7 @@ Exit codes: 0 success; 1 failure; 2 wrong usage; 3 not running;
 
 /// Runs irsync with this process's arguments.
 pub(crate) fn main() -> ExitCode {
+    relro::protect();
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
     match args.first() {
         Some(first) if first == GUARD => return commands::guard::run(&args[1..]),

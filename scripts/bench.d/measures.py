@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 
-from harness import HERE, LIMIT, TARGET, guards, private_dirty, read, tasks_switches, wait_for
+from harness import HERE, LIMIT, TARGET, guards, own, read, tasks_switches, wait_for
 
 # What rsync 3.2.7 says where nothing has changed. Without its statistics the sync would count as failed.
 NOTHING = """receiving incremental file list
@@ -40,7 +40,8 @@ def sizes():
 
 
 def idle(bench, jobs, then=lambda pid, folder: None, watched=5):
-    """Private dirty KiB of irsync and its guard, and context switches in so many s, when every job has had its first sync."""
+    """KiB that irsync and its guard have written to, each its part of what both share, and context switches in so many s, when
+    every job has had its first sync."""
     command, folder = bench.ini(f"rsync = {bench.stamp}\ninterval = 1h", jobs=jobs)
     start = time.monotonic()
     pid, _ = bench.start(command, folder)
@@ -56,7 +57,7 @@ def idle(bench, jobs, then=lambda pid, folder: None, watched=5):
         return now - settled[1] > 2
 
     wait_for(quiet, "quiet")
-    mine, guard = private_dirty(pid), sum(private_dirty(g) for g in guards(pid))
+    mine, guard = own(pid), sum(own(g) for g in guards(pid))
     before = tasks_switches(pid)
     time.sleep(watched)
     woken = tasks_switches(pid) - before

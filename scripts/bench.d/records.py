@@ -12,7 +12,7 @@ ALLOWED = 0.1  # of growth
 # What differs by a tenth from run to run: QEMU adds up without locks, and a kick is so little that a wake-up more shows.
 NOT_REPEATABLE = ("instructions per sync armv7", "instructions per kick")
 
-FURTHER = "idle private dirty KiB of each further job"
+FURTHER = "idle anonymous KiB of each further job"
 BUDGETS = {FURTHER: 34}  # never more, whatever was recorded
 
 
@@ -25,7 +25,7 @@ def take(bench):
     """By name, as the file has them."""
     now = {f"size {path.rsplit('-', 1)[1]}": size for path, size in measures.sizes().items()}
     one, many = idle(bench, 1), idle(bench, 101)
-    now["idle private dirty KiB"] = one
+    now["idle anonymous KiB"] = one
     now[FURTHER] = round((many - one) / 100)
     now.update(measures.instruction_counts(bench))
     return now

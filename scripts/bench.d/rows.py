@@ -195,7 +195,7 @@ def memory(bench):
     for jobs in (1, 11, 101):
         mine, guard, woken, *_ = measures.idle(bench, jobs)
         sizes[jobs] = mine + guard
-        show(f"idle, private dirty, {jobs} job{'s' * (jobs > 1)}", sum=f"{mine + guard} KiB", irsync=f"{mine}",
+        show(f"idle, anonymous memory, {jobs} job{'s' * (jobs > 1)}", sum=f"{mine + guard} KiB", irsync=f"{mine}",
              guard=f"{guard}", switches=f"{woken} in 5 s")
     show("the same, each further job", kib=f"{(sizes[101] - sizes[1]) / 100:.1f} KiB")
 

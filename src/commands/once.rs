@@ -1,6 +1,6 @@
 //! `irsync once`: each job one time.
 
-use super::run::{exit_code, read, show_warnings};
+use super::run::{exit_code, guarded, read, show_warnings};
 use super::{complain, EXIT_USAGE};
 use crate::config::{Config, Loaded, Loader, LogTarget};
 use crate::supervisor::{supervise, Finish, Manner};
@@ -9,6 +9,10 @@ use std::process::ExitCode;
 
 /// Runs the named jobs, disabled ones too, or all enabled ones, one after the other in the order of the file.
 pub(crate) fn once(path: &Path, names: &[String]) -> ExitCode {
+    let guarded = match guarded() {
+        Ok(guarded) => guarded,
+        Err(code) => return code,
+    };
     let Loaded { mut config, warnings, left_out, .. } = match read(&mut Loader::new(path)) {
         Ok(read) => read,
         Err(code) => return code,
@@ -32,7 +36,7 @@ pub(crate) fn once(path: &Path, names: &[String]) -> ExitCode {
     config.global.watchdog_device = None;
     config.global.state_dir = None;
     // A job that is left out did not succeed.
-    let finish = supervise(config, Manner::ONCE, &left_out, None);
+    let finish = supervise(config, Manner::ONCE, &left_out, None, guarded);
     exit_code(if names.is_empty() && !left_out.is_empty() { finish.map(|_| Finish::Badly) } else { finish })
 }
 

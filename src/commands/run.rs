@@ -2,6 +2,7 @@
 
 use super::{complain, refused, EXIT_CONFIG};
 use crate::config::{trust, Config, Global, Loaded, Loader, Warning};
+use crate::os::guard::Guarded;
 use crate::os::own;
 use crate::os::terminal;
 use crate::supervisor::{supervise, Finish, Manner, Reload};
@@ -10,13 +11,17 @@ use std::process::ExitCode;
 
 /// Supervises every job of the file until stopped.
 pub(crate) fn run(path: &Path) -> ExitCode {
+    let guarded = match guarded() {
+        Ok(guarded) => guarded,
+        Err(code) => return code,
+    };
     let mut loader = Loader::new(path);
     match load(&mut loader) {
         Ok(Loaded { config, warnings, left_out, .. }) => {
             refused::forget(&config.global);
             show_warnings(&warnings);
             let manner = Manner { spread: !terminal::was_typed(), ..Manner::RUN };
-            exit_code(supervise(config, manner, &left_out, Some(reload(loader))))
+            exit_code(supervise(config, manner, &left_out, Some(reload(loader)), guarded))
         }
         Err(Refused { global, why }) => {
             complain(&why);
@@ -28,13 +33,22 @@ pub(crate) fn run(path: &Path) -> ExitCode {
 
 /// Supervises one job that was given on the command line.
 pub(crate) fn drop_in(config: Config) -> ExitCode {
+    let guarded = match guarded() {
+        Ok(guarded) => guarded,
+        Err(code) => return code,
+    };
     match check_folders(&config.global) {
-        Ok(()) => exit_code(supervise(config, Manner::DROP_IN, &[], None)),
+        Ok(()) => exit_code(supervise(config, Manner::DROP_IN, &[], None, guarded)),
         Err(why) => {
             complain(&why);
             ExitCode::from(EXIT_CONFIG)
         }
     }
+}
+
+/// Starts the guard, or says why there is none.
+pub(super) fn guarded() -> Result<Guarded, ExitCode> {
+    Guarded::start().map_err(|error| exit_code(Err(error)))
 }
 
 /// Reads the file, or says what is wrong with it.

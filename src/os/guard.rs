@@ -3,19 +3,21 @@
 //! The kernel's parent-death signal reaches only the processes that irsync has started itself. rsync's receiver, or the ssh
 //! beside it, would live on and write into the folder in which the next irsync starts an rsync of its own.
 //!
-//! The guard is this program executed anew ([`GUARD`]), so that it has little memory of its own. It reads a pipe whose other
-//! end only irsync holds. irsync writes the process group of every child that it starts and of every child that has ended,
-//! and [`DISMISSED`] before it exits. If the pipe ends without that, irsync was killed. If the guard is killed, the pipe breaks:
-//! irsync sees that and starts another one.
+//! The first guard is a copy of irsync that was forked before irsync had read its configuration: what the kernel and the C
+//! library have prepared for a program, among it the pages with addresses, lies in memory one time for both. It reads a pipe
+//! whose other end only irsync holds. irsync writes the process group of every child that it starts and of every child that has
+//! ended, and [`DISMISSED`] before it exits. If the pipe ends without that, irsync was killed. If the guard is killed, the pipe
+//! breaks: irsync sees that and starts another one. By then irsync has threads, and a copy would lack them: so the next guard is
+//! this program executed anew ([`GUARD`]).
 #![forbid(unsafe_code)]
 
 mod watch;
 
 pub(crate) use watch::watch;
 
-use super::reaper;
-use super::sys::execute::{Plan, SELF};
-use super::sys::fork_single_threaded;
+use super::sys::execute::{be_apart, Plan, SELF};
+use super::sys::{environment, fork_single_threaded};
+use super::{clock, procfs, reaper};
 use crate::job::Time;
 use nix::errno::Errno;
 use nix::fcntl::{fcntl, FcntlArg, OFlag};
@@ -76,12 +78,47 @@ struct Line {
     between: Option<Pid>,
 }
 
-impl Guard {
-    /// Starts the guard for the runs whose marker begins with `runs`. To be called while the process has one thread.
+/// An irsync that has its guard and supervises nothing yet.
+#[derive(Debug)]
+pub(crate) struct Guarded {
+    /// What the marks of its runs begin with.
+    pub(crate) runs: String,
+    guard: Option<Guard>,
+}
+
+impl Guarded {
+    /// Starts the guard. To be called while the process has one thread, and early: what irsync has in its memory by then, the
+    /// guard keeps.
     ///
     /// # Errors
     /// Those of pipe(2) and fork(2).
-    pub(crate) fn start(runs: &str, now: Time) -> io::Result<Guard> {
+    pub(crate) fn start() -> io::Result<Guarded> {
+        let pid = std::process::id() as i32;
+        let start = procfs::stat(pid).map_or(0, |stat| stat.start);
+        let runs = format!("{pid}.{start}.");
+        // When PID 1 ends, the kernel ends all others of its namespace.
+        let guard = if pid == 1 { None } else { Some(Guard::start(&runs, clock::now())?) };
+        Ok(Guarded { runs, guard })
+    }
+
+    /// The guard, for whoever starts children from now on; none beside PID 1.
+    pub(crate) fn take(&mut self) -> Option<Guard> {
+        let guard = self.guard.take();
+        guard.iter().for_each(Guard::settle);
+        guard
+    }
+}
+
+impl Drop for Guarded {
+    /// irsync exits before it has started anything.
+    fn drop(&mut self) {
+        self.guard.iter().for_each(Guard::dismiss);
+    }
+}
+
+impl Guard {
+    /// Starts the guard for the runs whose marker begins with `runs`.
+    fn start(runs: &str, now: Time) -> io::Result<Guard> {
         let (read, write) = pipe()?;
         // Forked twice, so that the guard becomes a child of init: irsync's own children are rsyncs and hooks only, and the
         // question whether there are any has a plain answer. Everything else is done in the child, beside irsync's other work.
@@ -100,9 +137,8 @@ impl Guard {
             }
             ForkResult::Child => {
                 drop(write);
-                if matches!(fork_single_threaded(), Ok(ForkResult::Child)) {
-                    // Where it cannot be executed, this copy of irsync does as well; see `fault`.
-                    plan(runs).execute(read.as_fd());
+                if matches!(fork_single_threaded(), Ok(ForkResult::Child)) && be_apart(read.as_fd()).is_ok() {
+                    environment::retitle(&[NAME, GUARD, runs], HIDDEN);
                     watch(runs);
                 }
                 exit(0)
@@ -112,7 +148,7 @@ impl Guard {
 
     /// Waits until the guard is a child of init. Call it before irsync adopts orphans, or it would adopt the guard, and before
     /// any other child is started. It is not part of `start`, because irsync has other work to do while the two fork.
-    pub(crate) fn settle(&self) {
+    fn settle(&self) {
         if let Some(between) = self.lock().between.take() {
             let _ = waitpid(between, None);
         }
@@ -203,7 +239,7 @@ impl Line {
 }
 
 /// Why no guard can be executed: no /proc, or a file system that is mounted noexec by now.
-pub(crate) fn fault() -> Option<io::Error> {
+fn fault() -> Option<io::Error> {
     access(SELF, AccessFlags::X_OK).err().map(|error: Errno| error.into())
 }
 

@@ -22,7 +22,7 @@ use crate::config::{Config, Error, Global, Job};
 use crate::job::feeding::Wish;
 use crate::job::Time;
 use crate::os::clock;
-use crate::os::guard::Guard;
+use crate::os::guard::{Guard, Guarded};
 use crate::os::signals::Signals;
 use crate::report::board::{JobStatus, State};
 use crate::report::logging;
@@ -129,8 +129,8 @@ fn board(jobs: &[Arc<Job>], handles: &[Handle], queue: &VecDeque<Arc<Job>>) -> V
     board
 }
 
-/// Supervises the jobs of `config` until irsync is stopped, or until all have run where each runs one time. Must be called
-/// while the process has one thread. `left_out`: what of the configuration is in error and not part of `config`; the log tells.
+/// Supervises the jobs of `config` until irsync is stopped, or until all have run where each runs one time. `left_out`: what of
+/// the configuration is in error and not part of `config`; the log tells.
 ///
 /// # Errors
 /// Something without which nothing can be supervised is missing, e.g. file descriptors.
@@ -139,11 +139,12 @@ pub(crate) fn supervise(
     manner: Manner,
     left_out: &[Error],
     reload: Option<Reload>,
+    guarded: Guarded,
 ) -> io::Result<Finish> {
     let jobs = jobs(&mut config, manner);
     let Config { mut global, .. } = config;
     let longest = jobs.iter().map(|job| job.limits.stop_timeout).max().unwrap_or_default();
-    let surroundings = Surroundings::prepare(&mut global, manner, longest + STOP_SLACK + LOG_SLACK)?;
+    let surroundings = Surroundings::prepare(&mut global, manner, guarded, longest + STOP_SLACK + LOG_SLACK)?;
     logging::start(&global).map_err(io::Error::other)?;
     if manner.status == Place::Configured {
         logging::complain_if_unheard(&global);

@@ -6,10 +6,10 @@ use super::remains::Remains;
 use super::Manner;
 use crate::config::expand::Variables;
 use crate::config::Global;
-use crate::os::guard::{self, Guard};
+use crate::os::guard::{Guard, Guarded};
 use crate::os::lock::{self, Lock};
 use crate::os::wake::Waker;
-use crate::os::{clock, procfs, reaper};
+use crate::os::{clock, reaper};
 use crate::report::history;
 use crate::worker::{Folders, Shared};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
@@ -25,8 +25,7 @@ use std::time::Duration;
 /// Before the log and the workers are there.
 #[derive(Debug)]
 pub(super) struct Surroundings {
-    guard: Option<Guard>,
-    runs: String,
+    guarded: Guarded,
     open_files: Option<u64>,
     umask: Mode,
     status_file: PathBuf,
@@ -42,29 +41,27 @@ pub(super) struct Surroundings {
 }
 
 impl Surroundings {
-    /// Must be called while the process has one thread: the guard is forked here. `patience`: so long the irsync before this one
-    /// may take to stop.
+    /// `patience`: so long the irsync before this one may take to stop.
     ///
     /// # Errors
-    /// Those of fork(2) and pipe(2), and that the irsync before this one does not stop.
-    pub(super) fn prepare(global: &mut Global, manner: Manner, patience: Duration) -> io::Result<Surroundings> {
+    /// The irsync before this one does not stop.
+    pub(super) fn prepare(
+        global: &mut Global,
+        manner: Manner,
+        guarded: Guarded,
+        patience: Duration,
+    ) -> io::Result<Surroundings> {
         // No core dump, wherever the kernel would send it: our memory has held passwords. What we start can be dumped as before.
         let _ = nix::sys::prctl::set_dumpable(false);
         // Nobody else writes what we make, however we were started.
         let umask = umask(Mode::S_IWGRP | Mode::S_IWOTH);
-        let pid = std::process::id() as i32;
-        let start = procfs::stat(pid).map_or(0, |stat| stat.start);
-        let runs = format!("{pid}.{start}.");
         let ownership = match manner.status {
-            Place::Configured => places::own_alone(&global.status_file, &runs, patience)?,
-            Place::DropIn => places::own_drop_in(&mut global.status_file, &runs),
+            Place::Configured => places::own_alone(&global.status_file, &guarded.runs, patience)?,
+            Place::DropIn => places::own_drop_in(&mut global.status_file, &guarded.runs),
             Place::Nowhere => Err(io::ErrorKind::Unsupported.into()),
         };
-        // When PID 1 ends, the kernel ends all others of its namespace.
-        let guard = if pid == 1 { None } else { Some(Guard::start(&runs, clock::now())?) };
         Ok(Surroundings {
-            guard,
-            runs,
+            guarded,
             open_files: raise_open_files(),
             umask,
             status_file: global.status_file.clone(),
@@ -81,12 +78,7 @@ impl Surroundings {
     /// # Errors
     /// EMFILE.
     pub(super) fn share(mut self, manner: Manner, lock_memory: bool) -> io::Result<(Arc<Shared>, Surroundings)> {
-        if let Some(guard) = &self.guard {
-            guard.settle();
-            if let Some(error) = guard::fault() {
-                log::warn!("cannot execute irsync as its own guard process: {error}; a copy of this one does it, which takes more memory");
-            }
-        }
+        let guard: Option<Guard> = self.guarded.take();
         reaper::adopt_orphans();
         if lock_memory {
             self::lock_memory(true);
@@ -111,9 +103,9 @@ impl Surroundings {
         }
         let shared = Shared::new(
             Arc::new(Waker::new()?),
-            self.guard.take(),
+            guard,
             Folders { locks: lock_dir, state: self.state_dir.clone() },
-            self.runs.clone(),
+            self.guarded.runs.clone(),
             self.open_files,
             self.umask,
             manner.rsync_stdout,
@@ -171,7 +163,7 @@ impl Surroundings {
             // `once` has no status.
             Err(error) if error.kind() == io::ErrorKind::Unsupported => false,
             Err(_) => {
-                self.ownership = places::own(&self.status_file, &self.runs);
+                self.ownership = places::own(&self.status_file, &self.guarded.runs);
                 self.ownership.is_ok()
             }
         }

@@ -74,6 +74,36 @@ impl Environment {
     }
 }
 
+/// Has the kernel show `title` for this process in place of the words that it was started with, as far as there is room, and wipes
+/// the variable `hidden` out of its environment. For a process with one thread that reads neither of them any more.
+pub(crate) fn retitle(title: &[&str], hidden: &str) {
+    let count = std::env::args_os().len();
+    if count > 0 {
+        let mut title = title.join("\0").into_bytes();
+        // SAFETY: the kernel lays pointers to the words and a null pointer before those to the environment, see the ABI's
+        // "initial process stack"; `environ` has not been moved in this process. It lays the words themselves one behind the other.
+        let words = unsafe {
+            let first = (*environ.sub(count + 1)).cast_mut().cast::<u8>();
+            let end = *environ.sub(2);
+            let end = end.cast::<u8>().add(CStr::from_ptr(end).to_bytes().len());
+            std::slice::from_raw_parts_mut(first, end.offset_from(first) as usize)
+        };
+        title.resize(words.len(), 0);
+        words.copy_from_slice(&title);
+    }
+    // SAFETY: as in `Environment::new`; and these strings lie on the stack of the main thread, where this process may write.
+    unsafe {
+        let mut at = environ;
+        while !at.is_null() && !(*at).is_null() {
+            let line = CStr::from_ptr(*at).to_bytes();
+            if line.get(hidden.len()) == Some(&b'=') && line.starts_with(hidden.as_bytes()) {
+                (*at).cast_mut().write_bytes(0, line.len());
+            }
+            at = at.add(1);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

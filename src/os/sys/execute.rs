@@ -7,7 +7,7 @@ use nix::unistd::{ForkResult, Pid};
 use std::ffi::{c_char, CString};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd};
 
 /// This program, also after its file was replaced or removed.
 pub(crate) const SELF: &str = "/proc/self/exe";
@@ -29,15 +29,8 @@ impl Plan {
         Plan { program: CString::new(SELF).unwrap_or_default(), words, environment, ignored }
     }
 
-    /// Becomes the program, in a session of its own, with `pipe` as its standard input, output and error. Returns only if that
-    /// fails; what stands before the exec is done then.
-    pub(crate) fn execute(&self, pipe: BorrowedFd<'_>) -> io::Error {
-        let (words, environment) = (pointers(&self.words), pointers(&self.environment));
-        self.execute_with(&words, &environment, pipe.as_raw_fd())
-    }
-
-    /// Starts the program as a child of the calling thread. Does not wait until it is executed: that takes for ever on a dead
-    /// card. If it cannot be, the child ends.
+    /// Starts the program as a child of the calling thread, in a session of its own, with `pipe` as its standard input, output
+    /// and error. Does not wait until it is executed: that takes for ever on a dead card. If it cannot be, the child ends.
     ///
     /// # Errors
     /// EAGAIN, ENOMEM.
@@ -47,28 +40,31 @@ impl Plan {
         match unsafe { nix::unistd::fork() }? {
             ForkResult::Parent { child } => Ok(child),
             ForkResult::Child => {
-                let _ = self.execute_with(&words, &environment, pipe.as_raw_fd());
+                for &signal in self.ignored {
+                    let _ = super::ignore(signal);
+                }
+                if be_apart(pipe).is_ok() {
+                    // SAFETY: both lists end with a null pointer, and what they point to lives as long as `self`.
+                    unsafe { libc::execve(self.program.as_ptr(), words.as_ptr(), environment.as_ptr()) };
+                }
                 // SAFETY: nothing of the copied process is run any more.
                 unsafe { libc::_exit(127) }
             }
         }
     }
+}
 
-    fn execute_with(&self, words: &[*const c_char], environment: &[*const c_char], pipe: RawFd) -> io::Error {
-        let _ = nix::unistd::setsid();
-        for &signal in self.ignored {
-            let _ = super::ignore(signal);
-        }
-        for standard in 0..=2 {
-            // SAFETY: the descriptor is open, and nobody in this process uses the standard ones after this.
-            if let Err(error) = check(unsafe { libc::dup2(pipe, standard) }) {
-                return error;
-            }
-        }
-        // SAFETY: both lists end with a null pointer, and what they point to lives as long as `self`.
-        unsafe { libc::execve(self.program.as_ptr(), words.as_ptr(), environment.as_ptr()) };
-        io::Error::last_os_error()
+/// Gives this process, a child, a session of its own and `pipe` as its standard input, output and error.
+///
+/// # Errors
+/// EINTR, EMFILE.
+pub(crate) fn be_apart(pipe: BorrowedFd<'_>) -> io::Result<()> {
+    let _ = nix::unistd::setsid();
+    for standard in 0..=2 {
+        // SAFETY: the descriptor is open, and nobody in this process uses the standard ones for anything else after this.
+        check(unsafe { libc::dup2(pipe.as_raw_fd(), standard) })?;
     }
+    Ok(())
 }
 
 fn pointers(texts: &[CString]) -> Vec<*const c_char> {

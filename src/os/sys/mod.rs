@@ -4,6 +4,7 @@
 pub(crate) mod environment;
 pub(crate) mod execute;
 pub(crate) mod local_time;
+pub(crate) mod relro;
 pub(crate) mod terminal;
 pub(crate) mod watchdog;
 

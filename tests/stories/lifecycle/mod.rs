@@ -4,6 +4,7 @@ mod guard;
 mod idle;
 mod lock;
 mod output;
+mod program;
 mod quiet;
 mod refused;
 mod reload;
