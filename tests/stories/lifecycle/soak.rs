@@ -48,7 +48,11 @@ struct Soak {
 
 impl Soak {
     fn runs(&self) -> u64 {
-        self.rig.status("quick", "runs").and_then(|runs| runs.parse().ok()).unwrap_or(0)
+        self.runs_of("quick")
+    }
+
+    fn runs_of(&self, job: &str) -> u64 {
+        self.rig.status(job, "runs").and_then(|runs| runs.parse().ok()).unwrap_or(0)
     }
 
     /// Waits for so many more syncs, some at a time, so that only a standstill is an error; what irsync has between them.
@@ -96,9 +100,10 @@ fn many_syncs_and_reloads_leave_irsync_as_it_was() {
     command.envs(PAGE_FOR_EACH_ALLOCATION);
     let irsync = rig.start_command(command);
     let mut soak = Soak { rig, irsync };
-    // What is allocated once is there after these.
+    // What is allocated once is there after these, and the history of the job that fails is full.
     soak.sync(100);
     soak.reload(50);
+    wait_until("a full history", || soak.runs_of("broken") > 60);
     let before = soak.sync(100);
     let after_syncs = soak.sync(syncs);
     soak.reload(reloads);
