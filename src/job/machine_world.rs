@@ -202,6 +202,8 @@ impl World {
             Action::Begin | Action::Conclude(_) => {
                 assert_eq!(self.child, None, "child left: {path:?}");
                 assert!(action != Action::Begin || !(of_its_own && self.paused), "not paused: {path:?}");
+                // `max_runtime` is of one sync.
+                self.rsync_began = None;
             }
             Action::Exit => assert!(
                 self.child.is_none() || matches!(self.job.phase, Phase::Finished) && self.stopped,
