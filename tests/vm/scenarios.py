@@ -98,8 +98,13 @@ class Story:
 
     def irsync(self):
         """irsync's process id, or nothing. Not its guard's, and not that of a dead one that init has yet to bury."""
-        return self.board.run("for p in $(pidof irsync); do grep -qx irsync /proc/$p/comm && "
-                              "! grep -q '^State:.*Z' /proc/$p/status && echo $p; done")[1]
+        def look():
+            pids = self.board.run("for p in $(pidof irsync); do grep -qsx irsync /proc/$p/comm && "
+                                  "grep -qs '^State:[[:space:]]*[^Z[:space:]]' /proc/$p/status && echo $p; done")[1].split()
+            # The guard has irsync's name for the moment in which it is forked.
+            return [(pids + [""])[0]] if len(pids) < 2 else None
+
+        return wait("one irsync and no second one", 30, look)[0]
 
     def log(self):
         return self.board.run("grep -h irsync /var/log/messages")[1]
