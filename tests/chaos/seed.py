@@ -297,7 +297,13 @@ class Chaos:
         """What was logged so far is looked at in the end, also if it is removed now."""
         for name in ("log.old", "log"):
             try:
-                self.logs.append((self.world.home / name).read_bytes())
+                # A write of some pages is seen page by page: what ends in mid-record is looked at again.
+                for _ in range(50):
+                    text = (self.world.home / name).read_bytes()
+                    if text[-1:] in (b"", b"\n"):
+                        break
+                    time.sleep(0.02)
+                self.logs.append(text)
             except OSError:
                 pass
 
