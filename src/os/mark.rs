@@ -8,10 +8,11 @@
 #![forbid(unsafe_code)]
 
 use super::procfs;
+use nix::libc;
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 
 /// The variable that says the name of the run.
 pub(crate) const VARIABLE: &str = "IRSYNC_RUN";
@@ -83,18 +84,35 @@ pub(crate) fn writers(destination: u64, own: &str, users: &[u32]) -> Vec<(i32, S
     procfs::pids().filter_map(|pid| Some((pid, run(pid)?))).collect()
 }
 
-/// The live processes of a run, or of all runs of an irsync.
+/// The live processes of a run, or of all runs of an irsync, as far as they can be seen.
 pub(crate) fn of_run(run: &str) -> Vec<i32> {
-    if irsync(run).is_none() {
-        return Vec::new();
-    }
-    let entry = format!("{VARIABLE}={run}");
-    let is_marked = |pid: i32| carries(pid, run) || procfs::environ(pid, entry.as_bytes()).is_some();
-    procfs::pids().filter(|&pid| is_marked(pid) && procfs::stat(pid).is_some_and(|stat| stat.state != 'Z')).collect()
+    search(run).unwrap_or_default()
 }
 
-fn carries(pid: i32, run: &str) -> bool {
-    let Some(found) = limit(pid) else { return false };
+/// The same. None: descriptors ran out, and nobody knows.
+pub(crate) fn search(run: &str) -> Option<Vec<i32>> {
+    if irsync(run).is_none() {
+        return Some(Vec::new());
+    }
+    let entry = format!("{VARIABLE}={run}");
+    let mut found = Vec::new();
+    for pid in procfs::all_pids().ok()? {
+        let carries = match limit(pid) {
+            Ok(found) => found.is_some_and(|found| is_of(found, run)),
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => return None,
+            Err(_) => false,
+        };
+        let is_marked = carries || procfs::environ(pid, entry.as_bytes()).is_some();
+        let is_there = || kill(Pid::from_raw(pid), None).is_ok();
+        if is_marked && procfs::stat(pid).map_or_else(is_there, |stat| stat.state != 'Z') {
+            found.push(pid);
+        }
+    }
+    Some(found)
+}
+
+/// Whether a run, or an irsync, has this number.
+fn is_of(found: u64, run: &str) -> bool {
     match split(run) {
         Some((_, Some(_))) => number(run) == Some(found),
         Some((runs, None)) => found >> 32 == of_irsync(runs) >> 32,
@@ -103,8 +121,8 @@ fn carries(pid: i32, run: &str) -> bool {
 }
 
 /// The process's soft RLIMIT_LOCKS, unless it has none.
-fn limit(pid: i32) -> Option<u64> {
-    parse_limit(BufReader::with_capacity(512, fs::File::open(format!("/proc/{pid}/limits")).ok()?))
+fn limit(pid: i32) -> io::Result<Option<u64>> {
+    Ok(parse_limit(BufReader::with_capacity(512, fs::File::open(format!("/proc/{pid}/limits"))?)))
 }
 
 pub(super) fn parse_limit(limits: impl BufRead) -> Option<u64> {

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 
 /// Fields of `/proc/PID/stat`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +21,15 @@ pub(crate) struct Stat {
 
 /// The process ids there are now; empty without `/proc`.
 pub(crate) fn pids() -> impl Iterator<Item = i32> {
-    fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+    all_pids().into_iter().flatten()
+}
+
+/// The same for whoever must know that he has seen them.
+///
+/// # Errors
+/// EMFILE.
+pub(crate) fn all_pids() -> io::Result<impl Iterator<Item = i32>> {
+    Ok(fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()))
 }
 
 /// A process and all that descends from it; None where the kernel does not tell (CONFIG_PROC_CHILDREN).

@@ -231,22 +231,23 @@ impl Running {
         // have no orphans, no such process exists.
         let marked = match &self.run {
             Some(run) if reaper::has_orphans() && (group_is_empty || !patient) => self.strays(run),
-            _ => Vec::new(),
+            _ => Some(Vec::new()),
         };
         if !patient {
-            marked.iter().for_each(|&pid| mark::send(pid, Signal::SIGKILL));
+            marked.iter().flatten().for_each(|&pid| mark::send(pid, Signal::SIGKILL));
         }
         self.leftovers_in = Some((again_in * 2).min(if patient { LEFTOVERS_PATIENT } else { LEFTOVERS_LAST }));
-        group_is_empty && marked.is_empty()
+        group_is_empty && marked.is_some_and(|marked| marked.is_empty())
     }
 
-    /// What of this run is left. An ssh master lives on after a good sync, to serve the next one.
-    fn strays(&self, run: &str) -> Vec<i32> {
-        let mut strays = mark::of_run(run);
+    /// What of this run is left, or None if that cannot be seen for want of descriptors: then nothing may be started beside it. An
+    /// ssh master lives on after a good sync, to serve the next one.
+    fn strays(&self, run: &str) -> Option<Vec<i32>> {
+        let mut strays = mark::search(run)?;
         if self.went_well() {
             strays.retain(|&pid| !mark::is_master(pid));
         }
-        strays
+        Some(strays)
     }
 
     /// The name of this run, if an ssh master has survived it. To be asked when all else has ended.

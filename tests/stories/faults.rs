@@ -1,10 +1,12 @@
 //! What a broken device does to a running irsync: nothing of it may end it.
 
+use crate::common::fake::PROGRAM;
 use crate::common::mount::Tmpfs;
 use crate::common::{comes_true, is_root, process, remove_folder, wait_until, Irsync, Rig};
 use nix::sys::signal::Signal;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 const MEDIA: &str = "[media]\nsource = /ok\ndestination = DIR/dest\n";
@@ -307,6 +309,36 @@ fn a_worker_that_cannot_be_started_ends_nothing_and_runs_after_the_next_reload()
     for name in names {
         irsync.wait_log(&format!("{name}: sync success"));
     }
+    irsync.stop();
+}
+
+#[test]
+fn what_left_its_session_is_ended_though_descriptors_ran_out_when_it_was_looked_for() {
+    let rig = Rig::new("blind");
+    let program = rig.write(
+        "forks",
+        format!(
+            "#!/bin/sh\ncase $1 in -V | --version) exec {PROGRAM} \"$@\" ;; esac\ncd {}\nif [ ! -e stray ]; then\n\
+             setsid sh -c 'echo $$ >stray.new; mv stray.new stray; exec sleep 1000' &\n\
+             echo $$ >first\nuntil [ -e go ]; do sleep 0.02; done\nfi\nexec {PROGRAM} \"$@\"\n",
+            rig.path("").display()
+        ),
+    );
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    rig.ini("interval = 100ms\n[media]\nrsync = DIR/forks\nsource = /ok\ndestination = DIR/dest\n");
+    let mut irsync = rig.start(&["run"]);
+    wait_until("what leaves its session", || rig.path("stray").exists());
+    wait_until("both of them", || fs::read_to_string(rig.path("first")).is_ok_and(|pid| pid.ends_with('\n')));
+    let pid = |name: &str| rig.read(name).trim().parse::<i32>().unwrap();
+    let (stray, first) = (pid("stray"), pid("first"));
+    limit_descriptors(&irsync, "3:");
+    rig.write("go", "");
+    // Once it has been buried, irsync has looked for what it left.
+    wait_until("the end of rsync", || !Path::new("/proc").join(first.to_string()).exists());
+    assert!(process::alive(stray));
+    limit_descriptors(&irsync, "1024:");
+    wait_until("the end of what it left", || !process::alive(stray));
+    rig.fake("dest").wait_runs(2);
     irsync.stop();
 }
 
