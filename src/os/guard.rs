@@ -138,6 +138,8 @@ impl Guard {
             ForkResult::Child => {
                 drop(write);
                 if matches!(fork_single_threaded(), Ok(ForkResult::Child)) && be_apart(read.as_fd()).is_ok() {
+                    // A drop-in has its passwords in memory by now, and irsync forbids its own dumps later.
+                    let _ = nix::sys::prctl::set_dumpable(false);
                     environment::retitle(&[NAME, GUARD, runs], HIDDEN);
                     watch(runs);
                 }
