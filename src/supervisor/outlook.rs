@@ -20,7 +20,10 @@ use std::time::Duration;
 const PERIOD: Duration = Duration::from_secs(1);
 /// Between two metrics files: as often as node_exporter is usually asked, and kinder to a card than every second.
 const METRICS_PERIOD: Duration = Duration::from_secs(15);
-/// Syncs that changed nothing wait so long to appear in the history's file.
+/// Syncs that changed nothing wait to appear in the history's file, a second for each so many bytes that it has: as soon as in the
+/// status file where it is short, and on a device of many jobs it is not written for each of them.
+const HISTORY_PACE: usize = 4096;
+/// They wait so long at most.
 const HISTORY_PERIOD: Duration = Duration::from_secs(60);
 /// How often to look whether the status file can be ours by now.
 const OWN_PERIOD: Duration = Duration::from_secs(10);
@@ -179,8 +182,8 @@ impl Outlook {
             if changed {
                 scribe.replace(&self.status_file, status::render(&snapshot));
                 if let Some(text) = news.history.to_write(now >= self.history_next, &snapshot) {
+                    self.history_next = now + history_pause(text.len());
                     scribe.replace(&self.history_file, text);
-                    self.history_next = now + HISTORY_PERIOD;
                 }
             }
             if let (Some(path), true) = (&self.metrics_file, metrics) {
@@ -231,5 +234,22 @@ impl Outlook {
             scribe.replace(path, metrics::render(&snapshot, false));
         }
         scribe.finish(LAST_WORDS);
+    }
+}
+
+/// How long syncs that changed nothing wait after a history of so many bytes was written.
+fn history_pause(bytes: usize) -> Duration {
+    (PERIOD * u32::try_from(bytes / HISTORY_PACE).unwrap_or(u32::MAX)).min(HISTORY_PERIOD)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_history_is_written_at_once_and_the_longest_once_a_minute() {
+        let pauses =
+            [0, 4095, 4096, 50_000, 245_760, 10_000_000, usize::MAX].map(|bytes| history_pause(bytes).as_secs());
+        assert_eq!(pauses, [0, 0, 1, 12, 60, 60, 60]);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{row, said};
 use crate::common::{json::Json, wait_until, Rig};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 #[test]
 fn the_last_syncs_are_told_with_age_local_time_and_reason() {
@@ -54,23 +54,39 @@ fn the_last_syncs_are_told_with_age_local_time_and_reason() {
 }
 
 #[test]
-fn a_job_that_changes_nothing_does_not_write_its_history_each_time() {
-    let rig = Rig::new("history-routine");
-    rig.ini("[media]\ninterval = 20ms\nsource = /ok\ndestination = DIR/media\n");
+fn a_sync_that_brought_nothing_is_in_the_history_as_soon_as_in_the_status() {
+    let rig = Rig::new("history-quiet");
+    rig.ini("[media]\ninterval = 1h\nsource = /ok\ndestination = DIR/media\n");
     let mut irsync = rig.start(&["run"]);
-    wait_until("the first syncs", || !rig.read("status.history").is_empty());
-    let (first, since) = (rig.read("status.history"), Instant::now());
-    let mut versions = std::collections::BTreeSet::new();
-    wait_until("the status to be written again and again", || {
-        versions.insert(rig.read("status"));
-        versions.len() > 4
-    });
-    assert!(rig.fake("media").runs() > 20, "there was too little to tell");
-    let now = rig.read("status.history");
+    for sync in 1..=3 {
+        wait_until("the sync in the history", || rig.read("status.history").contains(&format!("\nquiet = {sync}\t")));
+        assert_eq!(said(&rig.run(&["now", "media"])).1, Some(0));
+    }
     let (folded, _) = said(&rig.run(&["history"]));
-    let count = |text: &str| text.lines().filter(|line| line.starts_with("media ")).count();
-    assert!(count(&folded) == 1, "{folded}");
-    // After a minute it may be.
-    assert!(now == first || since.elapsed() > Duration::from_secs(50), "{now}");
+    assert_eq!(folded.lines().filter(|line| line.starts_with("media ")).count(), 1, "{folded}");
+    irsync.stop();
+}
+
+#[test]
+fn a_long_history_is_not_written_for_each_sync_that_brought_nothing() {
+    let rig = Rig::new("history-routine");
+    // Each of 60 jobs leaves a line of some hundred bytes for its failure, so that the file is written every other second.
+    let failing: String = (0..60)
+        .map(|job| format!("[refused{job}]\nbackoff_initial = 1h\nbackoff_max = 1h\nsource = /refused\ndestination = DIR/refused{job}\n"))
+        .collect();
+    rig.ini(&format!("{failing}[media]\ninterval = 20ms\nsource = /ok\ndestination = DIR/media\n"));
+    let mut irsync = rig.start(&["run"]);
+    wait_until("the failures", || rig.read("status.history").matches("\nsync = ").count() == 60);
+    let since = Instant::now();
+    let (mut statuses, mut histories) = (std::collections::BTreeSet::new(), std::collections::BTreeSet::new());
+    wait_until("the status to be written again and again", || {
+        statuses.insert(rig.read("status"));
+        histories.insert(rig.read("status.history"));
+        statuses.len() > 10
+    });
+    let most = since.elapsed().as_secs() / 2 + 2;
+    assert!(rig.fake("media").runs() > 20, "there was too little to tell");
+    assert!(rig.read("status.history").len() > 8192, "it is too short for a pause");
+    assert!(histories.len() as u64 <= most, "written {} times, {most} allowed", histories.len());
     irsync.stop();
 }
