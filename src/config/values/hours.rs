@@ -71,11 +71,10 @@ fn minute(text: &str) -> Result<u16, String> {
         return Err(wrong());
     }
     let (hour, minute): (u16, u16) = (hour.parse().map_err(|_| wrong())?, minute.parse().map_err(|_| wrong())?);
-    let of_day = hour * 60 + minute;
-    if hour > 24 || minute > 59 || of_day > 24 * 60 {
+    if hour > 24 || minute > 59 {
         return Err(wrong());
     }
-    Ok(of_day)
+    Some(hour * 60 + minute).filter(|of_day| *of_day <= 24 * 60).ok_or_else(wrong)
 }
 
 fn days(text: &str) -> Result<u8, String> {
@@ -159,6 +158,7 @@ mod tests {
         for (text, part) in [
             ("", "is empty"),
             ("22:00", "has no end"),
+            ("08:00-2008:00", "no time of day"),
             ("22:00-25:00", "no time of day"),
             ("22:00-24:01", "no time of day"),
             ("9:5-10:00", "no time of day"),
