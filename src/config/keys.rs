@@ -144,7 +144,7 @@ table! {
     verify_every: Job, NextSync, Is("off"), span(true), "so often a sync compares contents (`--checksum`), and not only sizes and times: cards rot; without `state_dir` only running time counts";
     atomic: Job, NextSync, Is("no"), Bool, "the set changes as a whole or not at all: it is built beside the destination, of hard links where nothing has changed, and exchanged with it in one step; `options` must delete";
     run_before_publish: Job, NextSync, Nothing, Command, "command that looks at the new set in `IRSYNC_STAGING` before it is shown (`atomic` only); if it fails, the old set stays";
-    password_file: Job, NextSync, Nothing, Path { off: true }, "file whose first line is the rsync daemon's password; refused if others can read it";
+    password_file: Job, NextSync, Nothing, Path { off: true }, "file whose first line is the rsync daemon's password; refused if others can read it; after a refused password a sync follows as soon as the file holds another";
     password: Job, NextSync, Nothing, Secret, "the rsync daemon's password; an INI file that holds one is refused if others can read it";
     progress: Job, NextSync, Is("yes"), Bool, "add `--info=progress2` where this rsync knows it";
     user: Job, NextSync, Nothing, Account, "user rsync runs as, with the groups it has, `HOME`, `USER` and `LOGNAME`; hooks run as irsync does";

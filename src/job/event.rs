@@ -148,6 +148,8 @@ pub enum Event {
     Concluded,
     /// Sync at once.
     SyncNow,
+    /// What the server refused was mended: what waits need not wait any longer. The owner's hours hold.
+    Mended,
     /// Sync at once, and make the deletions that are held.
     Allow,
     /// true: start no sync by itself until it is taken back. What runs goes on.

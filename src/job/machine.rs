@@ -19,6 +19,7 @@
 mod conclude;
 mod limits;
 mod orders;
+mod queries;
 mod rollback;
 mod steps;
 
@@ -176,41 +177,6 @@ impl Job {
         }
     }
 
-    /// When the next sync starts, while waiting for it.
-    pub fn next_sync(&self) -> Option<Time> {
-        let next = self.opens().map_or(self.next, |opens| opens.max(self.next));
-        (self.phase == Phase::Waiting && !self.paused).then_some(next)
-    }
-
-    /// The owner has taken the job out of turn, and nothing of it runs.
-    pub fn is_paused(&self) -> bool {
-        self.phase == Phase::Waiting && self.paused
-    }
-
-    /// How rsync has to be run for [`Step::Rsync`].
-    pub fn pass(&self) -> Pass {
-        self.deletions.pass()
-    }
-
-    /// Which source rsync is to ask, by number; 0 is `source`.
-    pub fn source(&self) -> usize {
-        self.sources.current()
-    }
-
-    /// When a reboot is due for this job's sake, see [`Ladder::reboot_at`], and whether what runs may still end in the
-    /// success that makes it needless.
-    pub fn reboot(&self) -> (Option<Time>, bool) {
-        if self.is_paused() || (self.phase == Phase::Waiting && self.opens().is_some()) {
-            return (None, false);
-        }
-        let held = match self.phase {
-            Phase::Waiting | Phase::Killed { report_at: None, .. } => false,
-            Phase::Running { step: Step::Rsync, .. } => !self.let_go,
-            _ => true,
-        };
-        (self.ladder.reboot_at(), held)
-    }
-
     /// One event in, one action out.
     pub fn handle(&mut self, event: Event, now: Time) -> Action {
         match event {
@@ -221,6 +187,7 @@ impl Job {
             }
             Event::Stop => self.stop(now),
             Event::SyncNow => self.sync_now(now),
+            Event::Mended => self.mended(now),
             Event::Rollback => self.want(Step::Rollback, now),
             Event::Resume => self.want(Step::Resume, now),
             Event::Allow => match self.held {

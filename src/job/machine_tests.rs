@@ -109,6 +109,34 @@ fn the_first_sync_comes_within_the_spread_and_at_once_where_there_is_none_or_one
 }
 
 #[test]
+fn what_was_mended_ends_a_wait_but_neither_a_pause_nor_closed_hours_nor_what_runs() {
+    let failed = || {
+        let mut job = job(settings());
+        assert!(sync(&mut job, Outcome::Permanent, at(0)).next > Some(secs(10)));
+        job
+    };
+    let mut waiting = failed();
+    assert_eq!(waiting.handle(Event::Mended, at(1)), Action::Wait);
+    assert_eq!(waiting.deadline(), Some(at(1)));
+    assert_eq!(waiting.handle(Event::Tick, at(1)), Action::Begin);
+    assert_eq!(waiting.handle(Event::Mended, at(1)), Action::Wait, "it has begun already");
+    let mut paused = failed();
+    paused.handle(Event::Pause(true), at(1));
+    paused.handle(Event::Mended, at(1));
+    assert_eq!(paused.handle(Event::Tick, at(1)), Action::Wait);
+    paused.handle(Event::Pause(false), at(2));
+    assert_eq!(paused.handle(Event::Tick, at(2)), Action::Begin);
+    let mut closed = failed();
+    closed.handle(gate(false, 1000), at(1));
+    closed.handle(Event::Mended, at(1));
+    assert_eq!((closed.handle(Event::Tick, at(1)), closed.deadline()), (Action::Wait, Some(at(1000))));
+    let mut due = failed();
+    let next = due.deadline();
+    due.handle(Event::Mended, at(9_000_000));
+    assert_eq!(due.deadline(), next, "nothing is put off");
+}
+
+#[test]
 fn jitter_is_added_to_every_interval_and_never_exceeded() {
     let jitter = super::super::Jitter::Percent(10);
     let with = Settings { limits: Limits { jitter, ..limits() }, ..settings() };

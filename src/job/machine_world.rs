@@ -109,7 +109,13 @@ impl World {
             events.extend([Event::Rollback, Event::Resume]);
         }
         // From outside, at any time, expected or not.
-        events.extend([Event::Tick, Event::Stop, Event::SyncNow, Event::Reconfigure(self.other.clone())]);
+        events.extend([
+            Event::Tick,
+            Event::Stop,
+            Event::SyncNow,
+            Event::Mended,
+            Event::Reconfigure(self.other.clone()),
+        ]);
         events
     }
 

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod control;
+mod crew;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz;
 mod heart;
@@ -10,6 +11,7 @@ mod orders;
 mod outlook;
 mod places;
 mod remains;
+mod secrets;
 mod sleep;
 mod status_line;
 mod surroundings;
@@ -26,10 +28,11 @@ use crate::os::guard::{Guard, Guarded};
 use crate::os::signals::Signals;
 use crate::report::board::{JobStatus, State};
 use crate::report::logging;
-use crate::worker::{Handle, Shared, Terms};
+use crate::worker::{Handle, Shared};
 use control::{Control, Request};
 use heart::Heart;
 use outlook::Outlook;
+use secrets::Secrets;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use sleep::Woken;
 use std::collections::VecDeque;
@@ -94,6 +97,7 @@ struct Supervisor {
     control: Option<Control>,
     heart: Heart,
     outlook: Outlook,
+    secrets: Secrets,
     handles: Vec<Handle>,
     /// Requests that are answered when a worker has done what was asked for, by number.
     pending: Vec<(u64, Request)>,
@@ -162,6 +166,7 @@ pub(crate) fn supervise(
         outlook: Outlook::new(&global, surroundings.owns_status(), now),
         surroundings,
         heart,
+        secrets: Secrets::default(),
         handles: Vec::new(),
         pending: Vec::new(),
         tickets: 0,
@@ -181,54 +186,9 @@ pub(crate) fn supervise(
 }
 
 impl Supervisor {
-    fn start_all(&mut self) {
-        log::info!(
-            "irsync {} started, {} of {} jobs enabled",
-            env!("CARGO_PKG_VERSION"),
-            self.jobs.iter().filter(|j| j.enabled).count(),
-            self.jobs.len()
-        );
-        self.queue = self.jobs.iter().filter(|j| j.enabled).cloned().collect();
-        if self.queue.is_empty() {
-            // irsync goes on: an image may ship before its jobs do, and a watchdog that is armed wants to be fed.
-            log::warn!("no job is enabled: waiting for SIGHUP and a better configuration");
-        }
-        self.start_next();
-    }
-
-    /// Starts the jobs of the queue that need not wait.
-    fn start_next(&mut self) {
-        for job in std::mem::take(&mut self.queue) {
-            // Where one cannot be started, the next has its turn.
-            let waits = match self.manner.repeat {
-                true => self.handles.iter().any(|handle| handle.goes_before(&job)),
-                false => !self.handles.is_empty(),
-            };
-            if waits {
-                self.queue.push_back(job);
-            } else {
-                self.start(job);
-            }
-        }
-    }
-
-    fn start(&mut self, job: Arc<Job>) {
-        let name = job.name.clone();
-        let phase = if self.manner.spread { self.surroundings.phase(&name) } else { 0 };
-        let terms = Terms { repeat: self.manner.repeat, phase };
-        match Handle::start(job, terms, &self.shared) {
-            Ok(handle) => self.handles.push(handle),
-            Err(error) => {
-                log::error!("{name}: cannot start a worker: {error}; the job does not run until the next reload");
-                // A stop that may come weeks later goes well all the same.
-                self.all_succeeded &= self.manner.repeat;
-            }
-        }
-    }
-
     fn work(mut self) -> Finish {
         loop {
-            let Woken { asked, removed, unguarded } = self.sleep();
+            let Woken { asked, removed, unguarded, secrets } = self.sleep();
             self.shared.main.clear();
             for signal in self.signals.take() {
                 self.handle_signal(signal);
@@ -238,6 +198,9 @@ impl Supervisor {
             self.heart.beat(now, stuck);
             if asked {
                 self.serve_control();
+            }
+            if secrets && self.secrets.changed() {
+                self.handles.iter().for_each(Handle::look_at_secret);
             }
             self.keep_guard(now, unguarded);
             self.answer_pending();
@@ -309,29 +272,6 @@ impl Supervisor {
             Some(Wish { job: &handle.job().name, after, at, held })
         });
         self.heart.weigh(wishes, now);
-    }
-
-    /// Joins the workers that have finished: all of them at a stop, those of removed jobs, and each one that runs one time.
-    fn bury(&mut self) {
-        let mut buried = false;
-        let mut at = 0;
-        while at < self.handles.len() {
-            if !self.handles[at].has_finished() {
-                at += 1;
-                continue;
-            }
-            let status = self.handles.swap_remove(at).join();
-            self.all_succeeded &= match self.manner.repeat {
-                // A process id that is left is that of a process that hangs in the kernel.
-                true => status.pid.is_none(),
-                false => status.last.as_ref().is_some_and(|last| last.outcome.is_success()),
-            };
-            self.outlook.bury(status);
-            buried = true;
-        }
-        if buried {
-            self.start_next();
-        }
     }
 
     fn is_over(&self, now: Time) -> bool {

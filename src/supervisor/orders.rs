@@ -106,6 +106,7 @@ impl Supervisor {
         self.queue.iter().for_each(|job| log::info!("{}: {WAITS}", job.name));
         self.outlook.configure(&config.global);
         (self.global, self.jobs) = (config.global, jobs);
+        self.watch_secrets();
         self.shared.news.spread();
         let read = format!("configuration read: {added} jobs added, {changed} changed, {removed} removed");
         log::info!("SIGHUP: {read}");

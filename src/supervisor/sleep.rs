@@ -17,6 +17,8 @@ pub(super) struct Woken {
     pub removed: bool,
     /// The guard process has died.
     pub unguarded: bool,
+    /// Something has changed where the jobs' passwords are.
+    pub secrets: bool,
 }
 
 impl Supervisor {
@@ -25,11 +27,12 @@ impl Supervisor {
         let control = self.control.as_ref().map_or(main, |control| control.as_fd());
         let removals = self.surroundings.removals();
         let guard = self.shared.guard.as_ref().and_then(Guard::pipe);
-        let fds = [self.signals.as_fd(), main, control, removals.unwrap_or(main)];
-        let [signals, main, control, removed] = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        let secrets = self.secrets.events();
+        let fds = [self.signals.as_fd(), main, control, removals.unwrap_or(main), secrets.unwrap_or(main)];
+        let [signals, main, control, removed, changed] = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN));
         // Nothing is asked of it but whether it is broken, which is always told.
         let guard_fd = guard.as_ref().map_or(self.signals.as_fd(), |pipe| pipe.as_fd());
-        let mut fds = [signals, main, control, removed, PollFd::new(guard_fd, PollFlags::empty())];
+        let mut fds = [signals, main, control, removed, PollFd::new(guard_fd, PollFlags::empty()), changed];
         let timeout = self.deadline().map(|at| TimeSpec::from_duration(at.since(clock::now())));
         // EINTR and the like: everything is looked at in any case, and nothing of it blocks.
         let _ = ppoll(&mut fds, timeout, None);
@@ -38,6 +41,7 @@ impl Supervisor {
             asked: self.control.is_some() && woken_by(2),
             removed: removals.is_some() && woken_by(3),
             unguarded: guard.is_some() && woken_by(4),
+            secrets: secrets.is_some() && woken_by(5),
         }
     }
 

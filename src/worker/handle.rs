@@ -96,6 +96,11 @@ impl Handle {
         self.inbox.post(Order::Allow);
     }
 
+    /// A file beside the one with its password has changed, or that one.
+    pub(crate) fn look_at_secret(&self) {
+        self.inbox.post(Order::Secret);
+    }
+
     /// Start no sync by itself, or do so again.
     pub(crate) fn pause(&self, paused: bool) {
         self.inbox.post(Order::Pause(paused));

@@ -17,6 +17,8 @@ pub(super) enum Order {
     Pause(bool),
     /// Show the set before again, and answer the request of this number.
     Rollback(u64),
+    /// A file beside the one with the job's password has changed, or that one.
+    Secret,
     /// The job's keys have changed.
     Reload(Arc<config::Job>),
     /// Finish; a second one kills what still runs.

@@ -55,6 +55,8 @@ pub(super) struct Running {
     sampler: Sampler,
     /// Source or destination is on another machine.
     remote: bool,
+    /// The hash of the password it was given.
+    pub secret: Option<u64>,
     /// What it was doing when nothing moved any more and it was told to end.
     pub stalled: Option<String>,
     stdout: Pipe,
@@ -109,6 +111,7 @@ impl Running {
             run,
             sampler: Sampler::new(pid, program, ways.sends),
             remote: ways.remote,
+            secret: None,
             stalled: None,
             stdout: Pipe { fd: child.stdout.take(), lines: LineSplitter::default(), log: out },
             stderr: Pipe { fd: child.stderr.take(), lines: LineSplitter::default(), log: err },

@@ -92,6 +92,7 @@ pub(super) fn start(
     let mut printed = Printed::default();
     let (program, mut arguments) = words(step, pass, job, shared, facts, tidying, &mut printed);
     let secret = if step == Step::Rsync { secret::of(job)? } else { None };
+    let secret_hash = secret.as_deref().map(secret::hash);
     let mut environment = Vec::new();
     let run = is_rsync.then(|| shared.next_run());
     match &run {
@@ -137,7 +138,9 @@ pub(super) fn start(
     })?;
     // Of a drop-in no proof is asked: its owner has chosen every word.
     printed.stats &= job.arguments.may_be_added_to();
-    Ok(running(step, pass, job, shared.rsync_stdout, child, run, &program, printed))
+    let mut running = running(step, pass, job, shared.rsync_stdout, child, run, &program, printed);
+    running.secret = secret_hash;
+    Ok(running)
 }
 
 /// The child that was started, looked after. Its own function, so that starting it needs no stack for this.

@@ -2,8 +2,10 @@
 //! performs what that asks for.
 
 mod asking;
+mod credential;
 mod perform;
 mod rollback;
+mod settings;
 
 use super::daemons::Daemons;
 use super::handle::Terms;
@@ -23,9 +25,9 @@ use super::tidying::Tidying;
 use super::variables::expanded;
 use super::verifying::Verifying;
 use crate::config;
-use crate::job::deletions::{Held, Rules};
+use crate::job::deletions::Held;
 use crate::job::narrator::{Narrator, HOUR};
-use crate::job::{Action, Event, Job, Settings, Step, Time};
+use crate::job::{Action, Event, Job, Step, Time};
 use crate::os::clock;
 use crate::os::program::Identity;
 use crate::report::human::Span;
@@ -34,6 +36,7 @@ use crate::report::logging;
 use crate::report::slot::Slot;
 use nix::poll::{ppoll, PollFd, PollFlags};
 use nix::sys::time::TimeSpec;
+use settings::settings;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -88,6 +91,10 @@ pub(super) struct Worker {
     tidying: Tidying,
     /// The `bwlimit` that rsync was last started with.
     bwlimit: Option<u64>,
+    /// The hash of the password that rsync was last given; None: there is none, or it could not be read.
+    secret: Option<u64>,
+    /// The file with the password may have changed.
+    secret_may_be_new: bool,
     /// When to look at the clock again for `window` and `bwlimit`.
     look_at: Time,
     /// The owner has rolled the set back.
@@ -96,31 +103,6 @@ pub(super) struct Worker {
     ticket: Option<u64>,
     /// The state machine has said that the job is over.
     exiting: bool,
-}
-
-fn settings(job: &config::Job, repeat: bool) -> Settings {
-    debug_assert!(
-        job.limits.recover_after.is_none() || job.hooks.recover.is_some(),
-        "config/rules.rs refuses recover_after without run_recover"
-    );
-    Settings {
-        limits: job.limits.clone(),
-        repeat,
-        reboot_after: job.reboot_after,
-        durable: job.durable && job.arguments.local_destination().is_some(),
-        atomic: job.atomic,
-        before_publish: job.hooks.before_publish.is_some(),
-        sources: 1 + job.fallback.len(),
-        deletions: job.arguments.deletes().map(|max_delete| Rules {
-            max_delete,
-            max_shrink: job.max_shrink,
-            allowed: 0,
-        }),
-        before: job.hooks.before.is_some(),
-        on_change: job.hooks.on_change.is_some(),
-        on_failure: job.hooks.on_failure.is_some(),
-        after: job.hooks.after.is_some(),
-    }
 }
 
 impl Worker {
@@ -163,6 +145,8 @@ impl Worker {
             memory: Arc::default(),
             tidying: Tidying::default(),
             bwlimit: None,
+            secret: None,
+            secret_may_be_new: false,
             look_at: Time::default(),
             rolled_back: false,
             ticket: None,
@@ -277,9 +261,11 @@ impl Worker {
                 Order::Pause(false) => self.resume(),
                 Order::Rollback(ticket) => self.roll_back(ticket),
                 Order::Stop => self.feed(Event::Stop),
+                Order::Secret => self.secret_may_be_new = true,
                 Order::Reload(job) => self.reload(job),
             }
         }
+        self.look_at_secret();
         self.look_at_clock();
         self.feed(Event::Tick);
         if self.child.is_none() && !self.exiting {

@@ -36,6 +36,14 @@ impl Job {
         }
     }
 
+    /// The wait is over; whether a sync may start is for the next tick to say.
+    pub(super) fn mended(&mut self, now: Time) -> Action {
+        if self.phase == Phase::Waiting {
+            self.next = self.next.min(now);
+        }
+        Action::Wait
+    }
+
     /// It is another set from now on: how large the one before was says nothing of it.
     pub fn forget_set(&mut self) {
         self.deletions.forget();

@@ -88,6 +88,7 @@ impl Worker {
     fn begin(&mut self) -> Event {
         debug_assert!(self.place.turn.is_none(), "the turn of the sync before was kept");
         self.report = SyncReport::default();
+        self.secret = None;
         self.heard.begin();
         self.hook_facts = HookFacts { failures: self.hook_facts.failures, ..HookFacts::default() };
         if let Some(file) = &self.template.doubt {
@@ -167,6 +168,7 @@ impl Worker {
                 // It may have exited before it was enrolled; then nobody rings for it any more.
                 self.inbox.waker.ring();
                 self.child_since = clock::now();
+                self.secret = child.secret.or(self.secret);
                 self.show.running(step, child.pid);
                 self.child = Some(child);
                 Event::Started

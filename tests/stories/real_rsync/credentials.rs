@@ -68,6 +68,78 @@ fn wrong_password_is_permanent_and_the_right_one_ends_it() {
     irsync.stop();
 }
 
+/// Whoever puts the right password in place is not there to say `irsync now`, and a back-off may last for hours.
+#[test]
+fn a_password_that_is_put_right_ends_the_wait_and_one_that_is_not_ends_none() {
+    let Some(rig) = real("password-mended") else { return };
+    let daemon = served(&rig);
+    let wait = "backoff_initial = 1h\nbackoff_max = 1h\npassword_file = DIR/secret";
+    let private = |name: &str, text: &str| {
+        let file = rig.write(name, text);
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        file
+    };
+    let right = format!("{PASSWORD}\n");
+    // How the file is wrong at first, what the log says of it, and how it is put right.
+    for (before, told, by_rename) in [
+        (Some(("wrong\n", 0o600)), "sync permanent: code 5", true),
+        (Some(("wrong\n", 0o600)), "sync permanent: code 5", false),
+        (Some((right.as_str(), 0o644)), "others can read or write it", false),
+        (None, "cannot use password_file", false),
+    ] {
+        let _ = fs::remove_file(rig.path("secret"));
+        if let Some((text, mode)) = before {
+            let file = rig.write("secret", text);
+            fs::set_permissions(file, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        media(&rig, &daemon.user_url(), "DIR/dest/", wait);
+        let mut irsync = rig.start(&["run"]);
+        irsync.wait_log(told);
+        irsync.wait_log("next in");
+        if before.is_some_and(|(text, _)| text != right) {
+            // The same password once more, and a file beside it: only an order of its own shows that nothing follows.
+            private("secret", "wrong\n");
+            private("beside", "");
+            assert_eq!(rig.run(&["now"]).status.code(), Some(0));
+            irsync.wait_count(told, 2);
+        }
+        if by_rename {
+            fs::rename(private("new", &right), rig.path("secret")).unwrap();
+        } else {
+            private("secret", &right);
+        }
+        irsync.wait_log("there is another password in password_file: syncing now");
+        irsync.wait_log("sync success");
+        assert_eq!(irsync.count(told), if told.starts_with("sync") { 2 } else { 1 });
+        assert_eq!(irsync.count("there is another password"), 1);
+        assert!(!irsync.log_has(PASSWORD));
+        irsync.stop();
+    }
+}
+
+#[test]
+fn a_paused_job_is_not_started_by_another_password() {
+    let Some(rig) = real("password-paused") else { return };
+    let daemon = served(&rig);
+    let put = |text: &str| {
+        let file = rig.write("secret", text);
+        fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    put("wrong\n");
+    let keys = "backoff_initial = 1h\nbackoff_max = 1h\npassword_file = DIR/secret";
+    media(&rig, &daemon.user_url(), "DIR/dest/", keys);
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("sync permanent: code 5");
+    assert_eq!(rig.run(&["pause"]).status.code(), Some(0));
+    put(&format!("{PASSWORD}\n"));
+    // Orders are done one after the other: when the second one was answered, the file has been looked at.
+    assert_eq!(rig.run(&["pause"]).status.code(), Some(0));
+    assert!(!irsync.log_has("syncing now") && !irsync.log_has("sync success"));
+    assert_eq!(rig.run(&["resume"]).status.code(), Some(0));
+    irsync.wait_log("sync success");
+    irsync.stop();
+}
+
 #[test]
 fn no_password_is_permanent_and_nobody_is_asked_for_one() {
     let Some(rig) = real("password-none") else { return };
