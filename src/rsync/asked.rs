@@ -3,8 +3,8 @@
 //! Only the line that tells most (see [`super::telling`]) is asked. Texts were read in socket.c, clientserver.c, options.c and
 //! main.c of rsync 3.5.0, and seen with OpenSSH 9.2 and dropbear 2022.83.
 
-use super::outcome::message;
 use super::remote_shell::{understand, Complaint};
+use super::signs::message;
 
 /// What has to go well, in rsync's order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

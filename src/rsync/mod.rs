@@ -18,6 +18,7 @@ pub(crate) mod outcome;
 pub(crate) mod progress;
 pub(crate) mod remote_shell;
 pub(crate) mod shell_line;
+pub(crate) mod signs;
 pub(crate) mod staging;
 pub(crate) mod stats;
 pub(crate) mod telling;
