@@ -108,8 +108,8 @@ impl Evidence {
         // Without a terminal rsync asks for the password on stderr; the prompt has no line end.
         let line = line.strip_prefix(b"Password: ").unwrap_or(line);
         let found = sign(line);
-        if let Some((_, sign)) = found {
-            self.signs |= 1 << *sign as u32;
+        if let Some(sign) = found {
+            self.signs |= 1 << sign as u32;
         }
         let by_shell = self.shell.as_mut().is_some_and(|shell| shell.scan(line));
         let kind = if by_shell { None } else { self.complaints.scan(line, self.shell.is_some()) };
@@ -131,9 +131,13 @@ impl Evidence {
         &self.complaints
     }
 
-    /// rsync deleted nothing, because the sender could not read everything.
-    pub(crate) fn skipped_deletions(&self) -> bool {
-        self.skipped_deletions
+    /// Why rsync deleted nothing, if it says so: it does where one of the two sides could not read everything.
+    pub(crate) fn skipped_deletions(&self) -> Option<&'static str> {
+        let by_source = self.has(Sign::SourceDamaged) || self.complaints.kinds().has(Kind::Unreadable);
+        self.skipped_deletions.then_some(match self.has(Sign::Damaged) && !by_source {
+            true => "the destination could not be read everywhere",
+            false => "the server could not read everything",
+        })
     }
 
     /// Takes note of a line that has no end yet: a question is asked in such a line.
@@ -190,7 +194,11 @@ pub(crate) fn classify(exit: Exit, evidence: &Evidence, proof: Proof) -> Verdict
         }
     } else if let Some((sign, _, changed, note)) = sign() {
         verdict.outcome = changed.unwrap_or(outcome);
-        verdict.kind = (*sign == Sign::TooLarge).then_some(Kind::TooLarge);
+        verdict.kind = match sign {
+            Sign::TooLarge => Some(Kind::TooLarge),
+            Sign::SourceDamaged => Some(Kind::Other),
+            _ => None,
+        };
         verdict.note = Some((*note).into());
     } else if let Some((outcome, note)) = evidence.shell.and_then(|shell| shell.verdict(code)) {
         verdict.outcome = outcome;
@@ -198,9 +206,9 @@ pub(crate) fn classify(exit: Exit, evidence: &Evidence, proof: Proof) -> Verdict
     } else if code == RERR_PARTIAL {
         partial(&mut verdict, evidence, proof);
     }
-    if evidence.skipped_deletions && matches!(code, 0 | RERR_PARTIAL | 24) {
+    if let Some(why) = evidence.skipped_deletions().filter(|_| matches!(code, 0 | RERR_PARTIAL | 24)) {
         let before = verdict.note.map(|note| note + "; ").unwrap_or_default();
-        verdict.note = Some(before + "nothing was deleted, because the server could not read everything");
+        verdict.note = Some(format!("{before}nothing was deleted, because {why}"));
     }
     verdict
 }
@@ -426,9 +434,9 @@ mod tests {
     fn skipped_deletions_are_in_the_note() {
         let mut evidence = Evidence::default();
         evidence.scan_stdout(b">f+++++++++ IO error encountered -- skipping file deletion");
-        assert!(!evidence.skipped_deletions());
+        assert_eq!(evidence.skipped_deletions(), None);
         evidence.scan_stdout(b"IO error encountered -- skipping file deletion");
-        assert!(evidence.skipped_deletions());
+        assert!(evidence.skipped_deletions().is_some());
         evidence.scan(CLOSED.as_bytes());
         let note = |code| classify(Exit::Code(code), &evidence, Proof::Listed(3)).note.unwrap_or_default();
         assert_eq!(
@@ -439,6 +447,50 @@ mod tests {
         let mut old = Evidence::default();
         old.scan_stdout(b"@ERROR: max connections (2) reached -- try again later");
         assert_eq!(classify(Exit::Code(5), &old, Proof::Missing).outcome, Outcome::Busy);
+    }
+
+    /// What rsync 3.5.0 said on an ext4 that was damaged by debugfs, and what it says of EIO.
+    #[test]
+    fn a_damaged_file_system_is_told_from_the_side_that_has_it() {
+        const HERE: &str = "the file system of the destination is damaged";
+        const THERE: &str = "the file system of the source is damaged";
+        for (code, line, outcome, part) in [
+            (
+                23,
+                "[generator] recv_generator: mkdir \"/d/sub\" failed: Structure needs cleaning (117)",
+                Outcome::Disk,
+                HERE,
+            ),
+            (23, "[generator] readdir(\"/d/sub\"): Bad message (74)", Outcome::Disk, HERE),
+            (23, "[generator] opendir \"sub\" failed: Input/output error (5)", Outcome::Disk, HERE),
+            (23, "[generator] recv_generator: failed to stat \"/d/a\": Input/output error (5)", Outcome::Disk, HERE),
+            (23, "recv_generator: failed to stat \"/d/a\": Input/output error (5)", Outcome::Disk, HERE),
+            (11, "[receiver] write failed on \"/d/x\": Input/output error (5)", Outcome::Disk, HERE),
+            (12, "[receiver] write failed on \"/d/x\": Input/output error (5)", Outcome::Disk, HERE),
+            (3, "[Receiver] change_dir#1 \"/d\" failed: Input/output error (5)", Outcome::Disk, HERE),
+            (23, "[sender] readlink_stat(\"/s/sub\") failed: Structure needs cleaning (117)", Outcome::Partial, THERE),
+            (23, "[sender] read errors mapping \"/s/x\": Input/output error (5)", Outcome::Partial, THERE),
+            (23, "[sender] readdir(\"/s/sub\"): Bad message (74)", Outcome::Partial, THERE),
+            (23, "readlink_stat(\"sub\") failed: Input/output error (5)", Outcome::Partial, "trouble with other"),
+            (10, "[receiver] write failed on \"/d/x\": Input/output error (5)", Outcome::Transient, ""),
+        ] {
+            let mut evidence = Evidence::default();
+            evidence.scan(format!("rsync: {line}").as_bytes());
+            evidence.scan_stdout(b"IO error encountered -- skipping file deletion");
+            let verdict = classify(Exit::Code(code), &evidence, Proof::Listed(3));
+            let note = verdict.note.unwrap_or_default();
+            assert!(
+                verdict.outcome == outcome && note.contains(part),
+                "code {code}, {line}: {} {note}",
+                verdict.outcome
+            );
+            assert_eq!(verdict.kind.is_some(), outcome == Outcome::Partial, "{line}");
+            assert_eq!(note.contains("fsck"), part == HERE || part == THERE, "{line}: {note}");
+            let blames =
+                if part == HERE { "because the destination could not" } else { "because the server could not" };
+            assert_eq!(note.contains(blames), code == 23, "{line}: {note}");
+        }
+        assert_eq!(sign(b"Welcome: Input/output error (5)"), None, "a banner");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::job::Outcome;
 /// speak of the exit code, the first in the order of [`SIGNS`] decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sign {
+    Damaged,
     Disk,
     TooLarge,
     Busy,
@@ -22,6 +23,7 @@ pub(super) enum Sign {
     PasswordFile,
     ShellNotClean,
     ReadOnly,
+    SourceDamaged,
     DeleteLimit,
     /// The server's address was tried: see [`super::outcome::Evidence::reached`], as the next one.
     Asked,
@@ -31,6 +33,12 @@ pub(super) enum Sign {
 /// Every sign, the weightiest first: the codes that it speaks of (an empty list: every code of a failure), the outcome if it
 /// is another than the code's, and the note.
 pub(super) const SIGNS: &[(Sign, &[i32], Option<Outcome>, &str)] = &[
+    (
+        Sign::Damaged,
+        &[3, 11, 12, 23],
+        Some(Outcome::Disk),
+        "the file system of the destination is damaged, as after a power cut, or its disk is dying: have fsck run before it is mounted",
+    ),
     (Sign::Disk, &[], Some(Outcome::Disk), "no space left on the destination"),
     (
         Sign::TooLarge,
@@ -61,6 +69,12 @@ pub(super) const SIGNS: &[(Sign, &[i32], Option<Outcome>, &str)] = &[
         Some(Outcome::Disk),
         "the destination is read-only; if it was not mounted so, its file system has found errors, as vfat or exfat does after a \
          power cut: have fsck run before it is mounted",
+    ),
+    (
+        Sign::SourceDamaged,
+        &[23],
+        None,
+        "the file system of the source is damaged, or its disk is dying: have fsck run there",
     ),
     (Sign::DeleteLimit, &[25], None, "--max-delete stopped deletions: is the source empty?"),
 ];
@@ -116,16 +130,36 @@ const ENDS: &[(&[u8], Sign)] = &[
     (b": Host is unreachable", Sign::Unreached),
 ];
 
+/// What damaged file systems and dying disks say, in the same place: EIO, EUCLEAN, EFSBADCRC.
+const DAMAGES: &[&[u8]] = &[b": Input/output error", b": Structure needs cleaning", b": Bad message"];
+
+/// Lines of the receiving side, for an rsync before 3.2, which does not say which side speaks.
+const RECEIVING: &[&[u8]] = &[b"recv_generator: ", b"mkstemp \"", b"write failed on \"", b"rename \""];
+
 /// What a line says. Only a line of rsync's own says anything: a server's banner or message of the day may hold any text.
-pub(super) fn sign(line: &[u8]) -> Option<&'static (&'static [u8], Sign)> {
+pub(super) fn sign(line: &[u8]) -> Option<Sign> {
     let message = message(line);
     if message.len() == line.len() && !line.starts_with(b"ssh: ") {
         // These have no prefix.
-        return BARE.iter().find(|(start, _)| line.starts_with(start));
+        return BARE.iter().find(|(start, _)| line.starts_with(start)).map(|(_, sign)| *sign);
     }
     let text = without_errno(message);
+    if DAMAGES.iter().any(|end| text.ends_with(end)) {
+        return damaged(line, message);
+    }
     let found = STARTS.iter().find(|(start, _)| message.starts_with(start));
-    found.or_else(|| ENDS.iter().find(|(end, _)| text.ends_with(end)))
+    found.or_else(|| ENDS.iter().find(|(end, _)| text.ends_with(end))).map(|(_, sign)| *sign)
+}
+
+/// Whose file system it is that is damaged; None if the line does not tell.
+fn damaged(line: &[u8], message: &[u8]) -> Option<Sign> {
+    let by = |roles: &[&[u8]]| roles.iter().any(|role| line.starts_with(role));
+    if by(&[b"rsync: [sender] "]) {
+        return Some(Sign::SourceDamaged);
+    }
+    let receives = by(&[b"rsync: [generator] ", b"rsync: [receiver] ", b"rsync: [Receiver] "])
+        || line.starts_with(b"rsync: ") && RECEIVING.iter().any(|start| message.starts_with(start));
+    receives.then_some(Sign::Damaged)
 }
 
 /// The line without `rsync: `, `[sender] `, `@ERROR: ` and `ERROR: ` at its start.

@@ -276,11 +276,11 @@ impl Worker {
 
     /// Once per outage: what is gone from the server stays here until somebody mends that.
     fn tell_of_skipped_deletions(&mut self, said: &Said, outcome: Outcome) {
-        if said.evidence.skipped_deletions() {
+        if let Some(why) = said.evidence.skipped_deletions() {
             if !std::mem::replace(&mut self.told_of_skipped_deletions, true) {
                 log::warn!(
-                    "{}: rsync deletes nothing, because the server could not read everything (IO error encountered -- \
-                     skipping file deletion): what is gone from the server stays here",
+                    "{}: rsync deletes nothing, because {why} (IO error encountered -- skipping file \
+                     deletion): what is gone from the server stays here",
                     self.job.name
                 );
             }

@@ -71,6 +71,67 @@ impl Drop for Exfat {
     }
 }
 
+/// An ext4 of 8 MiB in an image, for damage; gone when dropped.
+pub struct Ext4 {
+    path: PathBuf,
+}
+
+impl Ext4 {
+    /// None, and said so, where this machine has none.
+    pub fn new(story: &str, path: &Path) -> Option<Ext4> {
+        let tools = ["mke2fs", "debugfs", "e2fsck"].iter().all(|tool| super::is_executable(tool));
+        std::fs::create_dir_all(path).expect("cannot make a mount point");
+        let ext4 = Ext4 { path: path.to_owned() };
+        std::fs::File::create(ext4.image()).and_then(|file| file.set_len(8 << 20)).expect("cannot make an image");
+        let made = || ext4.at_rest("mke2fs", &["-q", "-F", "-t", "ext4", "-O", "^has_journal"]);
+        if !tools || made() != Some(0) || !ext4.mount() {
+            super::skipped(story, "needs mke2fs, debugfs and e2fsck (e2fsprogs), and ext4 on a loop device");
+            return None;
+        }
+        Some(ext4)
+    }
+
+    /// Takes the folder's inode, as a power cut or a dying card does.
+    pub fn damage(&self, folder: &str) {
+        self.unmount();
+        assert_eq!(self.at_rest("debugfs", &["-w", "-R", &format!("clri {folder}")]), Some(0));
+        assert!(self.mount());
+    }
+
+    pub fn repair(&self) {
+        self.unmount();
+        // 1: errors were corrected.
+        assert_eq!(self.at_rest("e2fsck", &["-f", "-y"]), Some(1));
+        assert!(self.mount());
+    }
+
+    fn image(&self) -> PathBuf {
+        self.path.with_extension("image")
+    }
+
+    fn at_rest(&self, program: &str, words: &[&str]) -> Option<i32> {
+        let mut command = Command::new(program);
+        command.args(words).arg(self.image()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().ok()?.code()
+    }
+
+    fn mount(&self) -> bool {
+        let mut command = Command::new("mount");
+        command.args(["-t", "ext4", "-o", "loop"]).arg(self.image()).arg(&self.path);
+        command.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    }
+
+    fn unmount(&self) {
+        run(Command::new("umount").arg(&self.path));
+    }
+}
+
+impl Drop for Ext4 {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.path).stderr(Stdio::null()).status();
+    }
+}
+
 fn run(command: &mut Command) {
     let status = command.status().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
     assert!(status.success(), "{command:?}: {status}");

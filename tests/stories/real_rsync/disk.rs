@@ -1,7 +1,7 @@
 //! A destination that does not take what comes.
 
 use super::{big_file, media, real, same};
-use crate::common::mount::Tmpfs;
+use crate::common::mount::{Ext4, Tmpfs};
 use crate::common::{is_executable, is_root, skipped, wait_until};
 use std::process::Command;
 
@@ -44,6 +44,50 @@ fn read_only_destination_is_disk_until_it_is_writable() {
     assert!(same(&rig, "served/one.txt", "card/one.txt"));
     irsync.stop();
     drop(tmpfs);
+}
+
+#[test]
+fn a_damaged_destination_is_disk_until_fsck_has_run() {
+    if !is_root("a_damaged_destination_is_disk_until_fsck_has_run") {
+        return;
+    }
+    let Some(rig) = real("disk-damaged") else { return };
+    let Some(card) = Ext4::new("disk-damaged", &rig.path("card")) else { return };
+    let daemon = rig.daemon("read only = yes");
+    rig.write("served/sub/one.txt", "one");
+    rig.write("card/set/sub/one.txt", "old");
+    card.damage("/set/sub");
+    let keys = "options = -rlt --delete\ninterval = 100ms";
+    media(&rig, &daemon.url(), "DIR/card/set/", keys);
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_count("sync disk: code 23 (RERR_PARTIAL), the file system of the destination is damaged", 2);
+    irsync.wait_log("have fsck run before it is mounted");
+    assert!(!irsync.log_has("the server could not"), "{}", irsync.log());
+    irsync.stop();
+    card.repair();
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("sync success");
+    assert!(same(&rig, "served/sub/one.txt", "card/set/sub/one.txt"));
+    irsync.stop();
+}
+
+#[test]
+fn a_damaged_disk_of_the_server_is_the_servers() {
+    if !is_root("a_damaged_disk_of_the_server_is_the_servers") {
+        return;
+    }
+    let Some(rig) = real("disk-damaged-there") else { return };
+    let Some(disk) = Ext4::new("disk-damaged-there", &rig.path("served")) else { return };
+    rig.write("served/sub/one.txt", "one");
+    rig.write("served/two.txt", "two");
+    disk.damage("/sub");
+    let daemon = rig.daemon("read only = yes");
+    media(&rig, &daemon.url(), "DIR/dest/", "options = -rlt --delete --exclude=/lost+found\ninterval = 100ms");
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_count("sync partial: code 23 (RERR_PARTIAL), the file system of the source is damaged", 2);
+    irsync.wait_log("because the server could not read everything");
+    assert!(same(&rig, "served/two.txt", "dest/two.txt") && !irsync.log_has("destination is"), "{}", irsync.log());
+    irsync.stop();
 }
 
 #[test]
