@@ -200,6 +200,11 @@ impl Running {
         !self.terminated && matches!(self.exit, Some(Exit::Code(0 | 23 | 24 | 25)))
     }
 
+    /// How it ended is irsync's doing.
+    pub(super) fn was_told_to_end(&self) -> bool {
+        self.terminated
+    }
+
     /// A hook that has done its work: what it has started, in whatever way, was meant to stay.
     fn may_leave_daemons(&self) -> bool {
         self.run.is_none() && self.exit == Some(Exit::Code(0)) && !self.terminated && !self.killed

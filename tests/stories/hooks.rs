@@ -66,6 +66,26 @@ fn hooks_run_around_a_sync_and_are_told_how_it_went() {
 }
 
 #[test]
+fn how_a_hook_ended_that_irsync_told_to_end_is_no_warning() {
+    let rig = Rig::new("hook-told");
+    let keys = "source = /ok\nrun_before = sh -c 'echo >>DIR/before; exec sleep 1000'";
+    rig.ini(&format!(
+        "backoff_initial = 1h\nbackoff_max = 1h\n[slow]\n{keys}\ndestination = DIR/slow\nhook_timeout = 100ms\n\
+         [stopped]\n{keys}\ndestination = DIR/stopped\n[bad]\nsource = /ok\ndestination = DIR/bad\nrun_before = sh -c 'kill $$'\n"
+    ));
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("[WARN] slow: run_before: it has run for 100ms (hook_timeout); ending it");
+    irsync.wait_log("[DEBUG] slow: run_before was ended by signal 15, as irsync had told it to end");
+    irsync.wait_log("[WARN] bad: run_before was ended by signal 15");
+    wait_until("both hooks", || rig.read("before").lines().count() == 2);
+    irsync.stop();
+    irsync.wait_log("[DEBUG] stopped: run_before was ended by signal 15, as irsync had told it to end");
+    for name in ["slow", "stopped"] {
+        assert!(!irsync.log_has(&format!("[WARN] {name}: run_before was ended")), "{}", irsync.log());
+    }
+}
+
+#[test]
 fn failed_run_before_skips_the_sync() {
     let rig = Rig::new("hook-guard");
     // It lets the sync pass once the file is there.

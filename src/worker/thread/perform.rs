@@ -228,7 +228,7 @@ impl Worker {
                 self.turned(child.step, &child.said, exit);
                 Event::Exited(exit == Exit::Code(0))
             }
-            hook => self.hook_exited(hook, exit),
+            hook => self.hook_exited(hook, exit, child.was_told_to_end()),
         };
         if !matches!(child.step, Step::Rsync | Step::Probe) {
             self.daemons.keep(child.into_open_pipes());
@@ -299,7 +299,8 @@ impl Worker {
         }
     }
 
-    fn hook_exited(&mut self, hook: Step, exit: Exit) -> Event {
+    /// `told`: irsync has told it to end, and said why.
+    fn hook_exited(&mut self, hook: Step, exit: Exit, told: bool) -> Event {
         let ok = exit == Exit::Code(0);
         if ok && hook == Step::Flush {
             let took = Span(clock::now().since(self.child_since));
@@ -307,7 +308,10 @@ impl Worker {
         }
         if !ok {
             let note = format!("{} {}", hook.name(), log_lines::exit(exit));
-            logging::say(&self.memory, log::Level::Warn, &format!("{}: {note}", self.job.name));
+            match told {
+                true => log::debug!("{}: {note}, as irsync had told it to end", self.job.name),
+                false => logging::say(&self.memory, log::Level::Warn, &format!("{}: {note}", self.job.name)),
+            }
             match hook {
                 Step::Before | Step::BeforePublish | Step::Publish => {
                     self.report = SyncReport::of_refusal(hook.name(), note)
