@@ -9,9 +9,9 @@ use nix::syslog::{Facility, LogFlags, Priority, Severity};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug)]
@@ -124,7 +124,7 @@ pub(super) struct LogFile {
     old: PathBuf,
     max_size: u64,
     file: Option<File>,
-    /// The last write ended in the middle of a record.
+    /// It ends in the middle of a record: a write failed there, or an irsync before us was killed.
     torn: bool,
 }
 
@@ -198,9 +198,21 @@ impl LogFile {
             Some(_) => own::open(&self.path, &mut options)?,
         };
         let opened = file.metadata()?;
+        if opened.is_file() {
+            self.torn = is_torn(&file, opened.len()).unwrap_or(self.torn);
+        }
         self.file = Some(file);
         Ok(if opened.is_file() { opened.len() } else { 0 })
     }
+}
+
+/// Whether the last line of a file of this size has no end. It was opened for writing only, as a FIFO in its place would have to be.
+fn is_torn(file: &File, size: u64) -> io::Result<bool> {
+    let mut last = [b'\n'];
+    if let Some(at) = size.checked_sub(1) {
+        File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))?.read_at(&mut last, at)?;
+    }
+    Ok(last != *b"\n")
 }
 
 /// The length of the whole records at the start that fit into `room` bytes.

@@ -1,6 +1,6 @@
 //! Whatever rsync prints, it is never blocked and the log stays a log.
 
-use crate::common::Rig;
+use crate::common::{wait_until, Rig};
 use std::process::Stdio;
 
 #[test]
@@ -90,4 +90,24 @@ fn rsync_that_closes_its_pipes_is_waited_for_without_spinning() {
     fake.go();
     irsync.wait_log("sync success");
     irsync.stop();
+}
+
+#[test]
+fn a_log_that_was_torn_in_mid_record_goes_on_with_a_line_of_its_own() {
+    let rig = Rig::new("log-torn");
+    rig.ini("log = DIR/log\n[media]\nsource = /ok\ndestination = DIR/dest\n");
+    let before = "2026-12-01T00:00:00Z [INFO] whole\n2026-12-01T00:00:01Z [INFO] tor";
+    rig.write("log", before);
+    let mut irsync = rig.start(&["run"]);
+    wait_until("the sync", || rig.read("log").contains("sync success"));
+    irsync.stop();
+    let first = rig.read("log");
+    let (log, started) = (first.as_str(), "[INFO] irsync ");
+    let added = log.strip_prefix(before).unwrap_or_else(|| panic!("{log}"));
+    assert!(added.starts_with('\n') && added.lines().nth(1).is_some_and(|line| line.contains(started)), "{log}");
+    // One that ends with a record gets no empty line.
+    let mut irsync = rig.start(&["run"]);
+    wait_until("the next start", || rig.read("log").matches(started).count() > log.matches(started).count());
+    irsync.stop();
+    assert!(rig.read("log").lines().all(|line| line.starts_with("20")), "{}", rig.read("log"));
 }
