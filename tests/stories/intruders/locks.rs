@@ -162,3 +162,23 @@ fn irsync_leaves_no_core_dump_and_what_it_starts_does_as_before() {
     assert_eq!(score.trim(), "500");
     irsync.stop();
 }
+
+/// The guard is a copy of irsync: of a drop-in it has the password of a URL in its memory.
+#[test]
+fn the_guard_leaves_no_core_dump_either() {
+    if !is_root("the_guard_leaves_no_core_dump_either") {
+        return;
+    }
+    let rig = Rig::new("no-dump-of-the-guard");
+    let ini = rig.ini("[media]\nsource = /silent\ndestination = DIR/media\n");
+    for path in [rig.path(""), ini] {
+        std::os::unix::fs::chown(path, Some(12345), Some(12345)).unwrap();
+    }
+    let mut command = rig.command(&["run"]);
+    std::os::unix::process::CommandExt::uid(&mut command, 12345);
+    std::os::unix::process::CommandExt::gid(&mut command, 12345);
+    let mut irsync = rig.start_command(command);
+    let owner = fs::metadata(format!("/proc/{}/environ", rig.guard())).unwrap().uid();
+    assert_eq!(owner, 0, "a process that cannot be dumped is root's in /proc");
+    irsync.stop();
+}
