@@ -70,18 +70,38 @@ pub(crate) fn value(run: &str, destination: u64) -> String {
 }
 
 /// The processes that write to the destination of this number for an irsync, each with its run's name; not those of `own`
-/// runs. Only processes of these users count: anybody can write a mark into his own environment.
-pub(crate) fn writers(destination: u64, own: &str, users: &[u32]) -> Vec<(i32, String)> {
+/// runs. Only processes of these users count: anybody can write a mark into his own environment. None: descriptors ran out, or
+/// `/proc` cannot be read, and nobody knows. A machine without `/proc` has nobody to be seen.
+pub(crate) fn writers(destination: u64, own: &str, users: &[u32]) -> Option<Vec<(i32, String)>> {
     let entry = format!("{VARIABLE}=");
     let end = format!("{destination:016x}");
-    let run = |pid: i32| {
-        let value = String::from_utf8(procfs::environ(pid, entry.as_bytes())?).ok()?;
-        let run = value.strip_suffix(&end)?;
-        let counts = irsync(run).is_some() && !run.starts_with(own);
-        let lives = || procfs::stat(pid).is_some_and(|stat| stat.state != 'Z');
-        (counts && procfs::uid(pid).is_some_and(|uid| users.contains(&uid)) && lives()).then(|| run.to_owned())
+    let mut found = Vec::new();
+    let pids = match procfs::all_pids() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Some(found),
+        pids => pids.ok()?,
     };
-    procfs::pids().filter_map(|pid| Some((pid, run(pid)?))).collect()
+    for pid in pids {
+        let value = match procfs::environ(pid, entry.as_bytes()) {
+            Err(error) if is_blind(&error) => return None,
+            value => value.ok().flatten().and_then(|value| String::from_utf8(value).ok()),
+        };
+        let Some(run) = value.as_deref().and_then(|value| value.strip_suffix(&end)) else { continue };
+        let counts = irsync(run).is_some() && !run.starts_with(own);
+        if counts && procfs::uid(pid).is_some_and(|uid| users.contains(&uid)) && is_there(pid) {
+            found.push((pid, run.to_owned()));
+        }
+    }
+    Some(found)
+}
+
+/// Descriptors ran out: what was to be opened may be there.
+fn is_blind(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
+/// Whether a process lives, as far as that can be seen.
+fn is_there(pid: i32) -> bool {
+    procfs::stat(pid).map_or_else(|| kill(Pid::from_raw(pid), None).is_ok(), |stat| stat.state != 'Z')
 }
 
 /// The live processes of a run, or of all runs of an irsync, as far as they can be seen.
@@ -99,12 +119,15 @@ pub(crate) fn search(run: &str) -> Option<Vec<i32>> {
     for pid in procfs::all_pids().ok()? {
         let carries = match limit(pid) {
             Ok(found) => found.is_some_and(|found| is_of(found, run)),
-            Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => return None,
+            Err(error) if is_blind(&error) => return None,
             Err(_) => false,
         };
-        let is_marked = carries || procfs::environ(pid, entry.as_bytes()).is_some();
-        let is_there = || kill(Pid::from_raw(pid), None).is_ok();
-        if is_marked && procfs::stat(pid).map_or_else(is_there, |stat| stat.state != 'Z') {
+        let is_marked = match procfs::environ(pid, entry.as_bytes()) {
+            _ if carries => true,
+            Err(error) if is_blind(&error) => return None,
+            value => matches!(value, Ok(Some(_))),
+        };
+        if is_marked && is_there(pid) {
             found.push(pid);
         }
     }

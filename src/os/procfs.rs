@@ -83,8 +83,11 @@ pub(crate) fn command_line(pid: u32) -> Option<Vec<u8>> {
 /// What of `entry` on stands in the environment the process was started with: for `NAME=` the value, cut at
 /// [`LONGEST_VALUE`]. None: no variable begins so. Read piece by piece: environments are large, hold other people's secrets,
 /// and are none of what our memory should keep.
-pub(crate) fn environ(pid: i32, entry: &[u8]) -> Option<Vec<u8>> {
-    variable(&mut fs::File::open(format!("/proc/{pid}/environ")).ok()?, entry)
+///
+/// # Errors
+/// EACCES for what is not ours, ENOENT for what has gone, EMFILE.
+pub(crate) fn environ(pid: i32, entry: &[u8]) -> io::Result<Option<Vec<u8>>> {
+    Ok(variable(&mut fs::File::open(format!("/proc/{pid}/environ"))?, entry))
 }
 
 pub(super) fn variable(environ: &mut dyn Read, entry: &[u8]) -> Option<Vec<u8>> {
@@ -180,9 +183,9 @@ mod tests {
         let me = std::process::id() as i32;
         assert!(pids().any(|pid| pid == me));
         assert!(stat(me).unwrap().start > 0);
-        assert_eq!(environ(me, b"IRSYNC_NO_SUCH_VARIABLE="), None);
+        assert_eq!(environ(me, b"IRSYNC_NO_SUCH_VARIABLE=").unwrap(), None);
         let path = std::env::var_os("PATH").unwrap().into_encoded_bytes();
-        assert_eq!(environ(me, b"PATH=").unwrap(), path[..path.len().min(LONGEST_VALUE)]);
-        assert_eq!(environ(me, b"ATH="), None, "only from the beginning of a variable");
+        assert_eq!(environ(me, b"PATH=").unwrap().unwrap(), path[..path.len().min(LONGEST_VALUE)]);
+        assert_eq!(environ(me, b"ATH=").unwrap(), None, "only from the beginning of a variable");
     }
 }

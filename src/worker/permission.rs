@@ -59,7 +59,9 @@ fn alone(job: &Job, place: &Place, shared: &Shared) -> Result<(), String> {
     let mut setup = Setup::default();
     let _ = run_as::apply(&job.run_as, &mut setup);
     let users: Vec<u32> = setup.uid.into_iter().chain([Uid::effective()]).map(Uid::as_raw).collect();
-    let writers = mark::writers(place.number(), &shared.runs, &users);
+    let Some(writers) = mark::writers(place.number(), &shared.runs, &users) else {
+        return Err("cannot see who else writes to the destination: /proc cannot be read".into());
+    };
     let Some((pid, run)) = writers.first() else { return Ok(()) };
     let living = writers.iter().find(|(_, run)| mark::lives(run));
     let irsync = mark::irsync(living.map_or(run, |(_, run)| run)).map_or(*pid, |(irsync, _)| irsync);

@@ -285,6 +285,26 @@ fn no_descriptors_left() {
 }
 
 #[test]
+fn without_lock_and_descriptors_nobody_knows_who_else_writes_there() {
+    let rig = Rig::new("blind-without-lock");
+    rig.ini(MEDIA);
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("sync success");
+    limit_descriptors(&irsync, "3:");
+    for entry in fs::read_dir(rig.path("")).unwrap().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("lock-") {
+            fs::remove_file(entry.path()).unwrap();
+        }
+    }
+    irsync.signal(Signal::SIGUSR1);
+    irsync.wait_log("cannot see who else writes to the destination");
+    assert!(irsync.line("cannot see who else").unwrap().contains("sync skipped"), "{}", irsync.log());
+    limit_descriptors(&irsync, "1024:");
+    irsync.wait_count("sync success", 2);
+    irsync.stop();
+}
+
+#[test]
 fn a_worker_that_cannot_be_started_ends_nothing_and_runs_after_the_next_reload() {
     let rig = Rig::new("no-worker");
     rig.ini(MEDIA);
