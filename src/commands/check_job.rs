@@ -1,5 +1,6 @@
 //! What `irsync check` looks at in one job beside its order: the password, the hooks, and what its rsync says to the options.
 
+use super::check_hints::Hint;
 use crate::config::mask::masked;
 use crate::config::values::{Kind, Value};
 use crate::config::{password, read, show, trust, Job, Password};
@@ -55,7 +56,7 @@ pub(super) fn options_objection(job: &Job) -> Option<(bool, String)> {
 }
 
 /// Hooks that were written for a shell.
-pub(super) fn hook_hints(job: &Job, hints: &mut Vec<String>) {
+pub(super) fn hook_hints(job: &Job, hints: &mut Vec<Hint>) {
     for show::Setting { key, value, .. } in
         show::job(job).into_iter().filter(|setting| setting.key.kind == Kind::Command)
     {
@@ -65,7 +66,10 @@ pub(super) fn hook_hints(job: &Job, hints: &mut Vec<String>) {
                 true => "a comment stands on a line of its own".into(),
                 false => format!("no shell reads it; write {} = sh -c '…'", key.name),
             };
-            hints.push(masked(&format!("{}: {word:?} is handed to the program as it stands: {what}", key.name)));
+            hints.push(Hint::Unwise(masked(&format!(
+                "{}: {word:?} is handed to the program as it stands: {what}",
+                key.name
+            ))));
         }
     }
 }

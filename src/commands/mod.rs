@@ -3,6 +3,7 @@
 
 pub(crate) mod atomic;
 pub(crate) mod check;
+mod check_hints;
 mod check_job;
 mod check_online;
 mod check_watchdog;

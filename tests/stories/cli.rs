@@ -201,6 +201,10 @@ fn check_warns_of_what_hurts_in_the_field() {
         ),
         (job(&format!("{there}\nrun_after = logger $IRSYNC_JOB")), "run_after: \"$IRSYNC_JOB\" is handed to"),
         (job(&format!("{there}\nrun_after = /bin/true # told")), "run_after: \"#\" is handed to"),
+        (
+            job(&format!("{there}\nrun_after = '/no/every sync would fail'")),
+            "run_after: cannot find /no/every sync would",
+        ),
         (job(&format!("{there}\npassword = x ; the server's")), "password: it has a blank and a comment's mark"),
         (job("source = h:m\ndestination = DIR/d"), "BatchMode"),
         (
@@ -219,7 +223,7 @@ fn check_warns_of_what_hurts_in_the_field() {
         let out = text(&output.stdout);
         let last = out.lines().last().unwrap_or_default();
         let fails = last.ends_with("; but on this machine every sync of a would fail");
-        assert_eq!(fails, found.contains("every sync would fail"), "{found}\n{last}");
+        assert_eq!(fails, found.contains(": every sync would fail"), "{found}\n{last}");
     }
 }
 
