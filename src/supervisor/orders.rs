@@ -178,7 +178,13 @@ impl Supervisor {
     /// The jobs of these names, all if there are none.
     fn asked(&self, jobs: &[String]) -> Result<Vec<&Handle>, Answer> {
         let running = self.handles.iter().map(Handle::job);
-        let names: Vec<&str> = running.chain(&self.queue).map(|job| job.name.as_str()).collect();
+        let mut names: Vec<&str> = Vec::new();
+        for job in running.chain(&self.queue) {
+            // One that waits may have the name of one that is ending.
+            if !names.contains(&job.name.as_str()) {
+                names.push(&job.name);
+            }
+        }
         let known = |name: &&String| names.contains(&name.as_str());
         let off = |name: &&String| self.jobs.iter().any(|job| job.name == **name && !job.enabled);
         let unknown: Vec<&str> = jobs.iter().filter(|name| !known(name)).map(String::as_str).collect();

@@ -63,16 +63,23 @@ fn job_that_comes_back_waits_for_its_old_rsync_and_nothing_is_told_as_a_failure(
     rig.ini(&format!("{keys}[media]\n{}", media.replace("/ok", "/ignore-term")));
     let mut irsync = rig.start(&["run"]);
     rig.fake("dest").wait_runs(1);
-    for (section, read) in [
-        (format!("[media]\nenabled = no\n{media}"), "0 jobs added, 0 changed, 1 removed"),
-        (format!("[media]\n{media}"), "1 jobs added, 0 changed, 0 removed"),
+    for (section, read, names) in [
+        (format!("[media]\nenabled = no\n{media}"), "0 jobs added, 0 changed, 1 removed", "media"),
+        (format!("[media]\n{media}"), "1 jobs added, 0 changed, 0 removed", "media"),
         // The one that waits is another one now, and is written in another way.
-        (format!("[films]\n{}", media.replace("DIR/dest", "DIR/dest/")), "1 jobs added, 0 changed, 1 removed"),
-        (format!("[films]\nnice = 3\n{media}"), "0 jobs added, 1 changed, 0 removed"),
+        (
+            format!("[films]\n{}", media.replace("DIR/dest", "DIR/dest/")),
+            "1 jobs added, 0 changed, 1 removed",
+            "media, films",
+        ),
+        (format!("[films]\nnice = 3\n{media}"), "0 jobs added, 1 changed, 0 removed", "media, films"),
     ] {
         rig.ini(&format!("{keys}{section}"));
         let output = rig.run(&["reload"]);
         assert!(String::from_utf8_lossy(&output.stdout).contains(read), "{output:?}");
+        let unknown = rig.run(&["now", "medai"]);
+        let said = String::from_utf8_lossy(&unknown.stderr);
+        assert!(said.trim_end().ends_with(&format!("the jobs are: {names}")), "{said}");
         wait_until("status to show the one that ends, once", || {
             rig.read("status").matches("[job:media]").count() == 1
                 && rig.status("media", "state").as_deref() == Some("stopping")
