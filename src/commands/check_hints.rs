@@ -5,7 +5,7 @@ use crate::config::show::{self, Setting};
 use crate::config::values::{Kind, Value};
 use crate::config::{Arguments, Config, Global, Job, LogTarget};
 use crate::os::{paths, program};
-use crate::report::log_resort;
+use crate::report::log_syslog;
 use crate::rsync::{operand, options, shell_line};
 use nix::unistd::{access, AccessFlags, Group, User};
 use std::ffi::OsString;
@@ -41,8 +41,8 @@ impl fmt::Display for Hint {
 pub(super) fn log_hint(global: &Global) -> Option<String> {
     match &global.log {
         LogTarget::Syslog => {
-            let error = log_resort::reach_syslog().err()?;
-            Some(format!("cannot reach syslog at {}: {error}: the log would be lost", log_resort::SYSLOG))
+            let error = log_syslog::reach_syslog().err()?;
+            Some(format!("cannot reach syslog at {}: {error}: the log would be lost", log_syslog::SYSLOG))
         }
         LogTarget::File(path) if path.is_dir() => {
             Some(format!("{} is a folder: the log would be lost", path.display()))

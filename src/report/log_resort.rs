@@ -1,21 +1,10 @@
 //! Who hears of it when the log itself cannot be written: whatever way is left, and once.
 
+use super::log_syslog::{Severity, Syslogd};
 use nix::sys::stat::{fstat, major, minor, SFlag};
-use nix::syslog::{Facility, LogFlags, Priority, Severity};
-use std::ffi::CStr;
 use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::net::{UnixDatagram, UnixStream};
-
-/// Where syslogd listens, see syslog(3).
-pub(crate) const SYSLOG: &str = "/dev/log";
-
-/// The name in syslog, with the NUL that openlog(3) keeps a pointer to.
-pub(super) const IDENT: &CStr = match CStr::from_bytes_with_nul(b"irsync\0") {
-    Ok(ident) => ident,
-    Err(_) => panic!(),
-};
 
 /// A way to be heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,12 +32,7 @@ impl Way {
         match self {
             Way::Stderr if nobody_hears_stderr() => Err(ErrorKind::NotFound.into()),
             Way::Stderr => writeln!(io::stderr(), "irsync: {text}"),
-            Way::Syslog => {
-                reach_syslog()?;
-                let _ = nix::syslog::openlog(Some(IDENT), LogFlags::LOG_PID, Facility::LOG_DAEMON);
-                let priority = Priority::new(Severity::LOG_WARNING, Facility::LOG_DAEMON);
-                Ok(nix::syslog::syslog(priority, text)?)
-            }
+            Way::Syslog => Syslogd::reach()?.send(Severity::Warning, text.as_bytes()),
             Way::Console => write_to("/dev/console", &format!("irsync: {text}\r\n")),
             // The number is the severity, see kmsg(4) and syslog(2).
             Way::Kernel => write_to("/dev/kmsg", &format!("<4>irsync: {text}\n")),
@@ -60,18 +44,6 @@ impl Way {
 fn write_to(device: &str, text: &str) -> io::Result<()> {
     let flags = nix::libc::O_NOCTTY | nix::libc::O_NONBLOCK;
     OpenOptions::new().append(true).custom_flags(flags).open(device)?.write_all(text.as_bytes())
-}
-
-/// Whether somebody listens at [`SYSLOG`]: syslog(3) does not say.
-///
-/// # Errors
-/// Those of connect(2).
-pub(crate) fn reach_syslog() -> io::Result<()> {
-    match UnixDatagram::unbound()?.connect(SYSLOG) {
-        // It takes connections.
-        Err(error) if error.raw_os_error() == Some(nix::libc::EPROTOTYPE) => UnixStream::connect(SYSLOG).map(drop),
-        result => result,
-    }
 }
 
 /// Whether stderr is /dev/null, which is also what a program gets that was started without one.

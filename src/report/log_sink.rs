@@ -1,16 +1,15 @@
 //! Where log records end: a stream, a bounded file, syslog. Only the log's own thread comes here; it may wait.
 
 use super::log_queue::{level, STAMP};
-use super::log_resort::{self, Way, IDENT};
+use super::log_resort::Way;
+use super::log_syslog::{Severity, Syslogd, SYSLOG};
 use crate::config::{trust, Global, LogTarget};
 use crate::os::own;
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
-use nix::syslog::{Facility, LogFlags, Priority, Severity};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -36,11 +35,7 @@ impl Sink {
         Ok(match &global.log {
             LogTarget::Stderr => Sink::Stream(File::from(io::stderr().as_fd().try_clone_to_owned()?)),
             LogTarget::File(path) => Sink::File(LogFile::new(path, global.log_max_size)),
-            LogTarget::Syslog => {
-                // Opens no connection yet; calling it again changes nothing.
-                let _ = nix::syslog::openlog(Some(IDENT), LogFlags::LOG_PID, Facility::LOG_DAEMON);
-                Sink::Syslog
-            }
+            LogTarget::Syslog => Sink::Syslog,
         })
     }
 
@@ -50,14 +45,8 @@ impl Sink {
             Sink::Stream(stream) => write_all(stream, records)
                 .map_err(|(rest, e)| Failure { lost: count(rest), error: format!("cannot write to stderr: {e}") }),
             Sink::File(file) => file.write(records),
-            Sink::Syslog => {
-                log_resort::reach_syslog().map_err(|e| Failure {
-                    lost: count(records),
-                    error: format!("cannot write to syslog, {}: {e}", log_resort::SYSLOG),
-                })?;
-                records.split(|&b| b == b'\n').filter(|r| r.len() > STAMP).for_each(send);
-                Ok(())
-            }
+            Sink::Syslog => to_syslog(records)
+                .map_err(|(lost, e)| Failure { lost, error: format!("cannot write to syslog, {SYSLOG}: {e}") }),
         }
     }
 
@@ -101,20 +90,25 @@ fn write_all<'a>(file: &mut File, records: &'a [u8]) -> Result<(), (&'a [u8], io
     Ok(())
 }
 
-/// syslog(3) adds time and severity of its own. It reconnects when syslogd was started anew; while there is none, the
-/// record is lost.
-fn send(record: &[u8]) {
-    let line = &record[STAMP..];
-    let tag = level(line);
-    let severity = match tag {
-        b"[ERROR] " => Severity::LOG_ERR,
-        b"[WARN] " => Severity::LOG_WARNING,
-        b"[INFO] " => Severity::LOG_INFO,
-        _ => Severity::LOG_DEBUG,
-    };
-    let priority = Priority::new(severity, Facility::LOG_DAEMON);
-    // Fails only for a NUL in the text, and those are escaped.
-    let _ = nix::syslog::syslog(priority, OsStr::from_bytes(&line[tag.len()..]));
+/// syslogd gets time and severity in a form of its own. What a syslogd that goes away has not taken is lost and counted.
+fn to_syslog(records: &[u8]) -> Result<(), (u64, io::Error)> {
+    let mut syslogd = Syslogd::reach().map_err(|e| (count(records), e))?;
+    let mut rest = records;
+    while let Some(end) = rest.iter().position(|&b| b == b'\n') {
+        if end > STAMP {
+            let line = &rest[STAMP..end];
+            let tag = level(line);
+            let severity = match tag {
+                b"[ERROR] " => Severity::Error,
+                b"[WARN] " => Severity::Warning,
+                b"[INFO] " => Severity::Info,
+                _ => Severity::Debug,
+            };
+            syslogd.send(severity, &line[tag.len()..]).map_err(|e| (count(rest), e))?;
+        }
+        rest = &rest[end + 1..];
+    }
+    Ok(())
 }
 
 /// A log file that is renamed to `NAME.old` before it outgrows its limit.

@@ -13,6 +13,7 @@ pub(crate) mod log_bounds;
 mod log_queue;
 pub(crate) mod log_resort;
 mod log_sink;
+pub(crate) mod log_syslog;
 mod log_writer;
 pub(crate) mod logging;
 pub mod metrics;
