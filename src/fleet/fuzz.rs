@@ -38,7 +38,8 @@ fn device(text: &str, gone: Duration) -> Device {
     let report = Report {
         name: rest.lines().next().unwrap_or_default().to_owned(),
         age: if age % 7 == 6 { Err(hours) } else { Ok(hours) },
-        text: if kind == Some('!') { Err(rest.to_owned()) } else { Ok(rest.to_owned()) },
+        // Who reads the folder always has a reason.
+        text: if kind == Some('!') { Err(format!("it is {rest}")) } else { Ok(rest.to_owned()) },
     };
     let device = Device::judge(&report, gone);
     assert!(
