@@ -164,13 +164,13 @@ impl LogFile {
         };
         if self.torn {
             write_all(file, b"\n").map_err(|(_, e)| all(e))?;
-            self.torn = false;
+            (self.torn, size) = (false, size + 1);
         }
-        write_all(file, &records[..part]).map(|()| part).map_err(|(rest, e)| {
-            let at = part - rest.len();
-            self.torn = at > 0 && records[at - 1] != b'\n';
-            (records.len() - at, e)
-        })
+        let Err((rest, error)) = write_all(file, &records[..part]) else { return Ok(part) };
+        let at = part - rest.len();
+        let whole = fitting(records, at as u64);
+        self.torn = at > whole && !take_back(file, size + whole as u64, size + at as u64);
+        Err((records.len() - at, error))
     }
 
     /// Makes sure that the open file is the one of that name (somebody may have moved it), and gives its size; 0 for what
@@ -198,6 +198,12 @@ impl LogFile {
         self.file = Some(file);
         Ok(if opened.is_file() { opened.len() } else { 0 })
     }
+}
+
+/// Removes the half record at the end of the log, which counts as lost; false: it stays. `from` and `to`: where it is, if nobody else
+/// has written meanwhile.
+fn take_back(file: &File, from: u64, to: u64) -> bool {
+    file.metadata().is_ok_and(|now| now.is_file() && now.len() == to) && file.set_len(from).is_ok()
 }
 
 /// Whether the last line of a file of this size has no end. It was opened for writing only, as a FIFO in its place would have to be.
