@@ -60,9 +60,9 @@ CONFFILES:${PN} = "${sysconfdir}/irsync.ini"
 
 # Not by bash-completion.bbclass, which would build bash-completion for two kilobytes of text.
 PACKAGES =+ "${PN}-bash-completion ${PN}-zsh-completion"
-FILES:${PN}-bash-completion = "${datadir}/bash-completion"
-FILES:${PN}-zsh-completion = "${datadir}/zsh"
-RSUGGESTS:${PN}-bash-completion = "bash-completion"
-RSUGGESTS:${PN}-zsh-completion = "zsh"
+FILES:${PN}-bash-completion += "${datadir}/bash-completion"
+FILES:${PN}-zsh-completion += "${datadir}/zsh"
 
 RDEPENDS:${PN} = "rsync"
+RSUGGESTS:${PN}-bash-completion = "bash-completion"
+RSUGGESTS:${PN}-zsh-completion = "zsh"
