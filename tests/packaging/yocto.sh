@@ -243,10 +243,14 @@ ptest() {
 	into_root "$tree" "$tree/usr/bin/irsync" /tmp/irsync
 	: >"$tree/dev/null"
 	# shellcheck disable=SC2016 # for the inner shell
-	unshare --mount --map-root-user sh -c 'mount --bind /dev/null "$1/dev/null" && exec chroot "$1" env PATH=/usr/bin:/bin \
+	unshare --mount --map-root-user sh -c 'mount --bind /dev/null "$1/dev/null" && exec chroot "$1" env -i PATH=/usr/bin:/bin \
 		/usr/lib/irsync/ptest/run-ptest' sh "$tree" | tee "$WORK/ptest"
 	[ "$(grep -c '^PASS: ' "$WORK/ptest")" = "$(grep -c '^verdict ' "$tree/usr/lib/irsync/ptest/run-ptest")" ]
 	! grep -v '^PASS: ' "$WORK/ptest"
+	# Where no temporary folder can be made it leaves the board alone.
+	! chroot "$tree" env -i PATH=/usr/bin:/bin TMPDIR=/absent /usr/lib/irsync/ptest/run-ptest >"$WORK/ptest" 2>&1
+	grep '^FAIL: no temporary folder' "$WORK/ptest"
+	[ ! -e "$tree/irsync.ini" ] && [ ! -e "$tree/source" ]
 }
 
 # readme SECTION PATTERN: the lines of the layer's README to copy from that section.
