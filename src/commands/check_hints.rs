@@ -7,6 +7,7 @@ use crate::config::{Arguments, Config, Global, Job, LogTarget};
 use crate::os::{paths, program};
 use crate::report::log_syslog;
 use crate::rsync::{operand, options, shell_line};
+use crate::supervisor::runs;
 use nix::unistd::{access, AccessFlags, Group, User};
 use std::ffi::OsString;
 use std::fmt;
@@ -56,11 +57,11 @@ pub(super) fn log_hint(global: &Global) -> Option<String> {
         }
         LogTarget::Stderr => {
             // That of the irsync which runs: our own is somebody's terminal.
-            let status = fs::read_to_string(&global.status_file).ok()?;
+            let file = &global.status_file;
+            let status = fs::read_to_string(file).ok().filter(|_| runs(file) == Some(true))?;
             let pid = status.lines().find_map(|line| line.strip_prefix("pid = "))?.trim().to_owned();
-            let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
             let stderr = fs::read_link(format!("/proc/{pid}/fd/2")).ok()?;
-            (name.trim() == "irsync" && stderr == Path::new("/dev/null")).then(|| {
+            (stderr == Path::new("/dev/null")).then(|| {
                 format!("stderr of irsync {pid} is /dev/null: nobody can read its log; log = syslog or a file")
             })
         }
