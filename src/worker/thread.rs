@@ -3,6 +3,7 @@
 
 mod asking;
 mod credential;
+mod ended;
 mod perform;
 mod rollback;
 mod settings;
@@ -74,6 +75,8 @@ pub(super) struct Worker {
     rsync_file: Option<Identity>,
     /// It was asked for its version in this sync.
     probed: bool,
+    /// It runs with nothing added, as it has given no version.
+    unknown: bool,
     verifying: Verifying,
     report: SyncReport,
     hook_facts: HookFacts,
@@ -135,6 +138,7 @@ impl Worker {
             judged: Judged::default(),
             rsync_file: None,
             probed: false,
+            unknown: false,
             verifying: Verifying::new(terms.phase, !terms.repeat),
             report: SyncReport::default(),
             hook_facts: HookFacts::default(),

@@ -35,6 +35,17 @@ impl Worker {
         Ok(())
     }
 
+    /// What is about to be started, as far as that is known.
+    pub(super) fn note_unknown(&mut self) {
+        self.unknown = self.job.arguments.may_be_added_to() && self.shared.versions.get(&self.job.rsync).is_none();
+    }
+
+    /// Whether what has run was no program that gives a version, and is another one by now. It may have been put there between the
+    /// last look at it and its start; then it was an rsync without a word of what it did.
+    pub(super) fn was_another(&self) -> bool {
+        self.unknown && Identity::of(&self.job.rsync) != self.rsync_file
+    }
+
     fn show_version(&mut self) {
         let version = self.shared.versions.get(&self.job.rsync);
         self.show.version(version.as_ref().map(|version| version.text()));

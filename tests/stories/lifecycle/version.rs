@@ -1,6 +1,6 @@
 //! Which rsync it is: asked before the first sync, and again whenever the answer may have changed.
 
-use crate::common::{fake, Rig};
+use crate::common::{fake, wait_until, Rig};
 use nix::sys::signal::Signal;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
@@ -66,6 +66,26 @@ fn rsync_that_comes_after_it_was_asked_for_is_not_used_before_it_was_asked() {
     irsync.wait_log("sync success");
     assert_added(&rig, 1, true);
     assert!(!irsync.log().contains("max_shrink is without effect"), "nobody knew yet what it can do: {}", irsync.log());
+    irsync.stop();
+}
+
+/// Between the last look at it and its start: what runs was told nothing, and does not say what it has changed. Here it is the
+/// program itself, which gives no version, that puts the update in its place.
+#[test]
+fn rsync_that_took_the_place_of_what_gave_no_version_proves_nothing_and_its_changes_are_told() {
+    let rig = Rig::new("version-raced");
+    rig.write("unknown", "#!/bin/sh\n[ \"$1\" != --version ] || exit 0\nln -sf REAL DIR/rsync.new && mv DIR/rsync.new DIR/rsync\nexit 0\n".replace("REAL", fake::PROGRAM).replace("DIR", rig.path("").to_str().unwrap()));
+    let unknown = rig.path("unknown");
+    std::fs::set_permissions(&unknown, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    install(&rig, "rsync", unknown.to_str().unwrap());
+    rig.ini(&format!("rsync = DIR/rsync\n{JOB}run_on_change = touch DIR/told\n"));
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_log("sync transient: code 0 (RERR_OK)");
+    irsync.wait_log("has been replaced, and nobody knows what it changed");
+    irsync.wait_log("sync success");
+    assert_added(&rig, 1, true);
+    // This sync itself has changed nothing.
+    wait_until("run_on_change", || rig.path("told").exists());
     irsync.stop();
 }
 
