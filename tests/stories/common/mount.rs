@@ -1,5 +1,6 @@
 //! Small file systems of the story's own; root only.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -74,6 +75,8 @@ impl Drop for Exfat {
 /// An ext4 of 8 MiB in an image, for damage; gone when dropped.
 pub struct Ext4 {
     path: PathBuf,
+    /// Which image it is, of those that were made one of the other.
+    image: Cell<u32>,
 }
 
 impl Ext4 {
@@ -81,7 +84,7 @@ impl Ext4 {
     pub fn new(story: &str, path: &Path) -> Option<Ext4> {
         let tools = ["mke2fs", "debugfs", "e2fsck"].iter().all(|tool| super::is_executable(tool));
         std::fs::create_dir_all(path).expect("cannot make a mount point");
-        let ext4 = Ext4 { path: path.to_owned() };
+        let ext4 = Ext4 { path: path.to_owned(), image: Cell::new(0) };
         std::fs::File::create(ext4.image()).and_then(|file| file.set_len(8 << 20)).expect("cannot make an image");
         let made = || ext4.at_rest("mke2fs", &["-q", "-F", "-t", "ext4", "-O", "^has_journal"]);
         if !tools || made() != Some(0) || !ext4.mount() {
@@ -106,7 +109,7 @@ impl Ext4 {
     }
 
     fn image(&self) -> PathBuf {
-        self.path.with_extension("image")
+        self.path.with_extension(format!("image{}", self.image.get()))
     }
 
     fn at_rest(&self, program: &str, words: &[&str]) -> Option<i32> {
@@ -121,8 +124,14 @@ impl Ext4 {
         command.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
     }
 
+    /// What is at rest then is a copy: whoever has unshared his mounts meanwhile, another story or a seed of chaos, has this one still
+    /// mounted, and the kernel would show what it has in memory of it to whoever mounts the image again.
     fn unmount(&self) {
+        run(Command::new("sync").arg("-f").arg(&self.path));
         run(Command::new("umount").arg(&self.path));
+        let before = self.image();
+        self.image.set(self.image.get() + 1);
+        std::fs::copy(before, self.image()).expect("cannot copy the image");
     }
 }
 
