@@ -27,6 +27,8 @@ impl Supervisor {
     pub(super) fn watch_secrets(&mut self) {
         let jobs = self.jobs.iter().filter(|job| job.enabled && self.manner.repeat);
         self.secrets = Secrets::of(jobs.map(|job| &**job));
+        // What has changed before they were watched, or was noticed by the watch before, which nobody asks any more.
+        self.handles.iter().for_each(Handle::look_at_secret);
     }
 
     /// Starts the jobs of the queue that need not wait.

@@ -3,14 +3,23 @@
 use super::{big_file, media, real, same, wait_mid_file};
 use crate::common::daemon::{Daemon, AUTH, PASSWORD};
 use crate::common::Rig;
+use nix::sys::signal::Signal;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 
 /// A daemon that wants a password, and a file that takes long enough to look at rsync meanwhile.
 fn served(rig: &Rig) -> Daemon {
     big_file(rig, "served/big.bin", 800);
     // "If "auth users" is set then the client will be challenged to supply a username and password"
     rig.daemon(&format!("read only = yes\n{AUTH}"))
+}
+
+/// Writes a file that nobody but the owner can read.
+fn private(rig: &Rig, name: &str, text: &str) -> PathBuf {
+    let file = rig.write(name, text);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    file
 }
 
 /// Runs the sync and looks for the password where it must not be.
@@ -47,8 +56,7 @@ fn password_file_reaches_rsync_and_nobody_else() {
     let Some(rig) = real("password-file") else { return };
     let daemon = served(&rig);
     // "The file should contain just the password on the first line (all other lines are ignored)."
-    let file = rig.write("secret", format!("{PASSWORD}\na comment\n"));
-    fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+    private(&rig, "secret", &format!("{PASSWORD}\na comment\n"));
     arrives_without_a_trace(&rig, &daemon, "password_file = DIR/secret");
 }
 
@@ -56,8 +64,7 @@ fn password_file_reaches_rsync_and_nobody_else() {
 fn wrong_password_is_permanent_and_the_right_one_ends_it() {
     let Some(rig) = real("password-wrong") else { return };
     let daemon = served(&rig);
-    let file = rig.write("secret", "wrong-password\n");
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let file = private(&rig, "secret", "wrong-password\n");
     media(&rig, &daemon.user_url(), "DIR/dest/", "password_file = DIR/secret");
     let mut irsync = rig.start(&["run"]);
     irsync.wait_count("sync permanent: code 5", 2);
@@ -74,11 +81,6 @@ fn a_password_that_is_put_right_ends_the_wait_and_one_that_is_not_ends_none() {
     let Some(rig) = real("password-mended") else { return };
     let daemon = served(&rig);
     let wait = "backoff_initial = 1h\nbackoff_max = 1h\npassword_file = DIR/secret";
-    let private = |name: &str, text: &str| {
-        let file = rig.write(name, text);
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-        file
-    };
     let right = format!("{PASSWORD}\n");
     // How the file is wrong at first, what the log says of it, and how it is put right.
     for (before, told, by_rename) in [
@@ -98,15 +100,15 @@ fn a_password_that_is_put_right_ends_the_wait_and_one_that_is_not_ends_none() {
         irsync.wait_log("next in");
         if before.is_some_and(|(text, _)| text != right) {
             // The same password once more, and a file beside it: only an order of its own shows that nothing follows.
-            private("secret", "wrong\n");
-            private("beside", "");
+            private(&rig, "secret", "wrong\n");
+            private(&rig, "beside", "");
             assert_eq!(rig.run(&["now"]).status.code(), Some(0));
             irsync.wait_count(told, 2);
         }
         if by_rename {
-            fs::rename(private("new", &right), rig.path("secret")).unwrap();
+            fs::rename(private(&rig, "new", &right), rig.path("secret")).unwrap();
         } else {
-            private("secret", &right);
+            private(&rig, "secret", &right);
         }
         irsync.wait_log("there is another password in password_file: syncing now");
         irsync.wait_log("sync success");
@@ -121,21 +123,39 @@ fn a_password_that_is_put_right_ends_the_wait_and_one_that_is_not_ends_none() {
 fn a_paused_job_is_not_started_by_another_password() {
     let Some(rig) = real("password-paused") else { return };
     let daemon = served(&rig);
-    let put = |text: &str| {
-        let file = rig.write("secret", text);
-        fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
-    };
-    put("wrong\n");
+    private(&rig, "secret", "wrong\n");
+    let keys =
+        format!("source = {}\nbackoff_initial = 1h\nbackoff_max = 1h\npassword_file = DIR/secret", daemon.user_url());
+    rig.ini(&format!(
+        "rsync = rsync\n[media]\n{keys}\ndestination = DIR/dest/\n[witness]\n{keys}\ndestination = DIR/other/\n"
+    ));
+    let mut irsync = rig.start(&["run"]);
+    irsync.wait_count("sync permanent: code 5", 2);
+    assert_eq!(rig.run(&["pause", "media"]).status.code(), Some(0));
+    private(&rig, "secret", &format!("{PASSWORD}\n"));
+    // It is told after the job before it.
+    irsync.wait_log("witness: sync success");
+    assert!(!irsync.log_has("media: there is another password") && !irsync.log_has("media: sync success"));
+    assert_eq!(rig.run(&["resume", "media"]).status.code(), Some(0));
+    irsync.wait_log("media: sync success");
+    irsync.stop();
+}
+
+/// Both are there when irsync looks: the signal is heard first, and what was watched is watched anew.
+#[test]
+fn a_password_that_is_put_right_just_before_a_reload_ends_the_wait_too() {
+    let Some(rig) = real("password-reload") else { return };
+    let daemon = served(&rig);
+    private(&rig, "secret", "wrong\n");
     let keys = "backoff_initial = 1h\nbackoff_max = 1h\npassword_file = DIR/secret";
     media(&rig, &daemon.user_url(), "DIR/dest/", keys);
     let mut irsync = rig.start(&["run"]);
     irsync.wait_log("sync permanent: code 5");
-    assert_eq!(rig.run(&["pause"]).status.code(), Some(0));
-    put(&format!("{PASSWORD}\n"));
-    // Orders are done one after the other: when the second one was answered, the file has been looked at.
-    assert_eq!(rig.run(&["pause"]).status.code(), Some(0));
-    assert!(!irsync.log_has("syncing now") && !irsync.log_has("sync success"));
-    assert_eq!(rig.run(&["resume"]).status.code(), Some(0));
+    irsync.signal(Signal::SIGSTOP);
+    private(&rig, "secret", &format!("{PASSWORD}\n"));
+    irsync.signal(Signal::SIGHUP);
+    irsync.signal(Signal::SIGCONT);
+    irsync.wait_log("0 jobs added, 0 changed, 0 removed");
     irsync.wait_log("sync success");
     irsync.stop();
 }
@@ -178,8 +198,7 @@ fn quotes_around_a_password_are_no_part_of_it() {
 fn a_password_file_with_a_mark_is_read_and_one_with_the_users_name_is_refused() {
     let Some(rig) = real("password-forms") else { return };
     let daemon = served(&rig);
-    let file = rig.write("secret", "");
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let file = private(&rig, "secret", "");
     media(&rig, &daemon.user_url(), "DIR/dest/", "password_file = DIR/secret");
     for (content, code, says) in [
         (format!("\u{feff}{PASSWORD}\r\n"), 0, ""),
