@@ -5,7 +5,7 @@
 //! | `handle` | the door: all that the supervisor can see of a worker and ask of it |
 //! | `inbox`, `pulse` | what stands behind the door: orders one way, signs of life the other |
 //! | `shared` | what all workers and the main thread have in common |
-//! | `thread`, `thread/perform` | the loop, and what the state machine asks for, done |
+//! | `thread`, `thread/perform`, `thread/ended` | the loop, what the state machine asks for, done, and what the end of a child means |
 //! | `verifying` | whether a sync compares contents |
 //! | `permission`, `place`, `claims`, `order` | the turn at a destination, its lock, the owner's preconditions, and whether the order may be carried out |
 //! | `start`, `run_as`, `locale`, `secret`, `variables`, `versions` | how a child is started, with what, and what its rsync can be asked for |

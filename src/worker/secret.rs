@@ -3,7 +3,6 @@
 use super::start::Refusal;
 use crate::config::{password, read, Job, Password};
 use crate::job::Outcome;
-use crate::os::lock;
 use crate::rsync::operand;
 use std::path::Path;
 
@@ -23,11 +22,6 @@ pub(super) fn of(job: &Job) -> Result<Option<Vec<u8>>, Refusal> {
     };
     secret.push(b'\n');
     Ok(Some(secret))
-}
-
-/// What tells one password from another, and says nothing of it to who has this number alone.
-pub(super) fn hash(secret: &[u8]) -> u64 {
-    lock::hash(secret)
 }
 
 fn from_file(path: &Path, users: &[&str]) -> Result<Vec<u8>, Refusal> {

@@ -15,12 +15,12 @@ use crate::job::{Outcome, Step};
 use crate::os::account::Account;
 use crate::os::child::{Child, Spec};
 use crate::os::flush::FLUSH;
-use crate::os::mark;
 use crate::os::publish::{Places, PUBLISH, STAGE};
 use crate::os::rollback::{RESUME, ROLLBACK};
 use crate::os::sys::execute::SELF;
 use crate::os::sys::Setup;
 use crate::os::writing::{INSIDE, WRITE};
+use crate::os::{lock, mark};
 use crate::report::logging::ChildLog;
 use crate::rsync::argv::{self, Additions, Printed};
 use crate::rsync::version::Version;
@@ -92,7 +92,7 @@ pub(super) fn start(
     let mut printed = Printed::default();
     let (program, mut arguments) = words(step, pass, job, shared, facts, tidying, &mut printed);
     let secret = if step == Step::Rsync { secret::of(job)? } else { None };
-    let secret_hash = secret.as_deref().map(secret::hash);
+    let secret_hash = secret.as_deref().map(lock::hash);
     let mut environment = Vec::new();
     let run = is_rsync.then(|| shared.next_run());
     match &run {

@@ -71,10 +71,10 @@ fn minute(text: &str) -> Result<u16, String> {
         return Err(wrong());
     }
     let (hour, minute): (u16, u16) = (hour.parse().map_err(|_| wrong())?, minute.parse().map_err(|_| wrong())?);
-    if hour > 24 || minute > 59 {
+    if hour > 24 || minute > 59 || (hour == 24 && minute > 0) {
         return Err(wrong());
     }
-    Some(hour * 60 + minute).filter(|of_day| *of_day <= 24 * 60).ok_or_else(wrong)
+    Ok(hour * 60 + minute)
 }
 
 fn days(text: &str) -> Result<u8, String> {

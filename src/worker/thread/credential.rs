@@ -4,6 +4,7 @@
 use super::super::secret;
 use super::Worker;
 use crate::job::{Event, Outcome};
+use crate::os::lock;
 
 impl Worker {
     /// Where the job waits because its password was refused or could not be read, and the file holds another one now, the wait is
@@ -19,7 +20,7 @@ impl Worker {
             None => false,
         };
         let Some(new) = secret::of(&self.job).ok().flatten().filter(|_| refused) else { return };
-        if self.secret != Some(secret::hash(&new)) {
+        if self.secret != Some(lock::hash(&new)) {
             log::info!("{}: there is another password in password_file: syncing now", self.job.name);
             self.listen();
             self.feed(Event::Mended);

@@ -1,7 +1,7 @@
 //! Whoever can open a lock file can lock it: nobody else can, and how irsync is doing is seen in another way.
 
 use super::{as_nobody, irsync_as_nobody};
-use crate::common::{is_root, process, Rig};
+use crate::common::{is_root, process, Irsync, Rig};
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
@@ -139,21 +139,25 @@ fn a_password_under_a_wrong_key_is_not_repeated() {
     }
 }
 
+/// Root's name on a plain user's files in /proc is there only because the process cannot be dumped.
+fn start_as_plain_user(rig: &Rig) -> Irsync {
+    let ini = rig.ini("[media]\nsource = /silent\ndestination = DIR/media\n");
+    for path in [rig.path(""), ini] {
+        std::os::unix::fs::chown(path, Some(12345), Some(12345)).unwrap();
+    }
+    let mut command = rig.command(&["run"]);
+    std::os::unix::process::CommandExt::uid(&mut command, 12345);
+    std::os::unix::process::CommandExt::gid(&mut command, 12345);
+    rig.start_command(command)
+}
+
 #[test]
 fn irsync_leaves_no_core_dump_and_what_it_starts_does_as_before() {
     if !is_root("irsync_leaves_no_core_dump_and_what_it_starts_does_as_before") {
         return;
     }
     let rig = Rig::new("no-dump");
-    let ini = rig.ini("[media]\nsource = /silent\ndestination = DIR/media\n");
-    for path in [rig.path(""), ini] {
-        std::os::unix::fs::chown(path, Some(12345), Some(12345)).unwrap();
-    }
-    // As a plain user: nothing but this keeps root's name off a user's files in /proc.
-    let mut command = rig.command(&["run"]);
-    std::os::unix::process::CommandExt::uid(&mut command, 12345);
-    std::os::unix::process::CommandExt::gid(&mut command, 12345);
-    let mut irsync = rig.start_command(command);
+    let mut irsync = start_as_plain_user(&rig);
     rig.fake("media").wait_runs(1);
     let pid = rig.fake("media").pid();
     let owner = |pid: i32| fs::metadata(format!("/proc/{pid}/environ")).unwrap().uid();
@@ -170,14 +174,7 @@ fn the_guard_leaves_no_core_dump_either() {
         return;
     }
     let rig = Rig::new("no-dump-of-the-guard");
-    let ini = rig.ini("[media]\nsource = /silent\ndestination = DIR/media\n");
-    for path in [rig.path(""), ini] {
-        std::os::unix::fs::chown(path, Some(12345), Some(12345)).unwrap();
-    }
-    let mut command = rig.command(&["run"]);
-    std::os::unix::process::CommandExt::uid(&mut command, 12345);
-    std::os::unix::process::CommandExt::gid(&mut command, 12345);
-    let mut irsync = rig.start_command(command);
+    let mut irsync = start_as_plain_user(&rig);
     let owner = fs::metadata(format!("/proc/{}/environ", rig.guard())).unwrap().uid();
     assert_eq!(owner, 0, "a process that cannot be dumped is root's in /proc");
     irsync.stop();

@@ -74,8 +74,9 @@ fn rsync_that_comes_after_it_was_asked_for_is_not_used_before_it_was_asked() {
 #[test]
 fn rsync_that_took_the_place_of_what_gave_no_version_proves_nothing_and_its_changes_are_told() {
     let rig = Rig::new("version-raced");
-    rig.write("unknown", "#!/bin/sh\n[ \"$1\" != --version ] || exit 0\nln -sf REAL DIR/rsync.new && mv DIR/rsync.new DIR/rsync\nexit 0\n".replace("REAL", fake::PROGRAM).replace("DIR", rig.path("").to_str().unwrap()));
-    let unknown = rig.path("unknown");
+    let (new, path) = (rig.path("rsync.new"), rig.path("rsync"));
+    let replace = format!("ln -sf {} {new:?} && mv {new:?} {path:?}", fake::PROGRAM);
+    let unknown = rig.write("unknown", format!("#!/bin/sh\n[ \"$1\" = --version ] || {{ {replace}; }}\n"));
     std::fs::set_permissions(&unknown, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     install(&rig, "rsync", unknown.to_str().unwrap());
     rig.ini(&format!("rsync = DIR/rsync\n{JOB}run_on_change = touch DIR/told\n"));
